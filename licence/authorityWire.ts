@@ -1,0 +1,84 @@
+import type { Entitlements } from './entitlements.ts';
+
+/**
+ * What a licence server and the authority say to each other.
+ *
+ * `POST /v1/activations` and `POST /v1/activations:check` take an ActivationRequest; refusals are problem documents whose
+ * `reason` is a KeyFaultReason. The same request and response are the files of an air-gapped activation.
+ */
+export interface ActivationRequest {
+  /** The key as the customer typed it, in canonical form. */
+  readonly key: string;
+  readonly fingerprint: string;
+  /** The server's Ed25519 public key, raw 32 bytes, base64url. */
+  readonly publicKey: string;
+  /** The sequence of the activation that this one continues; 0 for a first activation. */
+  readonly sequence: number;
+  /** RFC 3339 UTC; the authority accepts five minutes of difference either way online. */
+  readonly requestedAt: string;
+  /** Ed25519 signature, base64url, by the server's private key over `activationRequestText`. */
+  readonly signature: string;
+}
+
+/** The bytes that an ActivationRequest's signature covers. */
+export const activationRequestText = (r: Omit<ActivationRequest, 'signature'>): string =>
+  ['licence-activation-request/v1', r.key, r.fingerprint, r.publicKey, String(r.sequence), r.requestedAt].join('\n');
+
+export interface ActivationResponse {
+  /** Compact JWS with typ `licence-activation+jwt`; payload `ActivationPayload`. */
+  readonly activation: string;
+  readonly regenerationsLeft: number;
+  readonly regenerationsResetAt: string;
+  /** Another server continued the same sequence: the identity was copied. */
+  readonly cloneSuspected?: boolean;
+}
+
+export interface ActivationCheckResponse {
+  readonly keyId: string;
+  readonly generation: number;
+  readonly entitlements: Entitlements;
+  readonly regenerationsLeft: number;
+  readonly regenerationsResetAt: string;
+}
+
+/** Signed payload of an activation. */
+export interface ActivationPayload {
+  readonly keyId: string;
+  readonly generation: number;
+  readonly fingerprint: string;
+  readonly serverPublicKey: string;
+  /** RFC 3339 UTC. */
+  readonly issuedAt: string;
+  /** Grows by one with each activation of this key. */
+  readonly sequence: number;
+  readonly entitlements: Entitlements;
+}
+
+/** `POST /v1/licences` (token role `vendor`): issues a licence and its first key. */
+export interface IssueRequest {
+  readonly organisation: string;
+  readonly product: string;
+  readonly seatLimit: number;
+  readonly supportUntil?: string;
+  readonly expiresAt?: string;
+  readonly supportPolicy?: 'warn' | 'require';
+  readonly features?: readonly string[];
+}
+export interface IssuedKey {
+  readonly licenceId: string;
+  /** Shown once; the authority keeps a hash. */
+  readonly key: string;
+  readonly keyId: string;
+  readonly generation: number;
+  readonly regenerationsLeft: number;
+  readonly regenerationsResetAt: string;
+}
+
+/** `POST /v1/licences/{licenceId}:regenerate` (token roles `vendor`, `customer`). */
+export interface RegenerateRequest {
+  /** Only with the vendor token: beyond the monthly budget, with support's reason. */
+  readonly supportOverride?: string;
+}
+
+/** The budget of S5, per licence and calendar month (UTC). */
+export const regenerationsPerMonth = 3;

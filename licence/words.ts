@@ -1,0 +1,40 @@
+/**
+ * The ledger's words and their bounds, shared by everything that counts seats. Source: `docs/words.md`.
+ */
+
+/** How a holder keeps its seat: by heartbeats, by its base's session reports, or until somebody clears it. */
+export const leaseModes = ['leased', 'reported', 'sticky'] as const;
+export type LeaseMode = (typeof leaseModes)[number];
+
+/** Who holds a seat. Two check-outs with equal holders (and product) are the same lease. */
+export interface Holder {
+  /** The 1C infobase. */
+  readonly base: string;
+  readonly user: string;
+  /** The computer the person sits at. */
+  readonly host: string;
+  /** Tells apart several sessions of one user on one host; may be empty. */
+  readonly session: string;
+}
+
+/** Why a seat was given back; label of `licence_releases_total`. */
+export const releaseCauses = ['holder', 'expired', 'report', 'roll', 'admin', 'pod_gone'] as const;
+export type ReleaseCause = (typeof releaseCauses)[number];
+
+/** Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. */
+export const denialReasons = ['SeatsExhausted', 'ProductUnknown', 'KeyExpired', 'SupportRequired'] as const;
+export type DenialReason = (typeof denialReasons)[number];
+
+export type SupportState = 'valid' | 'expired';
+
+/** `warn`: an expired support term is only told to the program; `require`: it refuses the check-out. */
+export const supportPolicies = ['warn', 'require'] as const;
+export type SupportPolicy = (typeof supportPolicies)[number];
+
+export const bounds = {
+  /** Longest base, user, host or session, in characters. */
+  holderPart: 200,
+  product: 63,
+  leaseSeconds: { min: 10, max: 86_400, default: 120 },
+  staleAfterSeconds: { min: 60, max: 30 * 86_400, default: 1_800 },
+} as const;

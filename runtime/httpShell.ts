@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Listen } from './config.ts';
+import type { Logger } from './log.ts';
+import { type Problem, ProblemError, problemBody } from './problem.ts';
+
+export type Http = FastifyInstance<
+  import('node:http').Server,
+  import('node:http').IncomingMessage,
+  import('node:http').ServerResponse,
+  import('fastify').FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** Limits that every program shares; a program may tighten them. */
+export interface HttpLimits {
+  /** Largest request body in bytes. */
+  readonly bodyBytes?: number;
+  /** Time for a whole request to arrive, in ms (slow-loris). */
+  readonly requestTimeoutMs?: number;
+  readonly https?: { readonly cert: Buffer; readonly key: Buffer };
+}
+
+const problemOf = (error: FastifyError | ProblemError): Problem => {
+  if (error instanceof ProblemError) return error.problem;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const where = error.validation.map(
+      (v) => `${v.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'body'}: ${v.message}`,
+    );
+    return { status: 400, reason: 'InvalidRequest', detail: where.join('; ') };
+  }
+  const status = error.statusCode ?? 500;
+  if (status === 413) return { status, reason: 'BodyTooLarge', detail: 'the request body is over the limit' };
+  if (status === 415) return { status, reason: 'UnsupportedMediaType', detail: 'send application/json' };
+  if (status === 429) return { status, reason: 'TooManyRequests', detail: error.message };
+  if (status >= 400 && status < 500) return { status, reason: 'InvalidRequest', detail: error.message };
+  return { status: 500, reason: 'InternalError', detail: 'unexpected fault; see the log by its request id' };
+};
+
+/** A fastify instance with zod validation, problem documents and bounded bodies, headers and times. */
+export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
+  const options: FastifyServerOptions = {
+    loggerInstance: log,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    bodyLimit: limits.bodyBytes ?? 1_048_576,
+    requestTimeout: limits.requestTimeoutMs ?? 30_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: 500 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    ...(limits.https ? { https: limits.https } : {}),
+  } as FastifyServerOptions;
+  const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
+  http.setValidatorCompiler(validatorCompiler);
+  http.setSerializerCompiler(serializerCompiler);
+  http.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500 && !(error instanceof ProblemError)) {
+      request.log.error({ err: error, requestId: request.id }, 'request failed');
+    }
+    if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
+    return reply
+      .code(problem.status)
+      .type('application/problem+json')
+      .serializer((body: unknown) => JSON.stringify(body))
+      .send(problemBody(problem));
+  });
+  http.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .type('application/problem+json')
+      .send(
+        problemBody({
+          status: 404,
+          reason: 'RouteUnknown',
+          detail: `there is no ${request.method} ${request.url.split('?')[0]}`,
+        }),
+      ),
+  );
+  return http;
+}
+
+/** Starts listening; a taken port becomes an error that says so. Answers the address in use. */
+export async function listenOn(http: Http, at: Listen): Promise<string> {
+  try {
+    return await http.listen({ host: at.host, port: at.port });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new Error(`port ${at.port} on ${at.host} is in use; stop the other program or choose another address`);
+    }
+    throw error;
+  }
+}
