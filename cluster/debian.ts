@@ -1,0 +1,83 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { withLock } from './cache.ts';
+import { PrerequisiteMissing, progress } from './prerequisite.ts';
+import { run } from './process.ts';
+
+const policy = '/usr/sbin/policy-rc.d';
+const kept = `${policy}.before-licence-install`;
+
+/** Packages of the list that are not installed. */
+export async function missingDebian(packages: readonly string[]): Promise<string[]> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholders
+  const out = await run('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...packages]).catch(
+    (error) => String(error.output ?? ''), // dpkg-query fails when it knows nothing of one of them; the others are still listed
+  );
+  const installed = new Set(
+    out
+      .split('\n')
+      .filter((line) => / [ih]i /.test(`${line} `))
+      .map((line) => line.split(' ')[0]),
+  );
+  return packages.filter((p) => !installed.has(p));
+}
+
+/** Runs `work` while no package may start a daemon: `invoke-rc.d` asks policy-rc.d, and 101 says no. */
+async function withoutDaemons<T>(work: () => Promise<T>): Promise<T> {
+  if (existsSync(kept)) renameSync(kept, policy); // left by a killed run
+  const before = existsSync(policy);
+  if (before) renameSync(policy, kept);
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return await work();
+  } finally {
+    if (before) renameSync(kept, policy);
+    else rmSync(policy, { force: true });
+  }
+}
+
+/**
+ * Installs what is missing of the packages, without starting any daemon of theirs.
+ * @throws PrerequisiteMissing where there is no apt or this is not root.
+ */
+export async function ensureDebian(packages: readonly string[], purpose: string): Promise<void> {
+  if (!existsSync('/usr/bin/apt-get')) {
+    throw new PrerequisiteMissing(packages.join(', '), purpose, 'install them (on Debian this would be done for you)');
+  }
+  if ((await missingDebian(packages)).length === 0) return;
+  if (process.getuid?.() !== 0) {
+    const missing = (await missingDebian(packages)).join(' ');
+    throw new PrerequisiteMissing(missing, purpose, `run "sudo apt-get install ${missing}", or run this as root`);
+  }
+  await withLock('apt', async () => {
+    const missing = await missingDebian(packages);
+    if (missing.length === 0) return;
+    progress(`installing Debian packages: ${missing.join(' ')}`);
+    await aptUpdate();
+    // The package would make and start a cluster of its own.
+    const common = '/etc/postgresql-common';
+    const file = `${common}/createcluster.conf`;
+    if (missing.some((p) => p.startsWith('postgresql')) && !existsSync(file)) {
+      await run('mkdir', ['-p', common]);
+      writeFileSync(file, 'create_main_cluster = false\n');
+    }
+    await withoutDaemons(() =>
+      run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...missing], {
+        env: { DEBIAN_FRONTEND: 'noninteractive' },
+      }),
+    );
+  });
+}
+
+let updated = false;
+/** Fetches the package lists once a process. */
+export async function aptUpdate(): Promise<void> {
+  if (updated) return;
+  await run('apt-get', ['update', '-qq', '-o', 'DPkg::Lock::Timeout=300']);
+  updated = true;
+}
+
+/** The distribution's code name, for example `bookworm`. */
+export const debianRelease = (): string =>
+  existsSync('/etc/os-release')
+    ? (/^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? '')
+    : '';
