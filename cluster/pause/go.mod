@@ -1,0 +1,3 @@
+module softonit.ru/licence/cluster/pause
+
+go 1.25
