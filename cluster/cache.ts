@@ -39,7 +39,7 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
 async function locked<T>(name: string, work: () => Promise<T>): Promise<T> {
   const locks = join(cacheDir(), 'locks');
   mkdirSync(locks, { recursive: true });
-  const file = join(locks, name);
+  const file = join(locks, name.replaceAll('/', '-'));
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, ownerMark());
   try {

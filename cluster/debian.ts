@@ -68,6 +68,20 @@ export async function ensureDebian(packages: readonly string[], purpose: string)
   });
 }
 
+const onPath = (command: string): boolean =>
+  command.startsWith('/')
+    ? existsSync(command)
+    : `${process.env.PATH}:/usr/sbin:/sbin`.split(':').some((dir) => existsSync(`${dir}/${command}`));
+
+/**
+ * Makes commands available. Asks for the command, not the package: another package may have brought it.
+ * @param packages command (name or absolute path) → the Debian package that has it
+ */
+export async function ensureCommands(packages: Readonly<Record<string, string>>, purpose: string): Promise<void> {
+  const missing = Object.entries(packages).filter(([command]) => !onPath(command));
+  if (missing.length > 0) await ensureDebian([...new Set(missing.map(([, name]) => name))], purpose);
+}
+
 let updated = false;
 /** Fetches the package lists once a process. */
 export async function aptUpdate(): Promise<void> {

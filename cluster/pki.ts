@@ -20,7 +20,7 @@ export interface CertificateAuthority {
   server(file: string, commonName: string, names: readonly string[]): Promise<Pair>;
 }
 
-const days = ['-days', '30'];
+const days = ['-days', '3650'];
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 const req = (dir: string, args: readonly string[]) =>
   // Its own configuration: the system's would add extensions of a CA to every certificate.

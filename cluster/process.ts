@@ -94,7 +94,24 @@ export interface DaemonOptions {
   readonly user?: User;
   /** Sent by the kernel when this process dies, however it dies. */
   readonly deathSignal?: 'KILL' | 'QUIT' | 'TERM';
+  /** Run it in the mount, network and process namespaces of this pid. */
+  readonly inside?: number;
 }
+
+/** A command that runs in the namespaces of `pid`. Not `ip netns exec`: that would hide the cgroups. */
+export const insideOf = (pid: number, command: string, args: readonly string[]): [string, string[]] => [
+  'nsenter',
+  ['--target', String(pid), '--mount', '--net', '--pid', '--', command, ...args],
+];
+
+/** The first child of a process, 0 when it has none. */
+export const childOf = (pid: number): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0] ?? 0);
+  } catch {
+    return 0;
+  }
+};
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -107,11 +124,12 @@ process.on('exit', () => {
  */
 export function startDaemon(
   name: string,
-  command: string,
-  args: readonly string[],
+  wanted: string,
+  wantedArgs: readonly string[],
   options: DaemonOptions,
 ): Promise<Daemon> {
-  const { user, deathSignal = 'KILL' } = options;
+  const { user, deathSignal = 'KILL', inside } = options;
+  const [command, args] = inside === undefined ? [wanted, wantedArgs] : insideOf(inside, wanted, wantedArgs);
   const linux = process.platform === 'linux';
   const asUser = user ? ['--reuid', String(user.uid), '--regid', String(user.gid), '--clear-groups'] : [];
   const log = openSync(options.logFile, 'a');
@@ -141,7 +159,11 @@ export function startDaemon(
     child.once('error', reject);
     child.once('spawn', () => {
       const kill = (signal: NodeJS.Signals) => {
-        if (reason === undefined) child.kill(signal);
+        if (reason !== undefined) return;
+        // nsenter waits for the process and passes no signal on to it.
+        const inner = inside === undefined ? 0 : childOf(child.pid ?? 0);
+        if (inner === 0) child.kill(signal);
+        else process.kill(inner, signal);
       };
       resolve({
         name,
@@ -227,10 +249,11 @@ const bindable = (port: number) =>
 /**
  * A free loopback port, never the same one twice from this process. Taken from below the range that the kernel uses for
  * outgoing connections, so that none of those takes it before the server it is meant for.
+ * @param wish taken if it is free
  */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
+export async function freePort(wish?: number): Promise<number> {
+  for (let tried = false; ; tried = true) {
+    const port = tried || wish === undefined ? 20_000 + Math.floor(Math.random() * 12_000) : wish;
     if (handedOut.has(port) || !(await bindable(port))) continue;
     handedOut.add(port);
     return port;

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cached, keyOf } from './cache.ts';
@@ -139,17 +139,4 @@ export async function ensureChromium(): Promise<string> {
     throw new PrerequisiteMissing('Chromium', 'to test the pages in a browser', 'set LICENCE_CHROMIUM to its path');
   }
   return found;
-}
-
-/** Node itself as one file, with npm, for images: the optional dependency of this package and the npm that runs here. */
-export async function nodeForImages(): Promise<{ readonly node: string; readonly npm: string }> {
-  const npm = join((await run('npm', ['root', '-g'])).trim(), 'npm');
-  const node = join((await run('node', ['-p', 'process.execPath'])).trim());
-  return { node, npm };
-}
-
-/** Copies a tool under its own name, for a build context. */
-export function copyTool(path: string, to: string): void {
-  copyFileSync(path, to);
-  chmodSync(to, 0o755);
 }

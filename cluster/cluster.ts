@@ -1,0 +1,288 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { keyOf } from './cache.ts';
+import { type ControlPlane, createPki, startControlPlaneIn } from './controlPlane.ts';
+import { ensureImages, type ImageArchive } from './images.ts';
+import { readKubeconfig, writeKubeconfig } from './kubeconfig.ts';
+import {
+  applySystemObjects,
+  ctr,
+  ensureNodePrerequisites,
+  importImages,
+  type NodePlace,
+  nodeAddress,
+  nodeName,
+  prepareNamespaces,
+  removeCgroups,
+  startContainerd,
+  startNode,
+} from './node.ts';
+import { openAuthority } from './pki.ts';
+import { progress } from './prerequisite.ts';
+import {
+  childOf,
+  type Daemon,
+  freePort,
+  insideOf,
+  isAlive,
+  type RunOptions,
+  run,
+  startDaemon,
+  until,
+} from './process.ts';
+import { createScratch, leftovers, ownerLives, ownerMark } from './scratch.ts';
+import { ensureTools } from './tools.ts';
+import { startProvisioner } from './volumes.ts';
+
+/** What another process needs to work with a running cluster; plain data, so that a test runner can hand it on. */
+export interface ClusterInfo {
+  /** Path of the administrator's kubeconfig, usable from this machine. */
+  readonly kubeconfig: string;
+  readonly dir: string;
+  readonly runDir: string;
+  /** Process 1 of the cluster's namespaces: `nsenter -t PID -m -n -p COMMAND`. */
+  readonly nsenterPid: number;
+  readonly nodeAddress: string;
+  readonly auditLog: string;
+}
+
+/** Ways into a running cluster. */
+export interface ClusterAccess extends ClusterInfo {
+  /** Runs a command inside the network, mount and process namespaces and answers its output. */
+  run(command: string, args: readonly string[], options?: RunOptions): Promise<string>;
+  /** containerd's command line, for example `ctr(['tasks', 'kill', '--signal', 'SIGKILL', id])`. */
+  ctr(args: readonly string[]): Promise<string>;
+  /** A loopback port of this machine that leads to an address inside: `10.200.0.1:30080`, a pod's, a ClusterIP's. */
+  forward(target: string): Promise<Forward>;
+  /** Lets pods reach a loopback port of this machine as `10.200.0.1:port`. */
+  forwardInto(port: number): Promise<Forward>;
+  /** Imports images into the node; unchanged ones take no time. */
+  loadImages(images: readonly ImageArchive[]): Promise<void>;
+}
+
+export interface Forward {
+  readonly port: number;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface Cluster extends ClusterAccess {
+  readonly controlPlane: ControlPlane;
+  /**
+   * Ends it at once, like pulling the plug. With `keep` its directory stays, and a later start there finds the same objects, volumes
+   * and pods.
+   */
+  stop(options?: { readonly keep?: boolean }): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** Where its state is; an existing one is taken up again. Default: a temporary directory, removed by `stop`. */
+  readonly dir?: string;
+  /** Images for the node; may still be in the making while the rest starts. Default: all of this repository's. */
+  readonly images?: Promise<readonly ImageArchive[]> | readonly ImageArchive[];
+}
+
+/**
+ * Starts Kubernetes with one node in network, mount and process namespaces of its own: nothing of it is reachable from
+ * outside this machine, and no route or address translation leads out. It ends with this process, however that ends.
+ * @throws PrerequisiteMissing when this machine cannot run it
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  await ensureNodePrerequisites();
+  const { pause } = await ensureTools(['pause', 'kubelet', 'kube-proxy', 'coredns'], 'to run pods on a node');
+  const images = Promise.resolve(options.images ?? ensureImages());
+  images.catch(() => {}); // awaited below; until then a failure is not unhandled
+  for (const left of leftovers('run')) clearCgroups(left);
+  const runDir = createScratch('run');
+  const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
+  const cgroup = `softonit-licence-${keyOf(runDir)}`;
+  writeFileSync(join(runDir, 'cgroup'), cgroup);
+  mkdirSync(join(dir, 'log'), { recursive: true });
+  const logFile = (name: string) => join(dir, 'log', `${name}.log`);
+  const abort = new AbortController();
+
+  progress('cluster: starting');
+  const began = Date.now();
+  // Process 1 of the namespaces: holds them open and reaps orphans. All that lives in them ends with it.
+  const holder = await startDaemon(
+    'cluster',
+    'unshare',
+    ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', pause],
+    { logFile: logFile('holder') },
+  );
+  const daemons: Daemon[] = [holder];
+  let pid = 0;
+  let controlPlane: ControlPlane | undefined;
+
+  const stop: Cluster['stop'] = async ({ keep = false } = {}) => {
+    abort.abort();
+    controlPlane?.api.close();
+    await holder.stop('SIGKILL');
+    // Process 1 of a process namespace ends after all others in it.
+    await until('the end of the cluster', 15_000, () => pid === 0 || !isAlive(pid));
+    await Promise.all(daemons.map((d) => d.stop('SIGKILL')));
+    await until('the end of its cgroups', 5_000, () => {
+      removeCgroups(cgroup);
+      return !existsSync('/sys/fs/cgroup/memory') || !existsSync(join('/sys/fs/cgroup/memory', cgroup));
+    }).catch(() => {});
+    rmSync(runDir, { recursive: true, force: true });
+    rmSync(join(dir, 'owner'), { force: true });
+    if (!keep) rmSync(dir, { recursive: true, force: true });
+  };
+
+  try {
+    await until(
+      'namespaces',
+      10_000,
+      async () => {
+        pid = childOf(holder.pid);
+        return pid !== 0 && (await run(...insideOf(pid, 'true', [])).then(() => true));
+      },
+      [holder],
+    );
+    await prepareNamespaces({ dir, pid });
+    const place: NodePlace = {
+      dir,
+      runDir,
+      pid,
+      cgroup,
+      start: async (name, command, args) => {
+        const daemon = await startDaemon(name, command, args, { logFile: logFile(name), inside: pid });
+        daemons.push(daemon);
+        return daemon;
+      },
+    };
+    const apiPort = await keptPort(join(dir, 'api-port'));
+    const outsideUrl = `https://127.0.0.1:${apiPort}`;
+    const addresses = { apiPort: 6443, etcdPort: 2379, etcdPeerPort: 2380, outsideUrl, nodeAddress };
+    const isNew = !existsSync(join(dir, 'etcd'));
+    const authority = isNew ? await createPki(dir, addresses) : openAuthority(join(dir, 'pki'));
+    if (isNew) await authority.client('apiserver-kubelet', 'apiserver-kubelet', ['system:masters']);
+    else renewKubeconfig(dir, outsideUrl);
+    daemons.push(...(await forwardTo(place, `127.0.0.1:6443`, apiPort)));
+
+    const [plane] = await Promise.all([
+      startControlPlaneIn(dir, addresses, place.start, { scheduler: true }, authority),
+      startContainerd(place).then(async () =>
+        importImages(
+          place,
+          (await images).filter((i) => i.short === 'pause'),
+        ),
+      ),
+    ]);
+    controlPlane = plane;
+    await applySystemObjects(plane.api);
+    await startProvisioner(plane.api, join(dir, 'volumes'), nodeName, abort.signal);
+    await Promise.all([startNode(place, plane.api, authority), images.then((all) => importImages(place, all))]);
+    progress(`cluster: node ready after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+
+    const info: ClusterInfo = {
+      kubeconfig: plane.kubeconfig,
+      dir,
+      runDir,
+      nsenterPid: pid,
+      nodeAddress,
+      auditLog: plane.auditLog,
+    };
+    return { ...accessCluster(info), controlPlane: plane, stop };
+  } catch (error) {
+    await stop({ keep: options.dir !== undefined }).catch(() => {});
+    throw error;
+  }
+}
+
+/** The same ways in for another process, which got `info` from the one that started the cluster. */
+export function accessCluster(info: ClusterInfo): ClusterAccess {
+  const { dir, runDir, nsenterPid: pid } = info;
+  const logFile = join(dir, 'log', 'forward.log');
+  const place = { dir, runDir, pid };
+  const forwardOf = (port: number, ends: readonly Daemon[]): Forward => ({
+    port,
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      await Promise.all(ends.map((end) => end.stop('SIGKILL')));
+    },
+  });
+  return {
+    ...info,
+    run: (command, args, options) => run(...insideOf(pid, command, args), options),
+    ctr: (args) => ctr(place, args),
+    loadImages: (images) => importImages(place, images),
+    forward: async (target) => {
+      const port = await freePort();
+      return forwardOf(port, await forwardTo(place, target, port));
+    },
+    forwardInto: async (port) => {
+      const socket = join(runDir, `into-${port}.sock`);
+      const outside = await startDaemon(
+        'forward',
+        'socat',
+        [`UNIX-LISTEN:${socket},fork,unlink-early`, `TCP:127.0.0.1:${port}`],
+        { logFile },
+      );
+      const inside = await startDaemon(
+        'forward',
+        'socat',
+        [`TCP-LISTEN:${port},bind=${nodeAddress},fork,reuseaddr`, `UNIX-CONNECT:${socket},retry=50,interval=0.1`],
+        { logFile, inside: pid },
+      );
+      await until(`a way in for port ${port}`, 10_000, () => existsSync(socket), [outside, inside]);
+      return forwardOf(port, [outside, inside]);
+    },
+  };
+}
+
+/** Loopback port outside → unix socket → address inside. A unix socket is in the file system, so it crosses network namespaces. */
+async function forwardTo(
+  place: { dir: string; runDir: string; pid: number },
+  target: string,
+  port: number,
+): Promise<Daemon[]> {
+  const socket = join(place.runDir, `to-${port}.sock`);
+  const logFile = join(place.dir, 'log', 'forward.log');
+  const inside = await startDaemon('forward', 'socat', [`UNIX-LISTEN:${socket},fork,unlink-early`, `TCP:${target}`], {
+    logFile,
+    inside: place.pid,
+  });
+  const outside = await startDaemon(
+    'forward',
+    'socat',
+    [`TCP-LISTEN:${port},bind=127.0.0.1,fork,reuseaddr`, `UNIX-CONNECT:${socket},retry=50,interval=0.1`],
+    { logFile },
+  );
+  await until(`a way to ${target}`, 10_000, () => existsSync(socket), [inside, outside]);
+  return [inside, outside];
+}
+
+/** Takes a directory for this process. @throws when a living process has it */
+function claimDir(dir: string): string {
+  mkdirSync(dir, { recursive: true });
+  chmodSync(dir, 0o755);
+  const owner = join(dir, 'owner');
+  const mark = existsSync(owner) ? readFileSync(owner, 'utf8') : '';
+  if (mark !== '' && ownerLives(mark)) {
+    throw new Error(
+      `a cluster is already running in ${dir} (process ${mark.split(' ')[0]}); stop it or choose another directory`,
+    );
+  }
+  writeFileSync(owner, ownerMark());
+  return realpathSync(dir);
+}
+
+/** The same port as last time if it is free, so that an old kubeconfig of a kept cluster goes on working. */
+async function keptPort(file: string): Promise<number> {
+  const before = existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
+  const port = await freePort(before);
+  writeFileSync(file, String(port));
+  return port;
+}
+
+function renewKubeconfig(dir: string, url: string): void {
+  const pair = { cert: join(dir, 'pki', 'admin.crt'), key: join(dir, 'pki', 'admin.key') };
+  writeKubeconfig(join(dir, 'kubeconfig'), url, readKubeconfig(join(dir, 'kubeconfig')).caPem, { pair });
+}
+
+function clearCgroups(runDir: string): void {
+  const file = join(runDir, 'cgroup');
+  if (existsSync(file)) removeCgroups(readFileSync(file, 'utf8'));
+}
