@@ -1,0 +1,99 @@
+import type { SupportPolicy, SupportState } from '../../licence/words.ts';
+
+/** One licence that counts for a product: the newest generation of its activation. Times are RFC 3339 UTC. */
+export interface LicenceGrant {
+  readonly licenceId: string;
+  readonly keyId: string;
+  readonly seatLimit: number;
+  readonly supportUntil?: string;
+  readonly expiresAt?: string;
+  readonly supportPolicy: SupportPolicy;
+}
+
+/**
+ * What all activated licences of one product grant together. The keys part hands the full list to the seats part with
+ * `setEntitlements` whenever it changes; a product that is left out is no longer known.
+ */
+export interface ProductEntitlement {
+  readonly product: string;
+  readonly licences: readonly LicenceGrant[];
+  /** Seats of the licences that have not expired at the moment of the call. */
+  readonly seatLimit: number;
+  /** The latest support term among them; absent: one of them has no term. */
+  readonly supportUntil?: string;
+  /** When the last of them expires; absent: one of them is perpetual. */
+  readonly expiresAt?: string;
+  /** `require` only if every one of them requires it. */
+  readonly supportPolicy: SupportPolicy;
+}
+
+/** What the keys part calls. Resolves when the new limits count for every further check-out. */
+export type SetEntitlements = (products: readonly ProductEntitlement[]) => Promise<void>;
+
+/** A licence together with the product it is for. */
+export type ProductLicence = LicenceGrant & { readonly product: string };
+
+const latest = (times: readonly (string | undefined)[]): string | undefined => {
+  let last = '';
+  for (const at of times) {
+    if (at === undefined) return undefined; // one without an end outlasts all others
+    if (last === '' || Date.parse(at) > Date.parse(last)) last = at;
+  }
+  return last === '' ? undefined : last;
+};
+
+const isLive = (licence: LicenceGrant, nowMs: number): boolean =>
+  licence.expiresAt === undefined || Date.parse(licence.expiresAt) > nowMs;
+
+/** Seats of different licences of one product add up; an expired licence adds none. `nowMs` is since the epoch. */
+export function entitlementsAt(licences: readonly ProductLicence[], nowMs: number): ProductEntitlement[] {
+  const products = Map.groupBy(licences, (l) => l.product);
+  return [...products]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([product, all]) => {
+      const live = all.filter((l) => isLive(l, nowMs));
+      const counted = live.length > 0 ? live : all;
+      const supportUntil = latest(counted.map((l) => l.supportUntil));
+      const expiresAt = latest(all.map((l) => l.expiresAt));
+      return {
+        product,
+        licences: all.map(({ product: _, ...licence }) => licence),
+        seatLimit: live.reduce((sum, l) => sum + l.seatLimit, 0),
+        ...(supportUntil === undefined ? {} : { supportUntil }),
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        supportPolicy: counted.every((l) => l.supportPolicy === 'require') ? 'require' : 'warn',
+      };
+    });
+}
+
+/** When the next licence expires, in ms since the epoch: the moment at which the list must be computed again. */
+export function nextExpiryAt(entitlements: readonly ProductEntitlement[], nowMs: number): number | undefined {
+  const times = entitlements
+    .flatMap((e) => e.licences.map((l) => (l.expiresAt === undefined ? Number.NaN : Date.parse(l.expiresAt))))
+    .filter((at) => at > nowMs);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+/** The same products as they stand at `nowMs`. */
+export const refreshed = (entitlements: readonly ProductEntitlement[], nowMs: number): ProductEntitlement[] =>
+  entitlementsAt(
+    entitlements.flatMap((e) => e.licences.map((l) => ({ ...l, product: e.product }))),
+    nowMs,
+  );
+
+/** Whether the whole product has expired. */
+export const hasExpired = (entitlement: ProductEntitlement, nowMs: number): boolean =>
+  entitlement.expiresAt !== undefined && Date.parse(entitlement.expiresAt) <= nowMs;
+
+/**
+ * Whether a program may count as supported: one that was released within the term always may; without a release date
+ * the term must not have ended yet.
+ */
+export function supportState(
+  entitlement: ProductEntitlement,
+  programReleasedAtMs: number | undefined,
+  nowMs: number,
+): SupportState {
+  if (entitlement.supportUntil === undefined) return 'valid';
+  return (programReleasedAtMs ?? nowMs) <= Date.parse(entitlement.supportUntil) ? 'valid' : 'expired';
+}
