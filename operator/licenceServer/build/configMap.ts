@@ -1,0 +1,48 @@
+import { digestOf } from '../digest.ts';
+import { containerPort, namesOf, podPaths, secretKeys } from '../names.ts';
+import { durationMs } from '../times.ts';
+import { labels, type Spec } from '../types.ts';
+import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+
+/** What the server is told through its environment; every name is one of its settings. */
+export const settingsOf = (spec: Spec, ipv6: boolean): Readonly<Record<string, string>> => ({
+  LICENCE_LISTEN: `${ipv6 ? '[::]' : '0.0.0.0'}:${containerPort}`,
+  LICENCE_DATA_DIR: podPaths.data,
+  LICENCE_SOCKET_DIR: podPaths.sockets,
+  LICENCE_KEYS_DIR: podPaths.keys,
+  LICENCE_IDENTITY_FILE: `${podPaths.identity}/${secretKeys.identity}`,
+  LICENCE_TOKENS_DIR: podPaths.tokens,
+  LICENCE_ACCESS: spec.access.clients.toLowerCase(),
+  LICENCE_LEASE_SECONDS: String(spec.seats.leaseSeconds),
+  LICENCE_STALE_AFTER_SECONDS: String(durationMs(spec.staleSeats.after) / 1000),
+  ...(spec.activation.mode === 'Online' && spec.activation.authority?.url !== undefined
+    ? { LICENCE_AUTHORITY_URL: spec.activation.authority.url }
+    : {}),
+  ...(spec.activation.authority?.trustedKeys === undefined
+    ? {}
+    : { LICENCE_TRUSTED_KEYS: `${podPaths.trust}/jwks.json` }),
+  // Node adds these to the system's certificates.
+  ...(spec.activation.authority?.caRef === undefined ? {} : { NODE_EXTRA_CA_CERTS: `${podPaths.ca}/ca.crt` }),
+  ...(spec.tls === undefined ? {} : { LICENCE_TLS_DIR: podPaths.tls }),
+  ...(spec.seats.reservations === undefined || spec.seats.reservations.length === 0
+    ? {}
+    : { LICENCE_RESERVATIONS: JSON.stringify(spec.seats.reservations) }),
+});
+
+/** The settings as an immutable ConfigMap named by its content: a change of them is a change of the pod template. */
+export const configMap = (owner: Owner, settings: Readonly<Record<string, string>>): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: ownedMeta(owner, namesOf(owner.name).config(digestOf(settings)), { labels: { [labels.copy]: 'config' } }),
+  immutable: true,
+  data: settings,
+});
+
+/** The trusted keys as an immutable ConfigMap named by its content, copied from where the spec says. */
+export const trustConfigMap = (owner: Owner, jwks: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: ownedMeta(owner, namesOf(owner.name).trust(digestOf(jwks)), { labels: { [labels.copy]: 'trust' } }),
+  immutable: true,
+  data: { 'jwks.json': jwks },
+});

@@ -1,0 +1,256 @@
+import { digestOf } from '../digest.ts';
+import { containerName, containerPort, namesOf, podPaths, portName } from '../names.ts';
+import { clearingIdOf, marksOf, type TemplateFacts } from '../restart.ts';
+import { group, podMarks, type Spec, templateDigest } from '../types.ts';
+import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { overlay } from './overlay.ts';
+
+/** Digest of the database's connection URI: a change of the Secret's content has to restart the server. */
+const databaseDigest = `${group}/database-digest`;
+
+/** What a pod template is made from besides the spec. */
+export interface PodParts {
+  readonly image: string;
+  /** Name of the keys copy. */
+  readonly keys: string;
+  /** Name of the configuration copy. */
+  readonly config: string;
+  /** Name of the trusted keys' copy, if the spec names any. */
+  readonly trust?: string | undefined;
+  /** The claim that holds the data. */
+  readonly claim: string;
+  readonly databaseDigest?: string | undefined;
+  readonly marks: Marks;
+}
+
+export interface Marks {
+  readonly clearing?: string | undefined;
+  readonly rolledAt?: string | undefined;
+  readonly reactivation?: string | undefined;
+  readonly restartReason?: string | undefined;
+}
+
+const present = <T>(value: T | undefined): value is T => value !== undefined;
+
+const volumesOf = (owner: Owner, spec: Spec, parts: PodParts) => {
+  const names = namesOf(owner.name);
+  // Readable by the server's group, by nobody else.
+  const defaultMode = 0o440;
+  const ca = spec.activation.authority?.caRef;
+  const caFile = (key: string) => [{ key, path: 'ca.crt' }];
+  return [
+    { name: 'data', persistentVolumeClaim: { claimName: parts.claim } },
+    { name: 'keys', secret: { secretName: parts.keys, defaultMode } },
+    { name: 'identity', secret: { secretName: names.identity, defaultMode } },
+    { name: 'tokens', secret: { secretName: names.tokens, defaultMode } },
+    parts.trust === undefined ? undefined : { name: 'trust', configMap: { name: parts.trust } },
+    ca?.configMap && { name: 'ca', configMap: { name: ca.configMap.name, items: caFile(ca.configMap.key) } },
+    ca?.secret && { name: 'ca', secret: { secretName: ca.secret.name, items: caFile(ca.secret.key) } },
+    spec.tls === undefined ? undefined : { name: 'tls', secret: { secretName: spec.tls.secretName, defaultMode } },
+    { name: 'sockets', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    { name: 'temporary', emptyDir: { sizeLimit: '256Mi' } },
+  ].filter(present);
+};
+
+const mountsOf = (spec: Spec, parts: PodParts) => {
+  const readOnly = (name: keyof typeof podPaths) => ({ name, mountPath: podPaths[name], readOnly: true });
+  return [
+    { name: 'data', mountPath: podPaths.data },
+    readOnly('keys'),
+    readOnly('identity'),
+    readOnly('tokens'),
+    parts.trust === undefined ? undefined : readOnly('trust'),
+    spec.activation.authority?.caRef === undefined ? undefined : readOnly('ca'),
+    spec.tls === undefined ? undefined : readOnly('tls'),
+    { name: 'sockets', mountPath: podPaths.sockets },
+    { name: 'temporary', mountPath: podPaths.temporary },
+  ].filter(present);
+};
+
+const environmentOf = (spec: Spec, marks: Marks) => {
+  const clearing = clearingIdOf(marks.clearing, marks.rolledAt);
+  return [
+    // A start clears stale seats only if it was made for that, and only once.
+    { name: 'LICENCE_CLEAR_STALE', value: clearing === undefined ? 'never' : `once:${clearing}` },
+    marks.reactivation === undefined ? undefined : { name: 'LICENCE_REACTIVATE', value: marks.reactivation },
+    spec.database && {
+      name: 'DATABASE_URL',
+      valueFrom: { secretKeyRef: { name: spec.database.secretRef.name, key: spec.database.secretRef.key } },
+    },
+  ].filter(present);
+};
+
+const containerOf = (spec: Spec, parts: PodParts) => {
+  const scheme = spec.tls === undefined ? 'HTTP' : 'HTTPS';
+  const probe = (path: string) => ({ httpGet: { path, port: portName, scheme }, timeoutSeconds: 3 });
+  return {
+    name: containerName,
+    image: parts.image,
+    ...(spec.imagePullPolicy === undefined ? {} : { imagePullPolicy: spec.imagePullPolicy }),
+    ports: [{ name: portName, containerPort, protocol: 'TCP' }],
+    envFrom: [{ configMapRef: { name: parts.config } }],
+    env: environmentOf(spec, parts.marks),
+    volumeMounts: mountsOf(spec, parts),
+    // A large database may take its time to recover after a crash.
+    startupProbe: { ...probe('/healthz/live'), periodSeconds: 1, failureThreshold: 300 },
+    livenessProbe: { ...probe('/healthz/live'), periodSeconds: 10, failureThreshold: 6 },
+    readinessProbe: { ...probe('/healthz/ready'), periodSeconds: 3, failureThreshold: 2 },
+    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+  };
+};
+
+interface Template {
+  readonly metadata: { readonly labels: Record<string, string>; readonly annotations: Record<string, string> };
+  readonly spec: Record<string, unknown>;
+}
+
+function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
+  const pod = {
+    serviceAccountName: namesOf(owner.name).serviceAccount,
+    // Only a server that judges the tokens of pods speaks to the API server.
+    automountServiceAccountToken: spec.access.clients === 'ServiceAccount',
+    // Variables of Services would look like settings of the server.
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 30,
+    ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 10001,
+      runAsGroup: 10001,
+      fsGroup: 10001,
+      // Walking through a large volume at each start would take minutes, and PostgreSQL minds its modes.
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    ...(spec.replicas <= 1
+      ? {}
+      : {
+          topologySpreadConstraints: [
+            {
+              maxSkew: 1,
+              topologyKey: 'kubernetes.io/hostname',
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: { matchLabels: selectorOf(owner) },
+            },
+          ],
+        }),
+    containers: [containerOf(spec, parts)],
+    volumes: volumesOf(owner, spec, parts),
+  };
+  const { clearing, rolledAt, reactivation, restartReason } = parts.marks;
+  const ours = {
+    [podMarks.clearing]: clearing,
+    [podMarks.rolledAt]: rolledAt,
+    [podMarks.reactivation]: reactivation,
+    [podMarks.restartReason]: restartReason,
+    [databaseDigest]: parts.databaseDigest,
+  };
+  return {
+    metadata: {
+      labels: { ...spec.podTemplate?.metadata?.labels, ...selectorOf(owner) },
+      annotations: {
+        ...spec.podTemplate?.metadata?.annotations,
+        ...(Object.fromEntries(Object.entries(ours).filter(([, v]) => v !== undefined)) as Record<string, string>),
+      },
+    },
+    spec: (spec.podTemplate?.spec === undefined ? pod : overlay(pod, spec.podTemplate.spec)) as Record<string, unknown>,
+  };
+}
+
+/** The names of what configures the server, as one text. */
+const configOf = (config: string | undefined, trust: string | undefined, database: string | undefined): string =>
+  [config ?? '', trust ?? '', database ?? ''].join('/');
+
+/** What a template is made of, for `restartReasonsOf`. */
+export function factsOf(owner: Owner, spec: Spec, parts: PodParts): TemplateFacts {
+  // Everything that has a reason of its own is taken out, so that one change gives one reason.
+  const rest = templateOf(owner, spec, {
+    ...parts,
+    image: '',
+    keys: '',
+    config: '',
+    databaseDigest: undefined,
+    marks: {},
+    ...(parts.trust === undefined ? {} : { trust: '' }),
+  });
+  // The rest is read from the rendered template, since an overlay may have its own image.
+  return {
+    ...factsOfDeployment({ metadata: {}, spec: { template: templateOf(owner, spec, parts) } }),
+    rest: digestOf(rest, 16),
+  };
+}
+
+interface ContainerLike {
+  readonly name: string;
+  readonly image?: string;
+  readonly envFrom?: readonly { readonly configMapRef?: { readonly name?: string } }[];
+}
+interface VolumeLike {
+  readonly name: string;
+  readonly secret?: { readonly secretName?: string };
+  readonly configMap?: { readonly name?: string };
+}
+
+/** As much of a Deployment as its facts are read from. */
+interface DeploymentLike {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec?: {
+    readonly template?: {
+      readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
+      readonly spec?: {
+        readonly containers?: readonly ContainerLike[];
+        readonly volumes?: readonly VolumeLike[];
+      };
+    };
+  };
+}
+
+/** The same facts of a Deployment as it stands in the cluster. */
+export function factsOfDeployment(deployment: DeploymentLike): TemplateFacts {
+  const template = deployment.spec?.template;
+  const container = template?.spec?.containers?.find((c) => c.name === containerName);
+  const volume = (name: string) => template?.spec?.volumes?.find((v) => v.name === name);
+  const annotations = template?.metadata?.annotations;
+  const { clearing, rolledAt, reactivation } = marksOf(annotations);
+  return {
+    image: container?.image ?? '',
+    keys: volume('keys')?.secret?.secretName ?? '',
+    config: configOf(
+      container?.envFrom?.find((e) => e.configMapRef !== undefined)?.configMapRef?.name,
+      volume('trust')?.configMap?.name,
+      annotations?.[databaseDigest],
+    ),
+    rest: deployment.metadata.annotations?.[templateDigest] ?? '',
+    clearing,
+    rolledAt,
+    reactivation,
+  };
+}
+
+/**
+ * The Deployment. At one replica it is recreated: the volume is mounted by one pod at a time, so a rolling update would
+ * wait for ever. `kubectl rollout restart` writes an annotation that is not ours, so it stays.
+ */
+export const deployment = (owner: Owner, spec: Spec, parts: PodParts): KubeObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: ownedMeta(owner, namesOf(owner.name).deployment, {
+    annotations: { [templateDigest]: factsOf(owner, spec, parts).rest },
+  }),
+  spec: {
+    replicas: spec.suspend ? 0 : spec.replicas,
+    revisionHistoryLimit: 2,
+    progressDeadlineSeconds: 600,
+    strategy:
+      spec.replicas <= 1
+        ? { type: 'Recreate' }
+        : { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    selector: { matchLabels: selectorOf(owner) },
+    template: templateOf(owner, spec, parts),
+  },
+});

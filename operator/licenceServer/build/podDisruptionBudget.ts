@@ -1,0 +1,14 @@
+import { namesOf } from '../names.ts';
+import type { Spec } from '../types.ts';
+import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+
+/** Keeps a drain from taking all pods at once; at one replica it would block every drain, so there is none. */
+export const podDisruptionBudget = (owner: Owner, spec: Spec): KubeObject | undefined =>
+  spec.replicas <= 1
+    ? undefined
+    : {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: ownedMeta(owner, namesOf(owner.name).podDisruptionBudget),
+        spec: { maxUnavailable: 1, selector: { matchLabels: selectorOf(owner) } },
+      };

@@ -1,0 +1,10 @@
+import { namesOf } from '../names.ts';
+import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+
+/** The pod's own identity; its token is mounted only where the pod template asks for it. */
+export const serviceAccount = (owner: Owner): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ServiceAccount',
+  metadata: ownedMeta(owner, namesOf(owner.name).serviceAccount),
+  automountServiceAccountToken: false,
+});

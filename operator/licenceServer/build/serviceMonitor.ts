@@ -1,0 +1,26 @@
+import { namesOf, portName } from '../names.ts';
+import type { Spec } from '../types.ts';
+import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+
+/** Tells Prometheus to scrape the server, with the metrics token. */
+export const serviceMonitor = (owner: Owner, spec: Spec): KubeObject => {
+  const names = namesOf(owner.name);
+  return {
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'ServiceMonitor',
+    metadata: ownedMeta(owner, names.serviceMonitor),
+    spec: {
+      selector: { matchLabels: selectorOf(owner) },
+      endpoints: [
+        {
+          port: portName,
+          path: '/metrics',
+          scheme: spec.tls === undefined ? 'http' : 'https',
+          // The certificate names the server's clients' way to it, not the pod's address that Prometheus scrapes.
+          ...(spec.tls === undefined ? {} : { tlsConfig: { insecureSkipVerify: true } }),
+          authorization: { type: 'Bearer', credentials: { name: names.tokens, key: 'metrics' } },
+        },
+      ],
+    },
+  };
+};

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+
+/**
+ * Pieces that the LicenceServer schema is put together from: names, durations and quantities with their bounds, and the
+ * rules (CEL) that the API server checks. A piece knows its JSON Schema; nothing here knows a licence.
+ */
+
+/** One CEL rule of a field, in the CRD's own words. */
+export interface Rule {
+  readonly rule: string;
+  readonly message: string;
+  readonly reason?: 'FieldValueInvalid' | 'FieldValueForbidden' | 'FieldValueRequired' | 'FieldValueDuplicate';
+}
+
+/** Attaches CEL rules to a schema. Attach them before `.optional()` and the like. */
+export const withRules = <S extends z.ZodType>(schema: S, ...rules: readonly Rule[]): S =>
+  schema.meta({ ...schema.meta(), 'x-kubernetes-validations': rules }) as S;
+
+/** A list whose items are told apart by `key`, so that several appliers can share it. */
+export const listMap = <S extends z.ZodType>(schema: S, key: string): S =>
+  schema.meta({
+    ...schema.meta(),
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': [key],
+  }) as S;
+
+/** A list of scalars without repetition. */
+export const listSet = <S extends z.ZodType>(schema: S): S =>
+  schema.meta({ ...schema.meta(), 'x-kubernetes-list-type': 'set' }) as S;
+
+/** A list that is always replaced as a whole. */
+export const listAtomic = <S extends z.ZodType>(schema: S): S =>
+  schema.meta({ ...schema.meta(), 'x-kubernetes-list-type': 'atomic' }) as S;
+
+/** The name of a namespaced object: a DNS subdomain. */
+export const objectName = () =>
+  z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+
+/** A name within this resource: a DNS label, since it becomes a file name and a part of other names. */
+export const label = () =>
+  z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+
+/** A key in a Secret or ConfigMap. */
+export const dataKey = () =>
+  z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[-._a-zA-Z0-9]+$/);
+
+/** Hours, minutes and seconds as Go writes them: `90s`, `30m`, `1h30m`. */
+const durationPattern = /^([0-9]+h)?([0-9]+m)?([0-9]+s)?$/;
+
+/** A duration within bounds, both inclusive and themselves durations. */
+export const durationText = (min: string, max: string) =>
+  withRules(z.string().min(2).max(16).regex(durationPattern), {
+    rule: `duration(self) >= duration('${min}') && duration(self) <= duration('${max}')`,
+    message: `must be a duration from ${min} to ${max}`,
+    reason: 'FieldValueInvalid',
+  });
+
+/** A Kubernetes quantity written as text, such as `1Gi`, not below `min`. */
+export const quantityText = (min: string) =>
+  withRules(z.string().min(1).max(32), {
+    rule: `isQuantity(self) && quantity(self).compareTo(quantity('${min}')) >= 0`,
+    message: `must be a quantity of at least ${min}`,
+    reason: 'FieldValueInvalid',
+  });
+
+/** A quantity as Kubernetes itself takes it: a number or text. */
+export const quantity = () =>
+  z.union([z.int(), z.string().max(32)]).meta({
+    'x-kubernetes-int-or-string': true,
+  });
+
+/** Anything that Kubernetes' own schema describes better than a copy of it would. */
+export const anyObject = () => z.looseObject({}).meta({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true });
+
+/** A moment, RFC 3339. */
+export const moment = () => z.string().meta({ format: 'date-time' });

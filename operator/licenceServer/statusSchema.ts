@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { listMap, moment } from './schemaParts.ts';
+
+/**
+ * What the operator has seen and done: `status` of LicenceServer v1beta1. It is also the operator's memory: the phases of
+ * a rotation and of a clearing are written here before they are acted on, so that any successor can go on from them.
+ * Nothing in here is secret: names, counts, times, fingerprints.
+ */
+
+const condition = z.object({
+  type: z.string().max(316).describe('What the condition is about.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+  reason: z.string().max(1024).describe('One word for programs.'),
+  message: z.string().max(32_768).describe('One sentence for a person.'),
+  observedGeneration: z.int().min(0).optional().describe('The metadata.generation that this was said of.'),
+  lastTransitionTime: moment().describe('When the status last changed.'),
+});
+
+const product = z.object({
+  product: z.string().describe('Name of the product.'),
+  seatLimit: z.int().describe('Seats that the active keys grant together.'),
+  seatsInUse: z.int().describe('Seats held now, stale ones included.'),
+  seatsStale: z.int().describe('Seats held whose base has gone silent.'),
+  supportUntil: moment().optional().describe('End of the support term.'),
+  expiresAt: moment().optional().describe('When the licence ends; absent: never.'),
+});
+
+const key = z.object({
+  name: z.string().describe('Name in spec.keys, or the keyId of a key that was installed otherwise.'),
+  keyId: z.string().optional().describe("Safe name of the key's content."),
+  state: z.enum(['Active', 'Pending', 'Refused', 'Superseded', 'Unknown']).describe('What the server says of the key.'),
+  source: z.string().optional().describe('How the key was installed: configuration, web, api, file.'),
+  reason: z.string().optional().describe('Why it is not active, in one word.'),
+  message: z.string().optional().describe('Why it is not active and what to do.'),
+  product: z.string().optional().describe('Product that it grants.'),
+  generation: z.int().optional().describe('How often the key was regenerated, counted from 1.'),
+  activatedAt: moment().optional().describe('When it was last activated.'),
+  supportUntil: moment().optional().describe('End of its support term.'),
+  regenerationsLeft: z.int().optional().describe('Regenerations left this month.'),
+  regenerationsResetAt: moment().optional().describe('When the next regeneration frees up.'),
+});
+
+export const rotationPhases = ['Staged', 'Checked', 'Rolling', 'Proving', 'Active', 'RolledBack'] as const;
+
+const rotation = z.object({
+  copy: z.string().describe('Name of the immutable Secret with the keys that are being put to work.'),
+  key: z.string().describe('Names of the keys that differ, separated by commas.'),
+  phase: z.enum(rotationPhases).describe('How far it has come.'),
+  startedAt: moment().describe('When the new content was first seen.'),
+  phaseAt: moment().describe('When the phase began.'),
+  attempts: z.int().describe('Attempts so far.'),
+  nextAttemptAt: moment().optional().describe('When it is tried again.'),
+  reason: z.string().optional().describe('Why it does not go on, in one word.'),
+  message: z.string().optional().describe('Why it does not go on and what to do.'),
+  retriedAt: z.string().optional().describe('The last value of the rotate-retry-at annotation that was honoured.'),
+});
+
+const staleSeats = z.object({
+  since: moment().optional().describe('Since when there is at least one stale seat.'),
+  clearing: z
+    .object({
+      id: z.string().describe('Id of the clearing in flight.'),
+      by: z.enum(['Roll', 'Release']).describe('How it is done.'),
+      startedAt: moment().describe('When it began.'),
+      before: z.int().describe('Stale seats at that time.'),
+    })
+    .optional()
+    .describe('The clearing in flight.'),
+  lastClearing: z
+    .object({
+      at: moment().describe('When it was proven.'),
+      by: z.enum(['Roll', 'Release']).describe('How it was done.'),
+      before: z.int().describe('Stale seats before.'),
+      after: z.int().describe('Stale seats after.'),
+    })
+    .optional()
+    .describe('The last clearing.'),
+  notBefore: moment()
+    .optional()
+    .describe('No clearing before this time: minInterval, doubled for each one that did not help.'),
+  failures: z.int().optional().describe('Clearings in a row that left stale seats behind.'),
+});
+
+export const licenceServerStatus = z
+  .object({
+    observedGeneration: z.int().optional().describe('The metadata.generation that was last acted on.'),
+    conditions: listMap(z.array(condition).max(32), 'type')
+      .optional()
+      .describe(
+        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended.',
+      ),
+    replicas: z.int().optional().describe('Pods that exist.'),
+    selector: z.string().optional().describe('Label selector of the pods, for the scale subresource.'),
+    fingerprint: z.string().optional().describe('The computer that keys are bound to.'),
+    address: z.string().optional().describe('Where the server is reached within the cluster.'),
+    version: z.string().optional().describe('Version of the running server.'),
+    image: z.string().optional().describe('Image of the running server.'),
+    seats: z.string().optional().describe('Seats in use and in all.'),
+    seatsStale: z.int().optional().describe('Stale seats of all products.'),
+    supportUntil: moment().optional().describe('The earliest end of a support term.'),
+    seatsObservedAt: moment().optional().describe('When these counts were written.'),
+    products: listMap(z.array(product).max(256), 'product').optional().describe('Counts, a product each.'),
+    keys: listMap(z.array(key).max(256), 'name').optional().describe('Keys as the server sees them.'),
+    keysCopy: z
+      .string()
+      .optional()
+      .describe('Name of the immutable Secret with the keys that were last proven; a failed rotation goes back to it.'),
+    rotation: rotation.optional().describe('The last or present change of keys.'),
+    staleSeats: staleSeats.optional().describe('What was done about stale seats.'),
+    nextDisruption: z
+      .object({
+        at: moment().optional().describe('Earliest time; absent: as soon as the gate opens.'),
+        reasons: z.array(z.string()).describe('Why the pod will roll.'),
+        message: z.string().optional().describe('What it waits for.'),
+      })
+      .optional()
+      .describe('The next roll of the pod that is already known of.'),
+    lastRoll: z
+      .object({ at: moment().describe('When.'), reasons: z.array(z.string()).describe('Why.') })
+      .optional()
+      .describe('The last roll of the pod.'),
+  })
+  .describe('What the operator has seen and done.');

@@ -1,0 +1,30 @@
+/** Durations and moments between the API's text and milliseconds. Pure. */
+
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000 };
+
+/** `1h30m` in ms; the text has passed the schema's pattern, anything else counts as nothing. */
+export function durationMs(text: string): number {
+  let ms = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)([hms])/g)) ms += Number(count) * (unitMs[unit ?? ''] ?? 0);
+  return ms;
+}
+
+/** RFC 3339 UTC with whole seconds, as Kubernetes writes times. */
+export const momentOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+/** A moment in ms; undefined if absent or not a time. */
+export function msOf(moment: string | undefined): number | undefined {
+  if (moment === undefined) return undefined;
+  const ms = Date.parse(moment);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Doubles from `firstMs` with each attempt, up to `maxMs`. The first attempt is 1. */
+export const backOffMs = (attempt: number, firstMs: number, maxMs: number): number =>
+  Math.min(maxMs, firstMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
+
+/** The earliest of the given moments in ms; undefined if there is none. */
+export function earliest(...moments: readonly (number | undefined)[]): number | undefined {
+  const given = moments.filter((m) => m !== undefined);
+  return given.length === 0 ? undefined : Math.min(...given);
+}

@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+import type { licenceServerSpec } from './schema.ts';
+import type { licenceServerStatus } from './statusSchema.ts';
+
+/** The resource's coordinates, in one place. */
+export const group = 'licensing.softonit.ru';
+export const version = 'v1beta1';
+export const kind = 'LicenceServer';
+export const plural = 'licenceservers';
+export const apiVersion = `${group}/${version}`;
+
+/** The field manager of every write, so that server-side apply knows what is ours. */
+export const fieldManager = 'licence-operator';
+
+/** `spec` with every default of the API filled in. */
+export type Spec = z.output<typeof licenceServerSpec>;
+/** `spec` as a person writes it. */
+export type SpecInput = z.input<typeof licenceServerSpec>;
+export type Status = z.output<typeof licenceServerStatus>;
+
+export type RotationStatus = NonNullable<Status['rotation']>;
+export type RotationPhase = RotationStatus['phase'];
+export type StaleSeatsStatus = NonNullable<Status['staleSeats']>;
+export type NextDisruption = NonNullable<Status['nextDisruption']>;
+export type KeyView = NonNullable<Status['keys']>[number];
+export type Window = NonNullable<Spec['staleSeats']['windows']>[number];
+
+/** A LicenceServer as the API server gives it. `spec` is judged by `validate`. */
+export interface LicenceServer {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid: string;
+    readonly generation?: number;
+    readonly resourceVersion?: string;
+    readonly creationTimestamp?: string;
+    readonly deletionTimestamp?: string;
+    readonly finalizers?: readonly string[];
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: unknown;
+  readonly status?: Status;
+}
+
+/** Annotations on a LicenceServer that a person sets. */
+export const requests = {
+  rollAt: `${group}/roll-at`,
+  reactivateAt: `${group}/reactivate-at`,
+  rotateRetryAt: `${group}/rotate-retry-at`,
+  pause: `${group}/pause`,
+} as const;
+
+/** Annotations on the pod template: what the pod was made for. Carried over unchanged until the next reason. */
+export const podMarks = {
+  clearing: `${group}/clearing`,
+  restartReason: `${group}/restart-reason`,
+  rolledAt: `${group}/rolled-at`,
+  reactivation: `${group}/reactivation`,
+} as const;
+
+/** Annotation on the Deployment: digest of the pod template as the operator last rendered it, without the marks. */
+export const templateDigest = `${group}/template-digest`;
+
+export const labels = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  name: 'app.kubernetes.io/name',
+  instance: 'app.kubernetes.io/instance',
+  component: 'app.kubernetes.io/component',
+  /** What a copy holds: `keys`, `config` or `trust`; copies are collected by it. */
+  copy: `${group}/copy`,
+} as const;
+
+export const finalizer = `${group}/storage`;
