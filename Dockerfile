@@ -1,0 +1,57 @@
+# One file, three images: --target operator | server | authority. BASE_IMAGE is any Debian 12 with Node 24 and npm.
+ARG BASE_IMAGE=node:24-bookworm-slim
+
+FROM ${BASE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY . .
+RUN node build.ts && mkdir /app/compile-cache && chown 10001:10001 /app/compile-cache
+# Compiled code for a quicker start. Node keeps it by user and by path, so it is made as the user and at the place of later.
+USER 10001:10001
+ENV NODE_COMPILE_CACHE=/app/compile-cache
+RUN for program in operator server authority; do node dist/$program/main.js --help >/dev/null; done
+
+# Node and the libraries that it loads, nothing else: no shell, no package manager.
+FROM ${BASE_IMAGE} AS slim
+RUN set -eu; node=$(command -v node); mkdir -p /slim/etc /slim/tmp; chmod 1777 /slim/tmp; \
+    ldd "$node" | grep -o '/[^ )]*' | sort -u | xargs -I{} cp --parents -L {} /slim; \
+    mkdir -p /slim/usr/local/bin; cp -L "$node" /slim/usr/local/bin/node; \
+    echo 'licence:x:10001:10001:licence:/tmp:/usr/sbin/nologin' >/slim/etc/passwd; \
+    echo 'licence:x:10001:' >/slim/etc/group; \
+    echo 'hosts: files dns' >/slim/etc/nsswitch.conf
+
+FROM scratch AS operator
+COPY --from=slim /slim /
+COPY --from=build /app/dist/operator /app/dist/operator
+COPY --from=build /app/compile-cache /app/compile-cache
+ENV PATH=/usr/local/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["node", "/app/dist/operator/main.js"]
+
+# PostgreSQL without its just-in-time compiler (more than half of its size, useless for short queries) and without the Perl
+# scripts around it. createcluster.conf: the package would otherwise make a database in the image. initdb needs a name for its uid.
+FROM ${BASE_IMAGE} AS postgres
+RUN set -eu; mkdir -p /etc/postgresql-common; echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf; \
+    apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql-15; \
+    dpkg --purge --force-depends libllvm14 libz3-4; \
+    rm -rf /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* /usr/share/postgresql/15/man \
+      /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*; \
+    useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin licence; \
+    mkdir -p '/var/Softonit/Licence Server'; chown 10001:10001 '/var/Softonit/Licence Server'
+ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache \
+    LICENCE_LISTEN=0.0.0.0:8080
+WORKDIR /app
+USER 10001:10001
+EXPOSE 8080
+
+FROM postgres AS server
+COPY --from=build /app/compile-cache /app/compile-cache
+COPY --from=build /app/dist/server /app/dist/server
+ENTRYPOINT ["node", "/app/dist/server/main.js"]
+
+FROM postgres AS authority
+COPY --from=build /app/compile-cache /app/compile-cache
+COPY --from=build /app/dist/authority /app/dist/authority
+ENTRYPOINT ["node", "/app/dist/authority/main.js"]

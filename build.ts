@@ -1,0 +1,86 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+
+// `npm run build`: bundles each program into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
+// time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+const programs = ['operator', 'server', 'authority'] as const;
+/** Folders whose files other than TypeScript a program may read. */
+const assets: Record<(typeof programs)[number], readonly string[]> = {
+  operator: ['operator', 'crds'],
+  server: ['server', 'licence', 'web/dist'],
+  authority: ['authority', 'licence', 'web/dist'],
+};
+/** Folders of packages that are read at run time. */
+const packageAssets = ['node_modules/@fastify/swagger-ui/static'];
+
+/**
+ * Tells each module its own place below the bundle's directory instead of the bundle's: `import.meta.url` and `__dirname` then lead to
+ * the copied files. Only the entry is the main module.
+ */
+const keepPlaces: Plugin = {
+  name: 'keep-places',
+  setup(bundle) {
+    bundle.onLoad({ filter: /\.([cm]?js|ts)$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      if (!/import\.meta\.(url|main|dirname|filename)|__dirname|__filename/.test(text)) return undefined;
+      const place = JSON.stringify(relative(root, path).split(sep).join('/'));
+      const isEntry = bundle.initialOptions.entryPoints?.toString() === path;
+      return {
+        contents: text
+          .replaceAll(/\bimport\.meta\.main\b/g, String(isEntry))
+          .replaceAll(/\bimport\.meta\.url\b/g, `__urlOf(${place})`)
+          .replaceAll(/\b(import\.meta\.filename|__filename)\b/g, `__pathOf(${place})`)
+          .replaceAll(
+            /\b(import\.meta\.dirname|__dirname)\b/g,
+            `__pathOf(${JSON.stringify(dirname(JSON.parse(place)))})`,
+          ),
+        loader: path.endsWith('.ts') ? 'ts' : 'js',
+      };
+    });
+  },
+};
+
+const banner = `import { createRequire as __createRequire } from 'node:module';
+import { fileURLToPath as __toPath } from 'node:url';
+const require = __createRequire(import.meta.url);
+const __urlOf = (place) => new URL(place, import.meta.url).href;
+const __pathOf = (place) => __toPath(__urlOf(place));`;
+
+function copyAssets(folder: string, to: string): void {
+  if (!existsSync(join(root, folder))) return;
+  const isAsset = (name: string) => !/\.(ts|tsx|md)$/.test(name) || folder.startsWith('node_modules');
+  for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !isAsset(entry.name)) continue;
+    const file = join(entry.parentPath, entry.name);
+    const target = join(to, relative(root, file));
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(file, target);
+  }
+}
+
+for (const program of programs) {
+  const entry = join(root, program, 'main.ts');
+  const out = join(root, 'dist', program);
+  rmSync(out, { recursive: true, force: true });
+  await build({
+    entryPoints: [entry],
+    outfile: join(out, 'main.js'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    banner: { js: banner },
+    plugins: [keepPlaces],
+    external: ['pg-native', 'pino-pretty'],
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  for (const folder of assets[program]) copyAssets(folder, out);
+  if (program !== 'operator') for (const folder of packageAssets) copyAssets(folder, out);
+}
