@@ -1,26 +1,250 @@
-import type { KubeObject } from './object.ts';
+import { type KubeObject, keyOf } from './object.ts';
 
-/** `own` is true for a change that this process wrote itself (see Store.assume). */
+/**
+ * What is known of the objects of one kind, by `namespace/name`.
+ *
+ * Two writers feed it: a reflector, with what the API server lists and watches, and `assume`, with the answers to own
+ * writes. An own write is seen at once and never undone by an older event on its way, so nobody who reads the store acts
+ * on a state older than what they wrote themselves. The resource versions of one kind are compared as numbers for that,
+ * which the API server promises.
+ *
+ * Handlers are told of every change after the store shows it. `own` is true for changes that came by `assume`; the event
+ * of an own write that follows is no change any more.
+ */
 export interface StoreHandlers<T extends KubeObject = KubeObject> {
   readonly add?: (object: T, own: boolean) => void;
   readonly update?: (before: T, after: T, own: boolean) => void;
   readonly delete?: (object: T, own: boolean) => void;
 }
+
 export interface StoreOptions<T extends KubeObject> {
-  /** What is kept of an object; `managedFields` are gone already. */
+  /** What is kept of an object, from the object without its `managedFields`; default: all. */
   readonly transform?: (object: KubeObject) => T;
-  /** Name → the values under which an object is found. */
+  /** Index name → the values under which an object is found. */
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
 }
-export declare class Store<T extends KubeObject = KubeObject> {
-  constructor(options?: StoreOptions<T>);
-  readonly size: number;
-  get(key: string): T | undefined;
-  list(namespace?: string): T[];
-  keys(): string[];
-  byIndex(index: string, value: string): T[];
-  onChange(handlers: StoreHandlers<T>): () => void;
-  /** An object as the API server answered an own write: the store never shows anything older afterwards. */
-  assume(object: KubeObject): void;
-  assumeDeleted(key: string, uid: string): void;
+
+export class Store<T extends KubeObject = KubeObject> {
+  readonly #objects = new Map<string, T>();
+  readonly #byNamespace = new Map<string, Set<string>>();
+  readonly #indexes = new Map<string, Index<T>>();
+  readonly #handlers = new Set<StoreHandlers<T>>();
+  /** uid → key of objects that own deletes removed, until the watch says so too. */
+  readonly #deletedUids = new Map<string, string>();
+  /** Key → own write that the watch has not shown yet, and how many full lists lacked it. */
+  readonly #assumed = new Map<string, { readonly version: string; lists: number }>();
+  /** Namespace (`''` for all) → the version up to which the watch has told everything. */
+  readonly #seen = new Map<string, string>();
+  readonly #transform: (object: KubeObject) => T;
+
+  constructor(options: StoreOptions<T> = {}) {
+    this.#transform = options.transform ?? ((object) => object as T);
+    for (const [name, values] of Object.entries(options.indexes ?? {})) this.#indexes.set(name, new Index(values));
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** All objects, or those of one namespace. */
+  list(namespace?: string): T[] {
+    return namespace === undefined ? [...this.#objects.values()] : this.#found(this.#byNamespace.get(namespace));
+  }
+
+  keys(): string[] {
+    return [...this.#objects.keys()];
+  }
+
+  /** @throws when there is no index of that name */
+  byIndex(index: string, value: string): T[] {
+    const found = this.#indexes.get(index);
+    if (found === undefined) throw new Error(`the store has no index "${index}"`);
+    return this.#found(found.keys(value));
+  }
+
+  /** Tells `handlers` of every change from now on, and of what is there already as added. The answer ends it. */
+  onChange(handlers: StoreHandlers<T>): () => void {
+    this.#handlers.add(handlers);
+    for (const object of this.#objects.values()) handlers.add?.(object, false);
+    return () => this.#handlers.delete(handlers);
+  }
+
+  /** An object as the API server answered an own write. */
+  assume(object: KubeObject): void {
+    const { namespace = '', resourceVersion: version } = object.metadata;
+    const key = keyOf(object);
+    if (version === undefined || !decimal.test(version)) return;
+    // The watch may be ahead of the answer: what it told, the removal of this very object included, stands.
+    if ([this.#seen.get(namespace), this.#seen.get('')].some((seen) => seen === version || isNewer(seen, version)))
+      return;
+    if (isNewer(this.#objects.get(key)?.metadata.resourceVersion, version)) return;
+    this.#assumed.set(key, { version, lists: 0 });
+    this.#put(object, true);
+  }
+
+  /** An object that an own delete removed for good. */
+  assumeDeleted(key: string, uid: string): void {
+    if (this.#objects.get(key)?.metadata.uid !== uid) return;
+    this.#deletedUids.set(uid, key);
+    this.#remove(key, true);
+  }
+
+  /** An object that the watch says was added or modified. */
+  put(object: KubeObject): void {
+    const { namespace = '', resourceVersion } = object.metadata;
+    if (resourceVersion !== undefined) this.#seen.set(namespace, resourceVersion);
+    this.#confirm(object);
+  }
+
+  /** An object that the watch says was deleted; `object` is its last state. */
+  remove(object: KubeObject): void {
+    const { namespace = '', resourceVersion } = object.metadata;
+    if (resourceVersion !== undefined) this.#seen.set(namespace, resourceVersion);
+    this.#deletedUids.delete(object.metadata.uid ?? '');
+    const key = keyOf(object);
+    const known = this.#objects.get(key);
+    // A successor of that name that was assumed already is not what was deleted.
+    if (known !== undefined && sameUid(known, object)) this.#remove(key, false);
+  }
+
+  /**
+   * A full list as of `resourceVersion`, of one namespace or of all: what it lacks is gone. Only an own write that is newer
+   * than the list survives it, and only once: a second list that lacks it comes from a server whose history was set back.
+   */
+  replace(objects: readonly KubeObject[], resourceVersion: string, namespace?: string): void {
+    const listed = new Set(objects.map(keyOf));
+    const inScope = namespace === undefined ? this.keys() : [...(this.#byNamespace.get(namespace) ?? [])];
+    for (const key of inScope) {
+      const assumed = this.#assumed.get(key);
+      if (assumed !== undefined && (!isNewer(assumed.version, resourceVersion) || assumed.lists++ > 0)) {
+        this.#assumed.delete(key);
+      }
+      if (!listed.has(key) && !this.#assumed.has(key)) this.#remove(key, false);
+    }
+    const listedUids = new Set(objects.map((object) => object.metadata.uid));
+    for (const [uid, key] of this.#deletedUids) {
+      const within = namespace === undefined || key.startsWith(`${namespace}/`);
+      if (within && !listedUids.has(uid)) this.#deletedUids.delete(uid);
+    }
+    for (const object of objects) this.#confirm(object);
+    if (namespace === undefined) this.#seen.clear();
+    this.#seen.set(namespace ?? '', resourceVersion);
+  }
+
+  /** Forgets a namespace that is no longer looked at, or everything. */
+  clear(namespace?: string): void {
+    for (const key of namespace === undefined ? this.keys() : [...(this.#byNamespace.get(namespace) ?? [])]) {
+      this.#remove(key, false);
+    }
+  }
+
+  /** Takes what the watch says, unless an own write is newer: then its event is still on its way. */
+  #confirm(object: KubeObject): void {
+    const key = keyOf(object);
+    const assumed = this.#assumed.get(key);
+    if (assumed !== undefined && isNewer(assumed.version, object.metadata.resourceVersion)) return;
+    this.#assumed.delete(key);
+    this.#put(object, false);
+  }
+
+  #put(raw: KubeObject, own: boolean): void {
+    const key = keyOf(raw);
+    if (this.#deletedUids.has(raw.metadata.uid ?? '')) return;
+    const before = this.#objects.get(key);
+    if (before?.metadata.resourceVersion === raw.metadata.resourceVersion && before && sameUid(before, raw)) return;
+    const after = this.#transform(withoutManagedFields(raw));
+    if (before !== undefined && !sameUid(before, after)) {
+      // Deleted and created again between two looks: whoever follows the old one must see it go.
+      const assumed = this.#assumed.get(key);
+      this.#remove(key, own);
+      if (own && assumed !== undefined) this.#assumed.set(key, assumed);
+      this.#set(key, after, undefined);
+      for (const handlers of this.#handlers) handlers.add?.(after, own);
+      return;
+    }
+    this.#set(key, after, before);
+    for (const handlers of this.#handlers) {
+      if (before === undefined) handlers.add?.(after, own);
+      else handlers.update?.(before, after, own);
+    }
+  }
+
+  #set(key: string, object: T, before: T | undefined): void {
+    this.#objects.set(key, object);
+    for (const index of this.#indexes.values()) index.replace(key, before, object);
+    if (before !== undefined) return;
+    const namespace = object.metadata.namespace ?? '';
+    const keys = this.#byNamespace.get(namespace);
+    if (keys === undefined) this.#byNamespace.set(namespace, new Set([key]));
+    else keys.add(key);
+  }
+
+  #remove(key: string, own: boolean): void {
+    const object = this.#objects.get(key);
+    if (object === undefined) return;
+    this.#objects.delete(key);
+    this.#assumed.delete(key);
+    for (const index of this.#indexes.values()) index.replace(key, object, undefined);
+    const namespace = object.metadata.namespace ?? '';
+    const keys = this.#byNamespace.get(namespace);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#byNamespace.delete(namespace);
+    for (const handlers of this.#handlers) handlers.delete?.(object, own);
+  }
+
+  #found(keys: ReadonlySet<string> | undefined): T[] {
+    const found: T[] = [];
+    for (const key of keys ?? []) {
+      const object = this.#objects.get(key);
+      if (object !== undefined) found.push(object);
+    }
+    return found;
+  }
+}
+
+/** Which keys stand under a value. */
+class Index<T> {
+  readonly #keys = new Map<string, Set<string>>();
+  readonly #values: (object: T) => readonly string[];
+
+  constructor(values: (object: T) => readonly string[]) {
+    this.#values = values;
+  }
+
+  keys(value: string): ReadonlySet<string> | undefined {
+    return this.#keys.get(value);
+  }
+
+  replace(key: string, before: T | undefined, after: T | undefined): void {
+    for (const value of before === undefined ? [] : this.#values(before)) {
+      const keys = this.#keys.get(value);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#keys.delete(value);
+    }
+    for (const value of after === undefined ? [] : this.#values(after)) {
+      const keys = this.#keys.get(value);
+      if (keys === undefined) this.#keys.set(value, new Set([key]));
+      else keys.add(key);
+    }
+  }
+}
+
+const sameUid = (a: KubeObject, b: KubeObject): boolean => a.metadata.uid === b.metadata.uid;
+
+const decimal = /^[1-9]\d*$/;
+
+/** Whether resource version `a` is newer than `b`; never, if either is not a number. */
+export function isNewer(a: string | undefined, b: string | undefined): boolean {
+  if (a === undefined || b === undefined || !decimal.test(a) || !decimal.test(b)) return false;
+  return a.length === b.length ? a > b : a.length > b.length;
+}
+
+function withoutManagedFields(object: KubeObject): KubeObject {
+  if (object.metadata['managedFields'] === undefined) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
