@@ -35,8 +35,8 @@ ENTRYPOINT ["node", "/app/dist/operator/main.js"]
 FROM ${BASE_IMAGE} AS postgres
 RUN set -eu; mkdir -p /etc/postgresql-common; echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf; \
     apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql-15; \
-    dpkg --purge --force-depends libllvm14 libz3-4; \
-    rm -rf /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* /usr/share/postgresql/15/man \
+    rm -rf /usr/lib/*/libLLVM-* /usr/lib/*/libz3.so* /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* \
+      /usr/share/perl /usr/lib/*/perl /usr/lib/*/libperl.so* /usr/share/i18n /usr/share/postgresql/15/man \
       /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*; \
     useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin licence; \
     mkdir -p '/var/Softonit/Licence Server'; chown 10001:10001 '/var/Softonit/Licence Server'

@@ -68,7 +68,7 @@ export async function ensureImage(target: Target): Promise<ImageArchive> {
   });
 }
 
-/** Files that an image is made of: exactly those that .dockerignore lets into a build. Path and content alternate. */
+/** Files that an image is made of: the Dockerfile, and exactly what .dockerignore lets into a build. Path and content alternate. */
 export function sourceInputs(root: string): (string | Buffer)[] {
   const allowed = readFileSync(join(root, '.dockerignore'), 'utf8')
     .split('\n')
@@ -82,7 +82,7 @@ export function sourceInputs(root: string): (string | Buffer)[] {
           .replace(/\/\**$/, ''),
       ),
     );
-  const files = allowed.flatMap((path) => {
+  const files = [join(root, 'Dockerfile'), ...allowed].flatMap((path) => {
     if (!existsSync(path)) return [];
     if (!statSync(path).isDirectory()) return [path];
     return readdirSync(path, { recursive: true, withFileTypes: true })
