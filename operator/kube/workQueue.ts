@@ -5,6 +5,9 @@ import type { KubeMetrics } from './kubeMetrics.ts';
 /** `fresh` goes before `resync`: an edit never waits behind the thousands of keys of a restart or resync. */
 export type Priority = 'fresh' | 'resync';
 
+/** After so many fresh keys in a row one of the resync line goes, so that a flood of edits does not starve it. */
+const freshInRow = 16;
+
 /**
  * Keys that need work, with client-go's guarantees:
  * a key is worked on by one worker at a time; however often it is added meanwhile, it is worked on once more afterwards;
@@ -30,8 +33,8 @@ interface Delayed {
 export class WorkQueue {
   /** Keys in line, oldest first (a Map keeps that order), with the time they were added. */
   readonly #lines: Record<Priority, Map<string, number>> = { fresh: new Map(), resync: new Map() };
-  /** Keys being processed → since when. */
-  readonly #processing = new Map<string, number>();
+  /** Keys being processed → since when, and the line they came from. */
+  readonly #processing = new Map<string, { readonly since: number; readonly priority: Priority }>();
   /** Keys added while being processed. */
   readonly #again = new Map<string, { readonly priority: Priority; readonly addedAt: number }>();
   readonly #delayed = new Map<string, Delayed>();
@@ -41,6 +44,7 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #label: { readonly name: string };
   #closed = false;
+  #freshTaken = 0;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -85,7 +89,10 @@ export class WorkQueue {
   /** Adds a key after a delay. Of several delays for one key the earliest counts. */
   addAfter(key: string, delayMs: number, priority: Priority = 'fresh'): void {
     if (this.#closed) return;
-    if (delayMs <= 0) return this.add(key, priority);
+    if (delayMs <= 0) {
+      this.add(key, priority);
+      return;
+    }
     const dueAt = this.#now() + delayMs;
     const known = this.#delayed.get(key);
     if (known !== undefined) {
@@ -111,6 +118,11 @@ export class WorkQueue {
     this.#failures.delete(key);
   }
 
+  /** The line that a key came from which is being processed. */
+  priorityOf(key: string): Priority {
+    return this.#processing.get(key)?.priority ?? 'fresh';
+  }
+
   /** Failures in a row. */
   failuresOf(key: string): number {
     return this.#failures.get(key) ?? 0;
@@ -126,10 +138,10 @@ export class WorkQueue {
 
   /** Work on the key has ended, well or badly. */
   done(key: string): void {
-    const since = this.#processing.get(key);
-    if (since === undefined) return;
+    const work = this.#processing.get(key);
+    if (work === undefined) return;
     this.#processing.delete(key);
-    this.#options.metrics.queueWorkDuration.observe(this.#label, (this.#now() - since) / 1000);
+    this.#options.metrics.queueWorkDuration.observe(this.#label, (this.#now() - work.since) / 1000);
     const again = this.#again.get(key);
     this.#again.delete(key);
     if (again !== undefined && !this.#closed) this.#line(key, again.priority, again.addedAt);
@@ -149,7 +161,7 @@ export class WorkQueue {
 
   /** Brings the gauges of work in progress up to date; called before a scrape. */
   observe(): void {
-    const ages = [...this.#processing.values()].map((since) => (this.#now() - since) / 1000);
+    const ages = [...this.#processing.values()].map(({ since }) => (this.#now() - since) / 1000);
     const sum = ages.reduce((total, age) => total + age, 0);
     this.#options.metrics.queueUnfinished.set(this.#label, sum);
     this.#options.metrics.queueLongestRunning.set(this.#label, Math.max(0, ...ages));
@@ -163,12 +175,14 @@ export class WorkQueue {
   }
 
   #first(): string | undefined {
-    const line = this.#lines.fresh.size > 0 ? this.#lines.fresh : this.#lines.resync;
-    const [next] = line;
+    const { fresh, resync } = this.#lines;
+    const priority = fresh.size > 0 && (resync.size === 0 || this.#freshTaken < freshInRow) ? 'fresh' : 'resync';
+    const [next] = this.#lines[priority];
     if (next === undefined) return undefined;
+    this.#freshTaken = priority === 'fresh' ? this.#freshTaken + 1 : 0;
     const [key, addedAt] = next;
-    line.delete(key);
-    this.#processing.set(key, this.#now());
+    this.#lines[priority].delete(key);
+    this.#processing.set(key, { since: this.#now(), priority });
     this.#options.metrics.queueDuration.observe(this.#label, (this.#now() - addedAt) / 1000);
     this.#depth();
     return key;

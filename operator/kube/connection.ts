@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import type { RequestOptions } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+import { Agent, type Dispatcher } from 'undici';
+import { type Clock, monotonicOf } from '../../runtime/clock.ts';
+
+/** Where the API server is and how to reach it as ourselves. */
+export interface Connection {
+  /** `https://host:port`, without a path. */
+  readonly origin: string;
+  /** Put before every path: non-empty behind a proxy that routes by path. */
+  readonly basePath: string;
+  /** Dispatcher and headers that carry our credentials as they are now. */
+  credentials(): Promise<Credentials>;
+  /** Reads the credentials anew at the next call: the API server refused the present ones. */
+  renew(): void;
+  close(): Promise<void>;
+}
+export interface Credentials {
+  readonly dispatcher: Dispatcher;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface ConnectionOptions {
+  /** Path of a kubeconfig; without it: inside a pod its service account, else KUBECONFIG or ~/.kube/config. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly clock: Clock;
+}
+
+/** Certificates and tokens are read anew after so long; a rotated file is noticed within it. */
+const rereadMs = 10_000;
+
+/**
+ * Reads the configuration. One keep-alive agent serves all requests with the same certificates: a new one for each would
+ * cost a TLS handshake each.
+ * @throws when there is none, or the context is unknown
+ */
+export function openConnection(options: ConnectionOptions): Connection & { readonly namespace: string } {
+  const config = new KubeConfig();
+  if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig);
+  else config.loadFromDefault();
+  if (options.context !== undefined) {
+    if (config.getContextObject(options.context) === null) {
+      throw new Error(`the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`);
+    }
+    config.setCurrentContext(options.context);
+  }
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new Error('no cluster is configured: set KUBECONFIG, or run in a pod');
+  const url = new URL(cluster.server);
+
+  let dispatcher: { readonly hash: string; readonly agent: Agent } | undefined;
+  let known: { readonly at: number; readonly credentials: Promise<Credentials> } | undefined;
+
+  const read = async (): Promise<Credentials> => {
+    // The library refuses plain HTTP (a local proxy, a test) unless TLS checks are off; there are none to do.
+    const https: RequestOptions = {};
+    if (url.protocol === 'https:') await config.applyToHTTPSOptions(https);
+    const hash = tlsHash(https);
+    if (dispatcher?.hash !== hash) {
+      const old = dispatcher;
+      dispatcher = { hash, agent: createAgent(https) };
+      // Requests under way, watches included, end in their own time.
+      void old?.agent.close().catch(() => {});
+    }
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(https.headers ?? {})) headers[name.toLowerCase()] = String(value);
+    if (typeof https.auth === 'string') {
+      headers['authorization'] = `Basic ${Buffer.from(https.auth).toString('base64')}`;
+    }
+    return { dispatcher: dispatcher.agent, headers };
+  };
+
+  return {
+    origin: url.origin,
+    basePath: url.pathname.replace(/\/$/, ''),
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
+    credentials: () => {
+      const now = monotonicOf(options.clock);
+      if (known === undefined || now - known.at >= rereadMs) {
+        const credentials = read();
+        known = { at: now, credentials };
+        // A failed read (a file in the middle of being replaced) is not kept.
+        credentials.catch(() => {
+          if (known?.credentials === credentials) known = undefined;
+        });
+      }
+      return known.credentials;
+    },
+    renew: () => {
+      known = undefined;
+    },
+    close: async () => {
+      await dispatcher?.agent.destroy();
+    },
+  };
+}
+
+const contextNames = (config: KubeConfig): string =>
+  config
+    .getContexts()
+    .map((context) => `"${context.name}"`)
+    .join(', ') || 'none';
+
+const tlsFields = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'servername', 'rejectUnauthorized'] as const;
+
+function tlsHash(https: RequestOptions): string {
+  const hash = createHash('sha256');
+  for (const field of tlsFields) {
+    const value = https[field];
+    hash
+      .update(field)
+      .update(Buffer.isBuffer(value) || typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+  }
+  return hash.digest('base64');
+}
+
+function createAgent(https: RequestOptions): Agent {
+  const connect = Object.fromEntries(tlsFields.filter((f) => https[f] !== undefined).map((f) => [f, https[f]]));
+  return new Agent({
+    connect: { ...connect, timeout: 10_000, keepAlive: true },
+    keepAliveTimeout: 60_000,
+    // The limits of a request are set by the client per call; a watch has none here.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connections: null,
+  });
+}
