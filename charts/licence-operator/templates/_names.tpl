@@ -1,0 +1,53 @@
+{{- define "operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "operator.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "operator.name" . -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names of cluster-wide objects carry the namespace: two releases of one name may live side by side. */}}
+{{- define "operator.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "operator.fullname" .) -}}
+{{- end -}}
+
+{{- define "operator.serviceAccount" -}}
+{{- default (ternary (include "operator.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "operator.selector" -}}
+app.kubernetes.io/name: {{ include "operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "operator.labels" -}}
+{{ include "operator.selector" . }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- end -}}
+
+{{/* repository:tag@digest of an image. Arguments: list IMAGE DEFAULT_TAG */}}
+{{- define "operator.image" -}}
+{{- $image := index . 0 -}}
+{{- printf "%s:%s" $image.repository (default (index . 1) $image.tag) -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* The namespaces that get a Role, as a JSON list. */}}
+{{- define "operator.namespaces" -}}
+{{- default (list .Release.Namespace) .Values.watch.namespaces | uniq | toJson -}}
+{{- end -}}
+
+{{/* "true" if an optional object is to be made. Arguments: list WISH CAPABILITIES KIND */}}
+{{- define "operator.wanted" -}}
+{{- $wish := index . 0 -}}
+{{- $known := (index . 1).APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 2)) -}}
+{{- if or (eq $wish "Enabled") (and (eq $wish "Auto") $known) -}}true{{- end -}}
+{{- end -}}
