@@ -16,6 +16,8 @@ export interface KubeRequest {
   /** Of the body; default `application/json`. */
   readonly contentType?: string;
   readonly accept?: string;
+  /** Further headers, for what stands behind the API server's proxy. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** For one try; default 30 s. */
   readonly timeoutMs?: number;
@@ -344,6 +346,7 @@ export class KubeClient {
           accept: request.accept ?? 'application/json',
           'user-agent': userAgent,
           ...(body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
+          ...request.headers,
           ...headers,
         },
         body: body === undefined ? null : JSON.stringify(body),
