@@ -51,6 +51,8 @@ export const requests = {
   reactivateAt: `${group}/reactivate-at`,
   rotateRetryAt: `${group}/rotate-retry-at`,
   pause: `${group}/pause`,
+  /** `accept`: a lost identity may be replaced by a new one, which makes it another computer. */
+  newIdentity: `${group}/new-identity`,
 } as const;
 
 /** Annotations on the pod template: what the pod was made for. Carried over unchanged until the next reason. */

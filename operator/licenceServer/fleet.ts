@@ -1,0 +1,52 @@
+import type { KubeObject } from '../kube/object.ts';
+import { type Fleet, viewOfDeployment } from './observed.ts';
+import { type LicenceServer, requests } from './types.ts';
+
+/**
+ * How many servers roll now, read from the cluster (told of each change by the stores), so that a new leader knows it as
+ * well as the old one did. Rolls that a person asked for are not held back by it; what the operator does by itself (its
+ * own upgrade, stale seats) is.
+ */
+export class RollingServers {
+  readonly #rolling = new Set<string>();
+  readonly #clearing = new Set<string>();
+  readonly #failed = new Set<string>();
+  readonly #paused = new Set<string>();
+  readonly #maxRollouts: number;
+
+  constructor(maxRollouts: number) {
+    this.#maxRollouts = maxRollouts;
+  }
+
+  /** A server's Deployment as it is now; undefined: it is gone. */
+  noteDeployment(key: string, deployment: KubeObject | undefined): void {
+    const view = deployment === undefined ? undefined : viewOfDeployment(deployment);
+    // A pod that never had a reason to restart is being installed, not rolled.
+    const isRolling = view !== undefined && view.restartReason !== undefined && !view.settled;
+    put(this.#rolling, key, isRolling);
+    put(this.#failed, key, isRolling && view.failure !== undefined);
+  }
+
+  noteServer(key: string, server: LicenceServer | undefined): void {
+    put(this.#clearing, key, server?.status?.staleSeats?.clearing?.by === 'Roll');
+    put(this.#paused, key, server?.metadata.annotations?.[requests.pause] !== undefined);
+  }
+
+  /** Whether one more may roll, as `key` sees it. */
+  fleet(key: string): Fleet {
+    for (const other of this.#failed) {
+      if (other === key || this.#paused.has(other)) continue;
+      const message = `LicenceServer ${other} did not come up after its roll; put it right, or pause it, to go on`;
+      return { budget: false, message };
+    }
+    const others = new Set([...this.#rolling, ...this.#clearing]);
+    others.delete(key);
+    if (others.size < this.#maxRollouts) return { budget: true, message: '' };
+    return { budget: false, message: `no more than ${this.#maxRollouts} servers may roll at a time` };
+  }
+}
+
+function put(set: Set<string>, key: string, isIn: boolean): void {
+  if (isIn) set.add(key);
+  else set.delete(key);
+}

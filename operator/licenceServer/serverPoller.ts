@@ -1,0 +1,146 @@
+import type { Clock } from '../../runtime/clock.ts';
+import { canonical } from './digest.ts';
+import type { ServerAnswer } from './serverAnswer.ts';
+import type { ServerClient, ServerTarget } from './serverClient.ts';
+
+/**
+ * Watches licence servers by asking each for its status at its own pace, and keeps the last answer. A reconcile reads what
+ * is known; it never waits for a server. Answers that say something new wake the reconcile.
+ *
+ * Pace: `steadyMs` with jitter while all is quiet; `eagerMs` while a change is under way, doubling up to the steady pace
+ * as long as nothing answers. One lost answer is not yet an unreachable server.
+ */
+export interface PollerOptions {
+  readonly client: Pick<ServerClient, 'status'>;
+  readonly clock: Clock;
+  readonly steadyMs: number;
+  readonly eagerMs: number;
+  /** Requests at one time. */
+  readonly concurrency: number;
+  /** From 0 to 1, for the jitter. */
+  readonly random: () => number;
+  readonly onChange: (key: string) => void;
+}
+
+interface Watched {
+  target: ServerTarget;
+  eager: boolean;
+  failures: number;
+  answer: ServerAnswer;
+  cancel: (() => void) | undefined;
+  asking: boolean;
+}
+
+const failuresToUnreachable = 2;
+
+export class ServerPoller {
+  readonly #options: PollerOptions;
+  readonly #servers = new Map<string, Watched>();
+  readonly #waiting: string[] = [];
+  #asking = 0;
+  #stopped = false;
+
+  constructor(options: PollerOptions) {
+    this.#options = options;
+  }
+
+  /** Watches a server from now on, or changes how; `eager` while a change is under way. */
+  track(key: string, target: ServerTarget, eager: boolean): void {
+    const known = this.#servers.get(key);
+    if (known === undefined) {
+      this.#servers.set(key, {
+        target,
+        eager,
+        failures: 0,
+        answer: { kind: 'none' },
+        cancel: undefined,
+        asking: false,
+      });
+      this.#ask(key);
+      return;
+    }
+    const isUrgent = (eager && !known.eager) || known.target.token !== target.token;
+    known.target = target;
+    known.eager = eager;
+    if (isUrgent) {
+      known.failures = 0;
+      this.#ask(key);
+    }
+  }
+
+  /** Stops watching; what was known is forgotten. */
+  forget(key: string): void {
+    this.#servers.get(key)?.cancel?.();
+    this.#servers.delete(key);
+  }
+
+  answer(key: string): ServerAnswer {
+    return this.#servers.get(key)?.answer ?? { kind: 'none' };
+  }
+
+  target(key: string): ServerTarget | undefined {
+    return this.#servers.get(key)?.target;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const key of [...this.#servers.keys()]) this.forget(key);
+  }
+
+  #ask(key: string): void {
+    const server = this.#servers.get(key);
+    if (server === undefined || server.asking || this.#stopped) return;
+    server.cancel?.();
+    server.cancel = undefined;
+    server.asking = true;
+    this.#waiting.push(key);
+    this.#drain();
+  }
+
+  #drain(): void {
+    while (this.#asking < this.#options.concurrency) {
+      const key = this.#waiting.shift();
+      if (key === undefined) return;
+      const server = this.#servers.get(key);
+      if (server === undefined) continue;
+      this.#asking += 1;
+      void this.#poll(key, server).finally(() => {
+        this.#asking -= 1;
+        this.#drain();
+      });
+    }
+  }
+
+  async #poll(key: string, server: Watched): Promise<void> {
+    // The time of asking: what is answered was true then or later.
+    const atMs = this.#options.clock.now();
+    const { target } = server;
+    const read = await this.#options.client.status(target);
+    server.asking = false;
+    // Forgotten meanwhile, or watched anew.
+    if (this.#servers.get(key) !== server) return;
+    const before = server.answer;
+    if (read.ok) {
+      server.failures = 0;
+      server.answer = { kind: 'answered', atMs, status: read.value };
+    } else {
+      server.failures += 1;
+      if (before.kind !== 'answered' || server.failures >= failuresToUnreachable) {
+        server.answer = { kind: 'unreachable', atMs, message: read.message };
+      }
+    }
+    server.cancel = this.#options.clock.after(this.#delayMs(server), () => this.#ask(key));
+    const isWaitedFor = server.eager && read.ok;
+    if (isWaitedFor || said(before) !== said(server.answer)) this.#options.onChange(key);
+  }
+
+  #delayMs({ eager, failures }: Watched): number {
+    const { steadyMs, eagerMs, random } = this.#options;
+    const pace = eager || failures > 0 ? Math.min(steadyMs, eagerMs * 2 ** Math.min(failures, 20)) : steadyMs;
+    return pace * (0.8 + 0.4 * random());
+  }
+}
+
+/** What an answer says, without when. */
+const said = (answer: ServerAnswer): string =>
+  answer.kind === 'answered' ? canonical(answer.status) : answer.kind === 'unreachable' ? answer.message : '';

@@ -1,0 +1,108 @@
+import type { Owner } from './build/object.ts';
+import { desiredKeysOf } from './keySources.ts';
+import type { Observed } from './observed.ts';
+import type { DesiredKeys } from './rotation.ts';
+import { licenceServerSpec } from './schema.ts';
+import { type LicenceServer, requests, type Spec } from './types.ts';
+import { windowFault } from './windows.ts';
+
+/** Something that a person has to put right. */
+export interface Fault {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A LicenceServer that can be acted on. Later steps never see the raw spec. */
+export interface Valid {
+  readonly owner: Owner;
+  readonly generation: number;
+  readonly spec: Spec;
+  readonly desiredKeys: DesiredKeys;
+  /** What a new pod could not start without; a pod that runs is left as it is. */
+  readonly missing: readonly Fault[];
+  readonly requests: {
+    readonly rollAt: string | undefined;
+    readonly reactivateAt: string | undefined;
+    readonly rotateRetryAt: string | undefined;
+    readonly paused: boolean;
+  };
+}
+
+export type Validation = { readonly ok: true; readonly valid: Valid } | ({ readonly ok: false } & Fault);
+
+/** A moment in an annotation may be anything; what is empty was never set. */
+const request = (server: LicenceServer, name: string): string | undefined => {
+  const value = server.metadata.annotations?.[name]?.trim();
+  return value === undefined || value === '' ? undefined : value.slice(0, 64);
+};
+
+/** The spec with its defaults, or the first of its faults; the API server has refused most of them already. */
+export function readSpec(
+  server: LicenceServer,
+): { readonly ok: true; readonly spec: Spec } | ({ readonly ok: false } & Fault) {
+  const read = licenceServerSpec.safeParse(server.spec);
+  if (read.success) return { ok: true, spec: read.data };
+  const issue = read.error.issues[0];
+  const path = ['spec', ...(issue?.path ?? [])].join('.');
+  return { ok: false, reason: 'SpecInvalid', message: `${path}: ${issue?.message ?? 'not usable'}` };
+}
+
+/** Judges a LicenceServer with what was looked up for it. A refusal stops everything but its own status. */
+export function validate(server: LicenceServer, spec: Spec, observed: Observed): Validation {
+  const { name, namespace, uid } = server.metadata;
+  if (observed.claimHolder !== undefined) {
+    const claim = spec.storage.existingClaim ?? `${name}-data`;
+    return {
+      ok: false,
+      reason: 'ClaimInUse',
+      message: `PersistentVolumeClaim ${claim} is used by LicenceServer ${observed.claimHolder}; give this one a claim of its own`,
+    };
+  }
+  for (const window of spec.staleSeats.windows ?? []) {
+    const fault = windowFault(window);
+    if (fault !== undefined)
+      return { ok: false, reason: 'WindowInvalid', message: `spec.staleSeats.windows: ${fault}` };
+  }
+  const lookups = [
+    ['TrustedKeysMissing', observed.trust],
+    ['CertificatesMissing', observed.ca],
+    ['CertificateMissing', observed.tls],
+    ['DatabaseSecretMissing', observed.database],
+  ] as const;
+  const missing: Fault[] = [];
+  for (const [reason, found] of lookups) if (found.kind === 'missing') missing.push({ reason, message: found.message });
+  return {
+    ok: true,
+    valid: {
+      owner: { name, namespace, uid },
+      generation: server.metadata.generation ?? 0,
+      spec,
+      desiredKeys: desiredKeysOf(name, observed.keySources),
+      missing,
+      requests: {
+        rollAt: request(server, requests.rollAt),
+        reactivateAt: request(server, requests.reactivateAt),
+        rotateRetryAt: request(server, requests.rotateRetryAt),
+        paused: !['false', '', undefined].includes(server.metadata.annotations?.[requests.pause]?.toLowerCase()),
+      },
+    },
+  };
+}
+
+/**
+ * The LicenceServer that a claim belongs to, if another one of the namespace was first: the older, or of equally old ones
+ * the first by name. A server's own claim counts as used from the moment that the server exists.
+ */
+export function claimHolderOf(server: LicenceServer, spec: Spec, others: readonly LicenceServer[]): string | undefined {
+  const claimOf = (s: LicenceServer, existing: string | undefined) => existing ?? `${s.metadata.name}-data`;
+  const wanted = claimOf(server, spec.storage.existingClaim);
+  const age = (s: LicenceServer) => `${s.metadata.creationTimestamp ?? ''}/${s.metadata.name}`;
+  return others
+    .filter((other) => other.metadata.uid !== server.metadata.uid && age(other) < age(server))
+    .filter((other) => {
+      const read = readSpec(other);
+      return claimOf(other, read.ok ? read.spec.storage.existingClaim : undefined) === wanted;
+    })
+    .map((other) => other.metadata.name)
+    .sort()[0];
+}
