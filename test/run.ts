@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Prepared, preparedLines } from '../cluster/prepare.ts';
+import {
+  addCounts,
+  type Counts,
+  closingLine,
+  countsOf,
+  type Level,
+  levelNames,
+  noCounts,
+  wantedLevels,
+} from './support/levels.ts';
+import { repository } from './support/sources.ts';
+
+const help = `npm test: everything this machine can run
+
+  npm test                                all levels
+  npm test -- --level unit,db             some of them: ${levelNames.join(', ')}
+  npm test -- --level kube test/kube/x    only files whose path contains the text
+
+lint, types  Biome and the TypeScript compiler
+unit         nothing but Node
+db           a PostgreSQL of the run's own
+kube         a real Kubernetes control plane (built from source with Go the first time, then cached)
+e2e          a real node with this repository's images; needs root on Linux
+
+A level that this machine cannot run is skipped with a reason; with CI=true that is a failure.
+Caches are in $LICENCE_CACHE_DIR, else below $XDG_CACHE_HOME or ~/.cache.
+`;
+
+const levelLimitMs = 25 * 60_000;
+const { values, positionals } = parseArgs({
+  options: { level: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  allowPositionals: true,
+});
+if (values.help) {
+  process.stdout.write(help);
+  process.exit(0);
+}
+const wanted = wantedLevels(values.level);
+if (typeof wanted === 'string') {
+  process.stderr.write(`npm test: ${wanted}\n`);
+  process.exit(2);
+}
+
+const onLinux = process.platform === 'linux';
+/** Starts a command that ends with this process, however that ends. */
+const start = (command: string, args: readonly string[], stdout: 'inherit' | 'pipe'): ChildProcess => {
+  const [program, ...rest] = onLinux ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
+  return spawn(program ?? command, rest, { cwd: repository, stdio: ['ignore', stdout, 'inherit'] });
+};
+const statusOf = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      process.stderr.write(`» no end after ${levelLimitMs / 60_000} minutes: stopped\n`);
+      child.kill('SIGKILL');
+    }, levelLimitMs);
+    child.once('error', (error) => {
+      process.stderr.write(`» ${error.message}\n`);
+      resolve(127);
+    });
+    child.once('close', (status) => {
+      clearTimeout(timer);
+      resolve(status ?? 1);
+    });
+  });
+
+/** Slow pieces are made while the quick levels run, at the lowest priority so that they do not disturb those. */
+function startPreparing(levels: readonly Level[]): (level: Level) => Promise<Prepared> {
+  const slow = levels.filter((l) => l === 'db' || l === 'kube' || l === 'e2e');
+  if (slow.length === 0) return async (level) => ({ level, ready: true });
+  const answers = new Map(slow.map((level) => [level as string, Promise.withResolvers<Prepared>()]));
+  const child = start('nice', ['-n', '10', process.execPath, 'cluster/prepare.ts', ...slow], 'pipe');
+  void (async () => {
+    if (child.stdout) for await (const line of preparedLines(child.stdout)) answers.get(line.level)?.resolve(line);
+    for (const [level, answer] of answers)
+      answer.resolve({ level, ready: false, reason: 'its preparation ended early' });
+  })();
+  return (level) => answers.get(level)?.promise ?? Promise.resolve({ level, ready: true });
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'softonit-licence-results-'));
+async function runVitest(project: Level): Promise<Counts> {
+  const results = join(scratch, `${project}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+  const args = ['run', '--project', project, '--passWithNoTests', ...reporters, ...positionals];
+  const status = await statusOf(start(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], 'inherit'));
+  try {
+    return countsOf(JSON.parse(readFileSync(results, 'utf8')), status);
+  } catch {
+    return { ...noCounts, failed: status === 0 ? 0 : 1 }; // it ended before it could write: the run itself failed
+  }
+}
+async function runCheck(command: readonly string[]): Promise<Counts> {
+  const status = await statusOf(start(process.execPath, command, 'inherit'));
+  return status === 0 ? { ...noCounts, passed: 1 } : { ...noCounts, failed: 1 };
+}
+const runLevel = (level: Level): Promise<Counts> => {
+  if (level === 'lint') return runCheck(['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']);
+  if (level === 'types') return runCheck(['node_modules/typescript/bin/tsc', '--noEmit']);
+  return runVitest(level);
+};
+
+const heading = (text: string) => process.stdout.write(`\n━━ ${text} ━━\n`);
+const isCi = process.env.CI === 'true';
+const prepared = startPreparing(wanted);
+let total = noCounts;
+const summary: string[] = [];
+for (const level of wanted) {
+  const began = Date.now();
+  const preparation = await prepared(level);
+  const waitedSeconds = Math.round((Date.now() - began) / 1000);
+  let counts: Counts;
+  let note = '';
+  if (preparation.ready) {
+    heading(waitedSeconds > 1 ? `${level} (waited ${waitedSeconds} s for what it needs)` : level);
+    counts = await runLevel(level);
+  } else {
+    const isSkip = preparation.prerequisite === true && !isCi;
+    counts = isSkip ? { ...noCounts, skipped: 1 } : { ...noCounts, failed: 1 };
+    note = ` (${isSkip ? 'the whole level' : 'it could not run'})`;
+    heading(`${isSkip ? 'SKIPPED' : 'FAILED'}: ${level}: ${preparation.reason}`);
+  }
+  total = addCounts(total, counts);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  summary.push(`${level.padEnd(6)} ${String(seconds).padStart(4)} s  ${closingLine(counts)}${note}`);
+}
+rmSync(scratch, { recursive: true, force: true });
+heading('summary');
+process.stdout.write(`${summary.join('\n')}\n\n${closingLine(total)}\n`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
