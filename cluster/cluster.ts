@@ -92,9 +92,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const { pause } = await ensureTools(['pause', 'kubelet', 'kube-proxy', 'coredns'], 'to run pods on a node');
   const images = Promise.resolve(options.images ?? ensureImages());
   images.catch(() => {}); // awaited below; until then a failure is not unhandled
+  const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
   for (const left of leftovers('run')) clearCgroups(left);
   const runDir = createScratch('run');
-  const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
   const cgroup = `softonit-licence-${keyOf(runDir)}`;
   writeFileSync(join(runDir, 'cgroup'), cgroup);
   mkdirSync(join(dir, 'log'), { recursive: true });

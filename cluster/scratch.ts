@@ -46,7 +46,13 @@ export const leftovers = (kind: string): string[] =>
  * kind is removed first, so a killed run costs disk only until the next one.
  */
 export function createScratch(kind: string): string {
-  for (const dir of leftovers(kind)) rmSync(dir, { recursive: true, force: true });
+  for (const dir of leftovers(kind)) {
+    try {
+      rmSync(dir, { recursive: true, force: true });
+    } catch {
+      // another process is removing it too
+    }
+  }
   const dir = mkdtempSync(join(tmpdir(), `${prefix}${kind}-${process.pid}-`));
   writeFileSync(join(dir, 'owner'), ownerMark());
   return dir;

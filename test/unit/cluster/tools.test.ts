@@ -1,0 +1,34 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
+import { ensureTools } from '../../../cluster/tools.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'tools-'));
+  vi.stubEnv('LICENCE_CACHE_DIR', dir);
+  vi.stubEnv('LICENCE_QUIET', '1');
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+it('a given directory of tools goes before everything else', async () => {
+  writeFileSync(join(dir, 'etcd'), '#!/bin/sh\n');
+  chmodSync(join(dir, 'etcd'), 0o755);
+  vi.stubEnv('KUBEBUILDER_ASSETS', dir);
+  expect(await ensureTools(['etcd'], 'to try')).toEqual({ etcd: join(dir, 'etcd') });
+});
+
+it.runIf(process.platform === 'linux')('without Go it says what is missing, what for and what to do', async () => {
+  vi.stubEnv('KUBEBUILDER_ASSETS', undefined);
+  vi.stubEnv('PATH', dir);
+  const attempt = ensureTools(['etcd'], 'to run a real Kubernetes API server');
+  await expect(attempt).rejects.toThrow(PrerequisiteMissing);
+  await expect(attempt).rejects.toThrow(
+    'Go is missing; it is needed to run a real Kubernetes API server (etcd is built from source): install Go 1.26 or newer',
+  );
+});
