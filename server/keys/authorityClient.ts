@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import { Agent, fetch } from 'undici';
+import { z } from 'zod';
+import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
+import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
+import { supportPolicies } from '../../licence/words.ts';
+
+export type AuthorityAnswer<T> =
+  | { readonly ok: true; readonly answer: T }
+  | { readonly ok: false; readonly fault: KeyFault };
+
+/** The way to the authority. One call is one attempt: trying again is the caller's. */
+export interface AuthorityClient {
+  activate(request: ActivationRequest): Promise<AuthorityAnswer<ActivationResponse>>;
+  /** What `activate` would answer, without changing anything. */
+  check(request: ActivationRequest): Promise<AuthorityAnswer<ActivationCheckResponse>>;
+  close(): Promise<void>;
+}
+
+export interface AuthorityClientOptions {
+  /** Base URL, `https://cabinet.example.org`. */
+  readonly url: string;
+  /** PEM file of the certificate authorities to believe beside the system's. */
+  readonly caFile?: string;
+  /** For the whole exchange. */
+  readonly timeoutMs?: number;
+}
+
+const longestAnswer = 65_536;
+const budget = { regenerationsLeft: z.int().min(0), regenerationsResetAt: z.iso.datetime() };
+const activationResponse = z.object({ activation: z.string(), cloneSuspected: z.boolean().optional(), ...budget });
+const checkResponse = z.object({
+  keyId: z.string(),
+  generation: z.int().min(1),
+  entitlements: z.object({
+    licenceId: z.string(),
+    organisation: z.string(),
+    product: z.string(),
+    seatLimit: z.int().min(0),
+    supportUntil: z.iso.datetime().optional(),
+    expiresAt: z.iso.datetime().optional(),
+    supportPolicy: z.enum(supportPolicies),
+    features: z.array(z.string()),
+  }),
+  ...budget,
+});
+const refusal = z.object({ reason: z.string(), detail: z.string().max(1_000) });
+
+export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: AuthorityClientOptions): AuthorityClient {
+  const dispatcher = new Agent({
+    connect: { timeout: timeoutMs, ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }) },
+    keepAliveTimeout: 1_000, // calls are rare: an idle connection only goes stale
+  });
+  const base = url.replace(/\/+$/, '');
+  const place = new URL(base).origin;
+  const unreachable = (what: string): KeyFault => ({
+    reason: 'AuthorityUnreachable',
+    message: `the authority ${place} ${what}; it is tried again`,
+  });
+  const untrusted = (what: string): KeyFault => ({
+    reason: 'AuthorityUntrusted',
+    message: `${place} ${what}; check the authority's URL`,
+  });
+
+  async function post<T>(path: string, schema: z.ZodType<T>, request: ActivationRequest): Promise<AuthorityAnswer<T>> {
+    let status: number;
+    let body: unknown;
+    try {
+      const response = await fetch(base + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, application/problem+json' },
+        body: JSON.stringify(request),
+        redirect: 'error', // the key must not travel to another place
+        signal: AbortSignal.timeout(timeoutMs),
+        dispatcher,
+      });
+      status = response.status;
+      body = jsonOf(await bounded(response.body));
+    } catch (error) {
+      return { ok: false, fault: unreachable(`cannot be reached (${causeOf(error)})`) };
+    }
+    if (status >= 500 || status === 429 || status === 408) {
+      return { ok: false, fault: unreachable(`answers with status ${status}`) };
+    }
+    if (status === 200 || status === 201) {
+      const parsed = schema.safeParse(body);
+      return parsed.success
+        ? { ok: true, answer: parsed.data }
+        : { ok: false, fault: untrusted('does not answer as an authority does') };
+    }
+    const parsed = refusal.safeParse(body);
+    const reason = keyFaultReasons.find((r) => parsed.success && r === parsed.data.reason);
+    if (parsed.success && reason !== undefined) return { ok: false, fault: { reason, message: parsed.data.detail } };
+    const said = parsed.success ? `${parsed.data.reason}: ${parsed.data.detail}` : `status ${status}`;
+    return { ok: false, fault: { reason: 'AuthorityRefused', message: `the authority ${place} refuses: ${said}` } };
+  }
+
+  return {
+    activate: (request) => post('/v1/activations', activationResponse as z.ZodType<ActivationResponse>, request),
+    check: (request) => post('/v1/activations:check', checkResponse as z.ZodType<ActivationCheckResponse>, request),
+    close: () => dispatcher.destroy(),
+  };
+}
+
+/** Reads a body up to a bound, so that no answer fills the memory. */
+async function bounded(body: AsyncIterable<Uint8Array> | null): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    if (size > longestAnswer) throw new Error('answer too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'timed out';
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return 'code' in cause ? String(cause.code) : cause.message;
+}

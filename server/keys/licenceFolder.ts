@@ -1,0 +1,79 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isKeyId } from '../../licence/key.ts';
+import { clearTemporary, removeDurably, writeDurably } from './durableFile.ts';
+
+/** A file of the folder; what it holds is judged elsewhere. */
+export interface LicenceFile {
+  /** Its name without `.lic`: the keyId, if nobody renamed it. */
+  readonly name: string;
+  /** Its content, trimmed; undefined if it cannot be read. */
+  readonly text: string | undefined;
+}
+
+/** The subfolder `Licence` of the data directory: one file `<keyId>.lic` an activation, mode 0600. */
+export interface LicenceFolder {
+  readonly path: string;
+  /** In the order of their names. @throws Error with the path when the folder itself cannot be read */
+  read(): Promise<LicenceFile[]>;
+  /** @throws Error with the path, for example when the disk is full or read-only */
+  write(keyId: string, activation: string): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+const suffix = '.lic';
+
+/** Opens the folder, making it if need be. @throws Error with the path and what to do */
+export async function openLicenceFolder(dataDir: string): Promise<LicenceFolder> {
+  const path = join(dataDir, 'Licence');
+  const explained = async <T>(doing: string, work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw new Error(`cannot ${doing} ${path}: ${causeOf(error)}`, { cause: error });
+    }
+  };
+  await explained('create', mkdir(path, { recursive: true, mode: 0o700 }));
+  await explained('read', readdir(path));
+  await clearTemporary(path).catch(() => {}); // on a read-only volume what is there still serves
+
+  const readOne = async (file: string): Promise<LicenceFile> => ({
+    name: file.slice(0, -suffix.length),
+    text: await readFile(join(path, file), 'utf8').then(
+      (text) => text.trim(),
+      () => undefined,
+    ),
+  });
+  return {
+    path,
+    read: async () => {
+      const files = await explained('read', readdir(path));
+      return Promise.all(
+        files
+          .filter((f) => f.endsWith(suffix) && !f.startsWith('.'))
+          .sort()
+          .map(readOne),
+      );
+    },
+    write: (keyId, activation) => {
+      if (!isKeyId(keyId)) throw new Error(`"${keyId}" is no keyId`);
+      return explained('write to', writeDurably(join(path, keyId + suffix), `${activation}\n`));
+    },
+    remove: (name) => explained('remove a file of', removeDurably(join(path, name + suffix))),
+  };
+}
+
+function causeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const advice: Readonly<Record<string, string>> = {
+    EACCES: 'permission denied; let the user that runs the server read and write it',
+    EPERM: 'permission denied; let the user that runs the server read and write it',
+    EROFS: 'the file system is read-only; mount it for writing',
+    ENOSPC: 'the disk is full; free some space',
+    EDQUOT: 'the disk quota is used up; free some space',
+    ENOTDIR: 'something that is no folder is in the way; move it',
+    EEXIST: 'a file of that name is in the way; move it',
+    EIO: 'the disk reports an error',
+  };
+  return advice[code] ?? code;
+}
