@@ -21,18 +21,23 @@ export async function missingDebian(packages: readonly string[]): Promise<string
   return packages.filter((p) => !installed.has(p));
 }
 
+const ours = '#!/bin/sh\n# Of an install by softonit-licence; gone when that is done.\nexit 101\n';
+
 /** Runs `work` while no package may start a daemon: `invoke-rc.d` asks policy-rc.d, and 101 says no. */
 async function withoutDaemons<T>(work: () => Promise<T>): Promise<T> {
-  if (existsSync(kept)) renameSync(kept, policy); // left by a killed run
-  const before = existsSync(policy);
-  if (before) renameSync(policy, kept);
-  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  restorePolicy(); // a killed run may have left ours
+  if (existsSync(policy)) renameSync(policy, kept);
+  writeFileSync(policy, ours, { mode: 0o755 });
   try {
     return await work();
   } finally {
-    if (before) renameSync(kept, policy);
-    else rmSync(policy, { force: true });
+    restorePolicy();
   }
+}
+
+function restorePolicy(): void {
+  if (existsSync(policy) && readFileSync(policy, 'utf8') === ours) rmSync(policy);
+  if (existsSync(kept)) renameSync(kept, policy);
 }
 
 /**

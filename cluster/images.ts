@@ -118,7 +118,7 @@ async function ensureBaseImage(): Promise<string> {
       () => true,
       () => false,
     );
-  await withLock('base-image', async () => {
+  await withLock(buildLock, async () => {
     if (await exists()) return;
     progress(`building the base image (Debian ${release}, Node ${version})`);
     const root = join(cacheDir(), 'tmp', 'rootfs');
@@ -176,8 +176,10 @@ function debianMirror(): string {
 }
 
 const storage = () => join(cacheDir(), 'buildah');
-const building = () => withTmp(join(cacheDir(), 'tmp'));
-const withTmp = (dir: string) => {
+/** buildah runs one at a time: each is in a mount namespace of its own, so they must not count on each other's mounts. */
+const buildLock = 'buildah';
+const building = (): string => {
+  const dir = join(cacheDir(), 'tmp');
   mkdirSync(dir, { recursive: true });
   return dir;
 };
@@ -197,16 +199,14 @@ const buildah = (args: readonly string[], onLine?: (line: string) => void): Prom
 
 /** RUN steps reach the registries as this machine does: its certificates and npm's settings are mounted for the build only. */
 async function build(context: string, tag: string, args: readonly string[]): Promise<void> {
-  await withLock('buildah', async () => {
-    const npmrc = join(building(), 'npmrc');
-    writeFileSync(npmrc, await npmSettings());
-    const ca = hostCertificates();
-    await buildah([
-      ...['bud', '--layers', '--pull-never', '--format', 'docker', '-t', tag],
-      ...(ca === undefined ? [] : ['-v', `${ca}:${caInBuild}:ro`]),
-      ...['-v', `${npmrc}:/usr/local/etc/npmrc:ro`, ...args, context],
-    ]);
-  });
+  const npmrc = join(building(), 'npmrc');
+  writeFileSync(npmrc, await npmSettings());
+  const ca = hostCertificates();
+  await buildah([
+    ...['bud', '--layers', '--pull-never', '--format', 'docker', '-t', tag],
+    ...(ca === undefined ? [] : ['-v', `${ca}:${caInBuild}:ro`]),
+    ...['-v', `${npmrc}:/usr/local/etc/npmrc:ro`, ...args, context],
+  ]);
 }
 
 const hostCertificates = (): string | undefined =>
@@ -225,8 +225,8 @@ async function archive(short: string, name: string, key: string, make: () => Pro
   const images = join(cacheDir(), 'images');
   mkdirSync(images, { recursive: true });
   const dir = await cached(`images/${short}`, key, async (draft) => {
-    await make();
-    await withLock('buildah', async () => {
+    await withLock(buildLock, async () => {
+      await make();
       await buildah(['push', '-q', name, `docker-archive:${join(draft, 'image.tar')}:${name}`]); // imported by the name inside
     });
   });

@@ -1,9 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
-import { ensureTools } from '../../../cluster/tools.ts';
+import { ensureTools, kubernetesVersion } from '../../../cluster/tools.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -31,4 +31,9 @@ it.runIf(process.platform === 'linux')('without Go it says what is missing, what
   await expect(attempt).rejects.toThrow(
     'Go is missing; it is needed to run a real Kubernetes API server (etcd is built from source): install Go 1.26 or newer',
   );
+});
+
+it('the version that the tools are stamped with is the one they are built from', () => {
+  const modules = readFileSync(new URL('../../../cluster/gotools/go.mod', import.meta.url), 'utf8');
+  expect(modules).toContain(`k8s.io/kubernetes ${kubernetesVersion} `);
 });
