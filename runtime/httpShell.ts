@@ -18,6 +18,13 @@ export type Http = FastifyInstance<
   ZodTypeProvider
 >;
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The token role that a route asks for (`config: { role: 'admin' }`); a program's access hook enforces it. */
+    role?: string;
+  }
+}
+
 /** Limits that every program shares; a program may tighten them. */
 export interface HttpLimits {
   /** Largest request body in bytes. */
