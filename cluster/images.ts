@@ -188,12 +188,11 @@ const building = (): string => {
  * buildah in a mount namespace of its own, so that no mount outlives it. Isolation `chroot` only: `oci` would leave address
  * translation rules in this machine's network.
  */
-const buildah = (args: readonly string[], onLine?: (line: string) => void): Promise<string> => {
+const buildah = (args: readonly string[]): Promise<string> => {
   const [command = '', ...rest] = args;
   const where = ['--root', join(storage(), 'root'), '--runroot', join(storage(), 'run'), '--storage-driver', 'overlay'];
   return run('unshare', ['--mount', 'buildah', ...where, command, ...rest], {
     env: { TMPDIR: building(), BUILDAH_ISOLATION: 'chroot' },
-    ...(onLine === undefined ? {} : { onLine }),
   });
 };
 
