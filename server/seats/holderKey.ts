@@ -1,0 +1,44 @@
+import { bounds, type Holder } from '../../licence/words.ts';
+
+/** A holder as one text: its parts joined by U+001F, which no part may contain. Equal keys are the same holder. */
+export type HolderKey = string;
+
+export const separator = '\u001f';
+/** Longest key in bytes of UTF-8: an index entry of PostgreSQL holds no more. */
+export const keyBytes = 2_400;
+
+export const holderKey = (h: Holder): HolderKey =>
+  h.base + separator + h.user + separator + h.host + separator + h.session;
+
+export function holderOf(key: HolderKey): Holder {
+  const [base = '', user = '', host = '', session = ''] = key.split(separator);
+  return { base, user, host, session };
+}
+
+export const baseOf = (key: HolderKey): string => key.slice(0, key.indexOf(separator));
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const forbidden = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
+
+/** What is wrong with one part of a holder, in words; undefined if nothing is. */
+export function partFault(name: string, value: unknown, mayBeEmpty: boolean): string | undefined {
+  if (typeof value !== 'string') return `${name}: must be a text`;
+  if (value === '' && !mayBeEmpty) return `${name}: must not be empty`;
+  if (value.length > bounds.holderPart) return `${name}: at most ${bounds.holderPart} characters, not ${value.length}`;
+  if (forbidden.test(value)) return `${name}: must not contain control characters`;
+  return undefined;
+}
+
+/** What is wrong with a holder, in words; undefined if nothing is. An absent session counts as empty. */
+export function holderFault(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return 'holder: must be an object with base, user, host and session';
+  const h = value as Partial<Record<keyof Holder, unknown>>;
+  const fault =
+    partFault('holder.base', h.base, false) ??
+    partFault('holder.user', h.user, false) ??
+    partFault('holder.host', h.host, false) ??
+    partFault('holder.session', h.session ?? '', true);
+  if (fault !== undefined) return fault;
+  const bytes = Buffer.byteLength(holderKey({ session: '', ...h } as Holder));
+  return bytes > keyBytes ? `holder: at most ${keyBytes} bytes in all, not ${bytes}` : undefined;
+}

@@ -1,0 +1,256 @@
+import type pg from 'pg';
+import type { LeaseMode, ReleaseCause } from '../../licence/words.ts';
+
+/**
+ * The calls of the ledger's SQL functions: named statements, arrays as one text each (parsed by PostgreSQL, which is faster
+ * than letting the driver build them). `now` (ms) replaces the database's clock, in tests only.
+ */
+export type Client = Pick<pg.ClientBase, 'query'>;
+
+export interface Claim {
+  readonly holder: string;
+  readonly leaseId: string;
+  readonly mode: LeaseMode;
+  readonly slot: number;
+  /** How long a refused holder keeps its place in the queue, in ms; 0: it does not queue. */
+  readonly queueMs: number;
+  /** The pod behind the holder, where access is by service account. */
+  readonly subject?: string | undefined;
+}
+export interface Release {
+  readonly leaseId: string;
+  readonly cause: ReleaseCause;
+}
+
+export const kinds: readonly LeaseMode[] = ['leased', 'reported', 'sticky'];
+const kindOf = (mode: LeaseMode): number => kinds.indexOf(mode);
+
+const eventCode: Readonly<Record<ReleaseCause, string>> = {
+  holder: 'X',
+  expired: 'E',
+  report: 'P',
+  roll: 'R',
+  admin: 'A',
+  pod_gone: 'U',
+};
+
+const quoted = (s: string): string => `"${/["\\]/.test(s) ? s.replace(/["\\]/g, '\\$&') : s}"`;
+const array = <T>(items: readonly T[], text: (item: T) => string | number): string => {
+  let out = '{';
+  for (let i = 0; i < items.length; i++) out += (i ? ',' : '') + text(items[i] as T);
+  return `${out}}`;
+};
+const at = (now: number | undefined): string | null => (now === undefined ? null : new Date(now).toISOString());
+
+export interface SeatBatchResult {
+  /** In the order of the claims: G granted, R renewed, D denied. */
+  readonly codes: string;
+  /** Lease ids of renewed claims, in the order of the claims. */
+  readonly renewedIds: readonly string[];
+  /** In the order of the releases: X released, N not held. */
+  readonly releaseCodes: string;
+  /** Places in the queue, in the order of the claims; absent where nobody queues. */
+  readonly places: readonly string[] | undefined;
+  readonly inUse: number;
+  readonly seatLimit: number;
+  readonly reaped: number;
+  readonly nowMs: number;
+}
+
+interface SeatRow {
+  codes: string;
+  ids: string;
+  r_codes: string;
+  places: string;
+  o_in_use: number;
+  o_limit: number;
+  o_reaped: number;
+  o_now_ms: string;
+}
+
+const seatText =
+  'SELECT * FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12)';
+
+/** Claims of distinct holders and releases of distinct leases, in one transaction. */
+export async function seatBatch(
+  client: Client,
+  poolId: number,
+  ttlMs: number,
+  claims: readonly Claim[],
+  releases: readonly Release[],
+  now?: number,
+): Promise<SeatBatchResult> {
+  let slots = false;
+  let queues = false;
+  let subjects = false;
+  let touches = false;
+  for (const c of claims) {
+    if (c.slot > 0) slots = true;
+    if (c.queueMs > 0) queues = true;
+    if (c.subject !== undefined) subjects = true;
+    if (c.mode !== 'leased') touches = true;
+  }
+  const { rows } = await client.query<SeatRow>({
+    name: 'seat_batch',
+    text: seatText,
+    values: [
+      poolId,
+      ttlMs,
+      array(claims, (c) => quoted(c.holder)),
+      array(claims, (c) => c.leaseId),
+      array(claims, (c) => kindOf(c.mode)),
+      slots ? array(claims, (c) => c.slot) : null,
+      queues ? array(claims, (c) => c.queueMs) : null,
+      subjects ? array(claims, (c) => (c.subject === undefined ? 'NULL' : quoted(c.subject))) : null,
+      array(releases, (r) => r.leaseId),
+      array(releases, (r) => eventCode[r.cause]),
+      touches,
+      at(now),
+    ],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new Error('seat_batch answered no row');
+  return {
+    codes: row.codes,
+    // the fair twin leaves an empty place for a claim that was not renewed, the plain one does not
+    renewedIds: row.ids === '' ? [] : row.ids.split(',').filter((id) => id !== ''),
+    releaseCodes: row.r_codes,
+    places: row.places === '' ? undefined : row.places.split(','),
+    inUse: row.o_in_use,
+    seatLimit: row.o_limit,
+    reaped: row.o_reaped,
+    nowMs: Number(row.o_now_ms),
+  };
+}
+
+export interface HeartbeatResult {
+  /** Empty: all renewed, all expire. Else one a lease: 1 renewed, 3 renewed and never expires, 0 lost, 2 busy. */
+  readonly marks: string;
+  readonly nowMs: number;
+}
+
+/** Renews leases by id; never waits for a row. */
+export async function heartbeatBatch(
+  client: Client,
+  ttlMs: number,
+  leaseIds: readonly string[],
+  now?: number,
+): Promise<HeartbeatResult> {
+  const { rows } = await client.query<{ marks: string; o_now_ms: string }>({
+    name: 'heartbeat_batch',
+    text: 'SELECT * FROM heartbeat_batch($1::text::uuid[],$2,$3)',
+    values: [`{${leaseIds.join(',')}}`, ttlMs, at(now)],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new Error('heartbeat_batch answered no row');
+  return { marks: row.marks, nowMs: Number(row.o_now_ms) };
+}
+
+export interface ReportSession {
+  /** 0: there is no such product. */
+  readonly poolId: number;
+  readonly holder: string;
+  readonly leaseId: string;
+  readonly slot: number;
+}
+export interface Report {
+  readonly base: string;
+  readonly sessions: readonly ReportSession[];
+}
+export interface ReportResult {
+  /** One a session: G granted, R renewed, D denied, U no such product. */
+  readonly codes: string;
+  /** One a session; empty where none is held. */
+  readonly leaseIds: readonly string[];
+  readonly released: number;
+}
+
+interface ReportRow {
+  codes: string;
+  ids: string;
+  released: string;
+  reaped: number;
+  o_now_ms: string;
+}
+
+const reportArrays = (reports: readonly Report[]) => {
+  const sessions = reports.flatMap((r) => r.sessions);
+  return {
+    sessions,
+    bases: array(reports, (r) => quoted(r.base)),
+    lengths: array(reports, (r) => r.sessions.length),
+    pools: array(sessions, (s) => s.poolId),
+    holders: array(sessions, (s) => quoted(s.holder)),
+  };
+};
+
+/** Reports that change nothing are answered; the others are undefined and must go through `reportBatch`. Distinct bases. */
+export async function reportUnchanged(
+  client: Client,
+  reports: readonly Report[],
+  now?: number,
+): Promise<(ReportResult | undefined)[]> {
+  const order = reports.map((r, i) => ({ r, i })).sort((a, b) => (a.r.base < b.r.base ? -1 : 1));
+  const sorted = order.map(({ r }) => r);
+  const arrays = reportArrays(sorted);
+  const { rows } = await client.query<{ changed: string; ids: string; o_now_ms: string }>({
+    name: 'report_unchanged',
+    text: 'SELECT * FROM report_unchanged($1::text::text[],$2::text::int[],$3::text::smallint[],$4::text::text[],$5)',
+    values: [arrays.bases, arrays.lengths, arrays.pools, arrays.holders, at(now)],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new Error('report_unchanged answered no row');
+  const ids = row.ids === '' ? [] : row.ids.split(',');
+  const results: (ReportResult | undefined)[] = reports.map(() => undefined);
+  let from = 0;
+  sorted.forEach((r, n) => {
+    if (row.changed[n] !== '=') return;
+    const leaseIds = ids.slice(from, from + r.sessions.length);
+    from += r.sessions.length;
+    results[order[n]?.i ?? 0] = { codes: 'R'.repeat(r.sessions.length), leaseIds, released: 0 };
+  });
+  return results;
+}
+
+/** Reports of distinct bases, in one transaction. */
+export async function reportBatch(
+  client: Client,
+  ttlMs: number,
+  reports: readonly Report[],
+  now?: number,
+): Promise<{ readonly results: readonly ReportResult[]; readonly reaped: number }> {
+  const arrays = reportArrays(reports);
+  const slots = arrays.sessions.some((s) => s.slot > 0);
+  const { rows } = await client.query<ReportRow>({
+    name: 'report_batch',
+    text: 'SELECT * FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8)',
+    values: [
+      ttlMs,
+      arrays.bases,
+      arrays.lengths,
+      arrays.pools,
+      arrays.holders,
+      array(arrays.sessions, (s) => s.leaseId),
+      slots ? array(arrays.sessions, (s) => s.slot) : null,
+      at(now),
+    ],
+  });
+  const row = rows[0];
+  if (row === undefined) throw new Error('report_batch answered no row');
+  const ids = row.ids.split(',');
+  const released = row.released.split(',');
+  let from = 0;
+  const results = reports.map((r, n) => {
+    const to = from + r.sessions.length;
+    const result = { codes: row.codes.slice(from, to), leaseIds: ids.slice(from, to), released: Number(released[n]) };
+    from = to;
+    return result;
+  });
+  return { results, reaped: row.reaped };
+}
+
+/** Plans must follow neither the statistics of a growing table nor the first parameters that came. */
+export const sessionSetup =
+  "SET enable_seqscan=off; SET enable_hashjoin=off; SET enable_mergejoin=off; SET plan_cache_mode=force_generic_plan; SET jit=off; SET statement_timeout='8s'; SET lock_timeout='4s'; SET idle_in_transaction_session_timeout='10s'; SET timezone='UTC'";
+/** For heartbeats and reports that change nothing: the grace after a restart covers what a crash loses. */
+export const quickSetup = `${sessionSetup}; SET synchronous_commit=off`;

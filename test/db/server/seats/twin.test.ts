@@ -1,0 +1,306 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { LeaseMode } from '../../../../licence/words.ts';
+import { baseOf, holderKey } from '../../../../server/seats/holderKey.ts';
+import * as ledger from '../../../../server/seats/ledger.ts';
+import * as sql from '../../../../server/seats/seatSql.ts';
+import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
+import { ledgerTemplate } from '../support/ledgerDatabase.ts';
+
+let database: TestDatabase;
+let client: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase(ledgerTemplate);
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(sql.sessionSetup);
+});
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+const products = ['erp', 'crm'] as const;
+const bases = ['buh', 'zup'];
+const holders = bases.flatMap((base) =>
+  ['anna', 'boris', 'vera'].map((user) => holderKey({ base, user, host: 'h', session: '' })),
+);
+const modes: LeaseMode[] = ['leased', 'sticky', 'reported'];
+const leaseMs = 100_000;
+const staleMs = 300_000;
+
+/** What happens, in the outside world's words; lease ids are taken from the n-th lease that is held at that moment. */
+type Step =
+  | {
+      kind: 'checkOut';
+      product: number;
+      claims: { holder: number; mode: number; slot: number; queue: boolean }[];
+      give: number[];
+    }
+  | { kind: 'heartbeat'; leases: number[] }
+  | { kind: 'report'; base: number; sessions: { holder: number; product: number }[] }
+  | { kind: 'wait'; ms: number }
+  | { kind: 'limit'; product: number; seats: number; reserved: number[] }
+  | { kind: 'freeze'; product: number; ms: number }
+  | { kind: 'clear' }
+  | { kind: 'reap'; product: number };
+
+const product = fc.nat(1);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('checkOut' as const),
+      product,
+      claims: fc.uniqueArray(
+        fc.record({ holder: fc.nat(holders.length - 1), mode: fc.nat(2), slot: fc.nat(2), queue: fc.boolean() }),
+        { maxLength: 5, selector: (c) => c.holder },
+      ),
+      give: fc.array(fc.nat(9), { maxLength: 2 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('heartbeat' as const),
+      leases: fc.array(fc.nat(9), { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('report' as const),
+      base: fc.nat(1),
+      sessions: fc.uniqueArray(fc.record({ holder: fc.nat(2), product: fc.nat(2) }), {
+        maxLength: 4,
+        selector: (s) => `${s.holder}/${s.product}`,
+      }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('wait' as const),
+      ms: fc.constantFrom(1, 300, 5_000, 60_000, 99_999, 100_000, 100_001, 300_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('limit' as const),
+      product,
+      seats: fc.nat(6),
+      reserved: fc.array(fc.nat(3), { maxLength: 2 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('freeze' as const), product, ms: fc.nat(200_000) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reap' as const), product }) },
+);
+
+class World {
+  now = Date.parse('2026-01-01T00:00:00Z');
+  readonly model: ledger.Ledger = { pools: new Map(), bases: new Map() };
+  readonly poolIds: number[] = [];
+
+  async open(): Promise<void> {
+    await client.query('TRUNCATE pool, lease, base, waiter, event RESTART IDENTITY');
+    for (const name of products) {
+      this.model.pools.set(name, ledger.newPool(3));
+      const { rows } = await client.query('INSERT INTO pool (product, seat_limit) VALUES ($1, 3) RETURNING pool_id', [
+        name,
+      ]);
+      this.poolIds.push(rows[0].pool_id);
+    }
+  }
+  pool(n: number): ledger.Pool {
+    const pool = this.model.pools.get(products[n] ?? '');
+    if (pool === undefined) throw new Error('no such product');
+    return pool;
+  }
+  held(n: number): string {
+    const all = [...this.model.pools.values()].flatMap((p) => [...p.leases.values()]);
+    return all[n % Math.max(all.length, 1)]?.leaseId ?? randomUUID();
+  }
+
+  async take(s: Step): Promise<void> {
+    if (s.kind === 'wait') this.now += s.ms;
+    else if (s.kind === 'checkOut') await this.checkOut(s);
+    else if (s.kind === 'heartbeat') await this.heartbeat(s);
+    else if (s.kind === 'report') await this.report(s);
+    else if (s.kind === 'limit') await this.limit(s);
+    else if (s.kind === 'freeze') {
+      this.pool(s.product).frozenUntil = this.now + s.ms;
+      await client.query('UPDATE pool SET frozen_until = $2 WHERE pool_id = $1', [
+        this.poolIds[s.product],
+        new Date(this.now + s.ms),
+      ]);
+    } else if (s.kind === 'clear') {
+      const { rows } = await client.query(
+        "SELECT cleared, kept FROM clear_stale($1 * interval '1 ms', NULL, 'R', $2)",
+        [staleMs, new Date(this.now)],
+      );
+      expect(rows[0]).toEqual(ledger.clearStale(this.model, this.now, staleMs));
+    } else {
+      const { rows } = await client.query('SELECT reap($1, $2) AS n', [this.poolIds[s.product], new Date(this.now)]);
+      expect(rows[0].n).toBe(ledger.reap(this.pool(s.product), this.now));
+    }
+  }
+
+  async checkOut(s: Step & { kind: 'checkOut' }): Promise<void> {
+    const pool = this.pool(s.product);
+    const ids = [...new Set(s.give.map((n) => this.held(n)))];
+    const claims = s.claims.map((c) => ({
+      holder: holders[c.holder] ?? '',
+      leaseId: randomUUID(),
+      mode: modes[c.mode] ?? 'leased',
+      slot: c.slot <= pool.reserved.length ? c.slot : 0,
+      queueMs: c.queue ? 20_000 : 0,
+    }));
+    const released = ids.map((id) => (ledger.release(pool, id) ? 'X' : 'N')).join('');
+    const outcomes = ledger.checkOut(
+      this.model,
+      pool,
+      claims.map((c) => ({ ...c, base: baseOf(c.holder) })),
+      this.now,
+      leaseMs,
+    );
+    const got = await sql.seatBatch(
+      client,
+      this.poolIds[s.product] ?? 0,
+      leaseMs,
+      claims,
+      ids.map((leaseId) => ({ leaseId, cause: 'holder' })),
+      this.now,
+    );
+    expect(got.releaseCodes).toBe(released);
+    expect(got.codes).toBe(outcomes.map((o) => ({ granted: 'G', renewed: 'R', denied: 'D' })[o.code]).join(''));
+    expect(got.renewedIds).toEqual(outcomes.flatMap((o) => (o.code === 'renewed' ? [o.leaseId] : [])));
+    outcomes.forEach((o, i) => {
+      if (o.code === 'denied' && o.place !== undefined) expect(got.places?.[i]).toBe(String(o.place));
+    });
+    expect([got.inUse, got.seatLimit]).toEqual([pool.leases.size, pool.seatLimit]);
+  }
+
+  async heartbeat(s: Step & { kind: 'heartbeat' }): Promise<void> {
+    const ids = [...new Set(s.leases.map((n) => this.held(n)))];
+    const want = ids.map((id) =>
+      [...this.model.pools.values()].some((p) => ledger.renew(p, id, this.now, leaseMs) === 'renewed'),
+    );
+    const got = await sql.heartbeatBatch(client, leaseMs, ids, this.now);
+    expect(got.marks === '' ? ids.map(() => true) : [...got.marks].map((m) => m === '1' || m === '3')).toEqual(want);
+  }
+
+  async report(s: Step & { kind: 'report' }): Promise<void> {
+    const base = bases[s.base] ?? '';
+    const sessions = s.sessions.map((x) => ({
+      product: products[x.product] ?? 'none',
+      holder: holders[s.base * 3 + x.holder] ?? '',
+      leaseId: randomUUID(),
+      slot: 0,
+      poolId: this.poolIds[x.product] ?? 0,
+    }));
+    const want = ledger.report(this.model, base, sessions, this.now, leaseMs);
+    const quick = (await sql.reportUnchanged(client, [{ base, sessions }], this.now))[0];
+    const got = quick ?? (await sql.reportBatch(client, leaseMs, [{ base, sessions }], this.now)).results[0];
+    expect(got?.released).toBe(want.released);
+    expect(got?.codes).toBe(
+      want.sessions.map((o) => ({ granted: 'G', renewed: 'R', denied: 'D', unknown: 'U' })[o.code]).join(''),
+    );
+    expect(got?.leaseIds.slice(0, sessions.length)).toEqual(
+      want.sessions.map((o) => ('leaseId' in o ? o.leaseId : '')),
+    );
+    if (quick)
+      for (const o of want.sessions)
+        if ('leaseId' in o)
+          await client.query('UPDATE lease SET renewed_at = $2 WHERE lease_id = $1', [o.leaseId, new Date(this.now)]);
+  }
+
+  async limit(s: Step & { kind: 'limit' }): Promise<void> {
+    const pool = this.pool(s.product);
+    if ([...pool.leases.values()].some((l) => l.slot > 0)) return; // reservations change only while none is in use, here
+    pool.seatLimit = s.seats;
+    pool.reserved = ledger.fitReservations(s.seats, s.reserved);
+    const reserved = s.reserved.length === 0 ? null : pool.reserved;
+    await client.query('UPDATE pool SET seat_limit = $2, reserved = $3, reserved_used = $4 WHERE pool_id = $1', [
+      this.poolIds[s.product],
+      s.seats,
+      reserved,
+      reserved?.map(() => 0) ?? null,
+    ]);
+  }
+
+  /** Everything that is stored, beside everything that the model holds. */
+  async compare(): Promise<void> {
+    for (const [n, name] of products.entries()) {
+      const pool = this.pool(n);
+      const { rows } = await client.query(
+        `SELECT lease_id, holder, kind, slot, extract(epoch FROM acquired_at) * 1000 AS acquired, extract(epoch FROM renewed_at) * 1000 AS renewed,
+                CASE WHEN expires_at = 'infinity' THEN NULL ELSE extract(epoch FROM expires_at) * 1000 END AS expires FROM lease WHERE pool_id = $1`,
+        [this.poolIds[n]],
+      );
+      const stored = rows.map((r) => [
+        r.lease_id,
+        r.holder,
+        modes[r.kind === 0 ? 0 : r.kind === 1 ? 2 : 1],
+        r.slot,
+        Number(r.acquired),
+        Number(r.renewed),
+        r.expires === null ? Infinity : Number(r.expires),
+      ]);
+      const held = [...pool.leases.values()].map((l) => [
+        l.leaseId,
+        l.holder,
+        l.mode,
+        l.slot,
+        l.acquiredAt,
+        l.renewedAt,
+        l.expiresAt,
+      ]);
+      const byId = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
+      expect(stored.sort(byId), name).toEqual(held.sort(byId));
+      const counters = (
+        await client.query(
+          'SELECT in_use, next_expiry, coalesce(reserved_used, $2) AS used FROM pool WHERE pool_id = $1',
+          [this.poolIds[n], []],
+        )
+      ).rows[0];
+      expect(counters.in_use).toBe(pool.leases.size);
+      expect(counters.used).toEqual(pool.reserved.map((_, i) => held.filter((l) => l[3] === i + 1).length));
+      const first = Math.min(...[...pool.leases.values()].map((l) => l.expiresAt));
+      const bound = counters.next_expiry === Infinity ? Infinity : counters.next_expiry.getTime();
+      expect(bound).toBeLessThanOrEqual(first);
+    }
+    const { rows } = await client.query("SELECT lease_id FROM stale_leases($1 * interval '1 ms', $2)", [
+      staleMs,
+      new Date(this.now),
+    ]);
+    expect(rows.map((r) => r.lease_id).sort()).toEqual(
+      ledger
+        .stale(this.model, this.now, staleMs)
+        .map((l) => l.leaseId)
+        .sort(),
+    );
+  }
+}
+
+it('random histories leave the SQL twin and the pure ledger in the same state, and both answer the same', async () => {
+  const runs = Number(process.env.TWIN_RUNS ?? 150);
+  let steps = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (history) => {
+      const world = new World();
+      await world.open();
+      for (const s of history) {
+        await world.take(s);
+        await world.compare();
+        steps += 1;
+      }
+    }),
+    { numRuns: runs, endOnFailure: false },
+  );
+  console.log(`${runs} histories, ${steps} steps`);
+}, 300_000);
