@@ -28,14 +28,16 @@ export const en = {
   'nav.about': 'About',
 
   'signIn.title': 'Sign in',
-  'signIn.lead': 'Paste an administrator’s token. It stays in this browser tab only and is forgotten when the tab closes.',
+  'signIn.lead':
+    'Paste an administrator’s token. It stays in this browser tab only and is forgotten when the tab closes.',
   'signIn.token': 'Token',
   'signIn.show': 'Show the token',
   'signIn.go': 'Sign in',
   'signIn.where': 'Where is the token?',
   'signIn.kubernetes': 'In Kubernetes, in the Secret of this server:',
   'signIn.alone': 'On a server without Kubernetes: in the file “admin” of the tokens folder in its data directory.',
-  'signIn.wrong': 'The server does not know this token. Check that it was copied completely and is an administrator’s token.',
+  'signIn.wrong':
+    'The server does not know this token. Check that it was copied completely and is an administrator’s token.',
   'signIn.notAdmin': 'This token belongs to client programs. The page needs an administrator’s token.',
   'signIn.ended': 'The server does not accept the token any more. It was probably replaced; sign in with the new one.',
   'signIn.out': 'Sign out',
@@ -86,10 +88,11 @@ export const en = {
     other: '{product}: all seats are taken and {n} people are waiting.',
   },
   'attention.full': '{product}: all {limit} seats are taken.',
-  'attention.over': '{product}: {inUse} seats are in use, but the licence has {limit}. No new seat is given until use falls.',
+  'attention.over':
+    '{product}: {inUse} seats are in use, but the licence has {limit}. No new seat is given until use falls.',
   'attention.stale': {
-    one: '{product}: {n} seat is stale since {since}: its infobase has gone silent.',
-    other: '{product}: {n} seats are stale since {since}: their infobases have gone silent.',
+    one: '{product}: {n} seat went stale {since}: its infobase has gone silent.',
+    other: '{product}: {n} seats went stale {since}: their infobases have gone silent.',
   },
   'attention.supportEnded': 'Support of {product} ended on {date}. Programs released later say so at their start.',
   'attention.supportEnds': 'Support of {product} ends on {date} ({left}).',
@@ -131,11 +134,13 @@ export const en = {
   'seats.table': 'Seats that are held now',
 
   'release.title': 'Release the seat',
-  'release.text': 'The seat of {who} in {product} becomes free at once. If the program still runs, it has to take a seat again.',
+  'release.text':
+    'The seat of {who} in {product} becomes free at once. If the program still runs, it has to take a seat again.',
   'release.staleTitle': 'Release stale seats',
   'release.staleText': {
     one: '{n} stale seat becomes free. A person who only went silent takes a seat again at the next start of the program.',
-    other: '{n} stale seats become free. People who only went silent take a seat again at the next start of the program.',
+    other:
+      '{n} stale seats become free. People who only went silent take a seat again at the next start of the program.',
   },
   'release.reason': 'Reason',
   'release.reasonHint': 'It is kept in the server’s audit, with the time.',
@@ -182,7 +187,8 @@ export const en = {
   'keys.remove': 'Remove',
   'keys.removeOf': 'Remove key {key}',
   'keys.removeTitle': 'Remove the key',
-  'keys.removeText': 'Key {key} stops to grant seats at once. Seats that are held stay until they are given back. On this computer the same key can be installed again at any time.',
+  'keys.removeText':
+    'Key {key} stops to grant seats at once. Seats that are held stay until they are given back. On this computer the same key can be installed again at any time.',
   'keys.removed': 'Key {key} was removed.',
   'keys.fromConfiguration': 'This key comes from the configuration: change it in the Secret of the LicenceServer.',
   'keys.install': 'Install a key',
@@ -212,7 +218,8 @@ export const en = {
 
   'about.title': 'About this server',
   'about.fingerprint': 'Fingerprint',
-  'about.fingerprintHint': 'Keys are bound to this fingerprint. It stays the same when the pod, the node or the computer’s addresses change.',
+  'about.fingerprintHint':
+    'Keys are bound to this fingerprint. It stays the same when the pod, the node or the computer’s addresses change.',
   'about.publicKey': 'Public key',
   'about.version': 'Version',
   'about.startedAt': 'Started',
@@ -232,26 +239,37 @@ export const en = {
   'problem.LeaseUnknown': 'This seat is not held any more; nothing is left to release.',
   'problem.LeaseLost': 'This seat is not held any more; nothing is left to release.',
   'problem.KeyNotInstalled': 'This key is not installed any more.',
-  'problem.KeyConfigured': 'This key comes from the configuration and would come back: remove it from the Secret instead.',
-  'problem.StoreUnavailable': 'The server’s database does not answer at the moment. Nothing is lost; try again in a minute.',
+  'problem.KeyConfigured':
+    'This key comes from the configuration and would come back: remove it from the Secret instead.',
+  'problem.StoreUnavailable':
+    'The server’s database does not answer at the moment. Nothing is lost; try again in a minute.',
   'problem.InternalError': 'The server had an unexpected fault. Try again; if it stays, look into its log.',
   'problem.InvalidRequest': 'The server did not understand the request: {detail}',
 
-  'fault.KeyMalformed': 'The key has a typing error. Compare it with the vendor’s site, character by character, or copy it from there.',
-  'fault.KeyUnknown': 'The authority does not know this key. Check that it is from the right vendor and copied completely.',
+  'fault.KeyMalformed':
+    'The key has a typing error. Compare it with the vendor’s site, character by character, or copy it from there.',
+  'fault.KeyUnknown':
+    'The authority does not know this key. Check that it is from the right vendor and copied completely.',
   'fault.KeySuperseded': 'A newer key was generated for this licence. Install the newest one from the vendor’s site.',
-  'fault.KeyBoundElsewhere': 'The key is installed on another computer. Generate a new key on the vendor’s site, section “Activation keys”, and install that one here.',
+  'fault.KeyBoundElsewhere':
+    'The key is installed on another computer. Generate a new key on the vendor’s site, section “Activation keys”, and install that one here.',
   'fault.KeyRevoked': 'The vendor has withdrawn this key. Ask the vendor’s support.',
   'fault.KeyWrongProduct': 'The key is for another product. Take the key of this product from the vendor’s site.',
-  'fault.ActivationDamaged': 'The activation file is damaged. Install the key again: on the same server this costs nothing.',
-  'fault.ActivationForeign': 'The activation belongs to another server. Install the key here; if it is bound there, generate a new one first.',
+  'fault.ActivationDamaged':
+    'The activation file is damaged. Install the key again: on the same server this costs nothing.',
+  'fault.ActivationForeign':
+    'The activation belongs to another server. Install the key here; if it is bound there, generate a new one first.',
   'fault.ActivationFromFuture': 'The activation is dated in the future. Set the clock of this server right.',
-  'fault.ActivationUntrusted': 'The activation is signed by a key that this server does not trust. Update the vendor’s trusted keys.',
+  'fault.ActivationUntrusted':
+    'The activation is signed by a key that this server does not trust. Update the vendor’s trusted keys.',
   'fault.ActivationExpired': 'The licence has ended. Install a key that prolongs it.',
-  'fault.ActivationMissing': 'There is no activation for this key yet. Install the key, or upload the activation’s response.',
-  'fault.AuthorityUnreachable': 'The authority does not answer. The server tries again by itself; seats that are licensed already go on.',
+  'fault.ActivationMissing':
+    'There is no activation for this key yet. Install the key, or upload the activation’s response.',
+  'fault.AuthorityUnreachable':
+    'The authority does not answer. The server tries again by itself; seats that are licensed already go on.',
   'fault.AuthorityRefused': 'The authority refused. Read its answer below, or ask the vendor’s support.',
-  'fault.AuthorityUntrusted': 'The answer was not from the vendor’s authority: its signature is not trusted. Check the authority’s address and the trusted keys.',
+  'fault.AuthorityUntrusted':
+    'The answer was not from the vendor’s authority: its signature is not trusted. Check the authority’s address and the trusted keys.',
   'fault.ProofInvalid': 'The proof of this server’s identity was not accepted. Check its identity file and clock.',
 
   'denial.SeatsExhausted': 'All seats taken',

@@ -1,0 +1,98 @@
+import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/serverStatus.ts';
+import type { Refusal } from './logic/problemText.ts';
+import type { DenialPage, Identity, LeasePage, Usage } from './wire.ts';
+
+/** The server said no, or did not answer (`status` 0). */
+export class ApiRefused extends Error {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(refusal.detail);
+    this.name = 'ApiRefused';
+    this.refusal = refusal;
+  }
+}
+
+export interface LeaseFilter {
+  readonly product?: string;
+  readonly state?: string;
+  readonly base?: string;
+  readonly user?: string;
+  readonly host?: string;
+}
+
+/** The part of the server's HTTP interface that the page uses. Every function throws ApiRefused. */
+export type Api = ReturnType<typeof createApi>;
+
+/** @param token the administrator's; undefined where access is open */
+export function createApi(token: string | undefined, timeoutMs = 30_000) {
+  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await fetch(path, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      cache: 'no-store',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(timeoutMs),
+    }).catch((error: unknown) => {
+      throw new ApiRefused({ status: 0, reason: 'Unreachable', detail: String(error) });
+    });
+    const text = await response.text().catch(() => '');
+    const answer = parse(text);
+    if (response.ok) return answer as T;
+    const problem = (answer ?? {}) as { reason?: unknown; detail?: unknown };
+    throw new ApiRefused({
+      status: response.status,
+      reason: typeof problem.reason === 'string' ? problem.reason : 'Unknown',
+      detail: typeof problem.detail === 'string' ? problem.detail : `HTTP ${response.status}`,
+    });
+  }
+  const of = (id: string) => encodeURIComponent(id);
+
+  return {
+    status: () => call<ServerStatus>('GET', 'v1/status'),
+    identity: () => call<Identity>('GET', 'v1/identity'),
+    leases: (filter: LeaseFilter, cursor?: string) =>
+      call<LeasePage>('GET', `v1/leases${query({ ...filter, cursor, limit: '100' })}`),
+    releaseLease: (leaseId: string, reason: string) =>
+      call<unknown>('POST', `v1/leases/${of(leaseId)}:release`, { reason }),
+    releaseStale: (reason: string, product?: string) =>
+      call<{ released: number }>('POST', 'v1/stale:release', { reason, ...(product ? { product } : {}) }),
+    denials: (filter: { product: string; from: number; limit: number }) =>
+      call<DenialPage>(
+        'GET',
+        `v1/denials${query({ product: filter.product, from: moment(filter.from), limit: String(filter.limit) })}`,
+      ),
+    usage: (from: number, to: number, stepSeconds: number, product?: string) =>
+      call<Usage>(
+        'GET',
+        `v1/usage${query({ from: moment(from), to: moment(to), step: String(stepSeconds), product })}`,
+      ),
+    keys: () => call<{ keys: KeyStatus[] }>('GET', 'v1/keys'),
+    checkKey: (key: string) => call<KeyCheckResponse>('POST', 'v1/keys:check', { key }),
+    installKey: (key: string) => call<KeyStatus>('POST', 'v1/keys', { key }),
+    removeKey: (keyId: string) => call<unknown>('DELETE', `v1/keys/${of(keyId)}`),
+    activationRequest: (key: string) => call<unknown>('GET', `v1/activation/request${query({ key })}`),
+    activationResponse: (response: unknown) => call<KeyStatus>('POST', 'v1/activation/response', response),
+  };
+}
+
+/** RFC 3339 in UTC with whole seconds. */
+const moment = (at: number): string => `${new Date(at).toISOString().slice(0, 19)}Z`;
+
+function query(values: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(values).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+}
+
+/** A proxy in the way may answer with a page instead of JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

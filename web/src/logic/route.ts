@@ -1,0 +1,28 @@
+/** The page's address after `#`: a view and its filter, so that a banner or a bookmark can lead to `#/seats?state=stale`. */
+export const views = ['overview', 'seats', 'denials', 'keys', 'about'] as const;
+export type View = (typeof views)[number];
+
+export interface Route {
+  readonly view: View;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+/** Whatever the fragment says; an unknown one is the overview. */
+export function parseRoute(hash: string): Route {
+  const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2);
+  const view = views.find((v) => v === path) ?? 'overview';
+  return { view, query: Object.fromEntries(new URLSearchParams(search)) };
+}
+
+/** The fragment of a view; empty filter values are left out. */
+export function formatRoute(view: View, query: Readonly<Record<string, string>> = {}): string {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '')).toString();
+  return `#/${view}${search === '' ? '' : `?${search}`}`;
+}
+
+/** The token that arrived as `#token=…`, and nothing else of the fragment. */
+export function tokenInFragment(hash: string): string | undefined {
+  if (!hash.startsWith('#token=')) return undefined;
+  const token = new URLSearchParams(hash.slice(1)).get('token');
+  return token === null || token === '' ? undefined : token;
+}

@@ -1,0 +1,82 @@
+import { useState } from 'preact/hooks';
+import { useText } from '../context.ts';
+import { areaPath, type Box, niceMax, type Point, stepPath, timeTicks, valueTicks, xOf, yOf } from '../logic/chart.ts';
+
+export interface UsageChartProps {
+  readonly product: string;
+  /** Peak of seats in use, a step each. */
+  readonly points: readonly Point[];
+  /** The licence's limit over the same time. */
+  readonly limits: readonly Point[];
+  readonly from: number;
+  readonly to: number;
+}
+
+const margin = { left: 44, right: 8, top: 10, bottom: 26 };
+
+/** Use of one product over a period. The pointer reads single values; the table below says the same without one. */
+export function UsageChart({ product, points, limits, from, to }: UsageChartProps) {
+  const { t, tick, moment, number } = useText();
+  const [read, setRead] = useState<number>();
+  const peak = Math.max(0, ...points.map((p) => p.value));
+  const limit = limits.at(-1)?.value ?? 0;
+  const box: Box = { width: 720, height: 200, from, to, max: niceMax(Math.max(peak, ...limits.map((p) => p.value))) };
+  const withClock = to - from <= 2 * 86_400_000;
+  const point = read === undefined ? undefined : points[read];
+
+  const follow = (event: PointerEvent & { currentTarget: SVGSVGElement }) => {
+    const frame = event.currentTarget.getBoundingClientRect();
+    const width = box.width + margin.left + margin.right;
+    const x = ((event.clientX - frame.left) / frame.width) * width - margin.left;
+    const at = from + (x / box.width) * (to - from);
+    const found = points.findLastIndex((p) => p.at <= at);
+    setRead(found < 0 ? undefined : found);
+  };
+
+  return (
+    <figure class="chart">
+      <svg
+        viewBox={`${-margin.left} ${-margin.top} ${box.width + margin.left + margin.right} ${box.height + margin.top + margin.bottom}`}
+        role="img"
+        aria-label={t('usage.chart', { product, peak, limit })}
+        onPointerMove={follow}
+        onPointerDown={follow}
+        onPointerLeave={() => setRead(undefined)}
+      >
+        {valueTicks(box.max).map((value) => (
+          <g key={value}>
+            <line class="grid" x1="0" x2={box.width} y1={yOf(value, box)} y2={yOf(value, box)} />
+            <text class="tick" x="-8" y={yOf(value, box) + 4} text-anchor="end">
+              {number(value)}
+            </text>
+          </g>
+        ))}
+        {timeTicks(box, 5).map((at, i) => (
+          <text
+            key={at}
+            class="tick"
+            x={xOf(at, box)}
+            y={box.height + 19}
+            text-anchor={i === 0 ? 'start' : i === 4 ? 'end' : 'middle'}
+          >
+            {tick(at, withClock)}
+          </text>
+        ))}
+        <path class="area" d={areaPath(points, box)} />
+        <path class="line" d={stepPath(points, box)} />
+        <path class="limit" d={stepPath(limits, box)} />
+        {point && (
+          <g class="reading">
+            <line x1={xOf(point.at, box)} x2={xOf(point.at, box)} y1="0" y2={box.height} />
+            <circle cx={xOf(point.at, box)} cy={yOf(point.value, box)} r="4" />
+          </g>
+        )}
+      </svg>
+      <figcaption>
+        <span class="legend legend-line">{t('usage.inUse')}</span>
+        <span class="legend legend-limit">{t('usage.limit')}</span>
+        <span class="reading-text">{point ? `${moment(point.at)}: ${number(point.value)}` : ''}</span>
+      </figcaption>
+    </figure>
+  );
+}

@@ -1,0 +1,86 @@
+import { useState } from 'preact/hooks';
+import type { ServerStatus } from '../../../licence/serverStatus.ts';
+import { useShell, useText } from '../context.ts';
+import { holderText } from '../logic/holderText.ts';
+import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
+import { denialText } from '../logic/problemText.ts';
+import { DataTable } from '../parts/dataTable.tsx';
+import { Field } from '../parts/field.tsx';
+import { RefusalNotice } from '../parts/notice.tsx';
+import { useResource } from '../useResource.ts';
+import type { Denial } from '../wire.ts';
+
+export function Denials({ status }: { status: ServerStatus }) {
+  const text = useText();
+  const { t, number, moment } = text;
+  const { api } = useShell();
+  const [product, setProduct] = useState('');
+  const [period, setPeriod] = useState<Period>('week');
+  const [count, setCount] = useState(100);
+  const { data, refusal, settled, reload } = useResource(
+    `${product}\n${period}\n${count}`,
+    () => api.denials({ product, from: rangeOf(period, Date.now()).from, limit: count }),
+    30_000,
+  );
+  return (
+    <>
+      <h1 tabIndex={-1}>{t('denials.title')}</h1>
+      <p class="lead">{t('denials.lead')}</p>
+      <search class="filter" aria-label={t('seats.filter')}>
+        <Field label={t('seats.product')}>
+          {(a) => (
+            <select {...a} value={product} onChange={(e) => setProduct(e.currentTarget.value)}>
+              <option value="">{t('seats.any')}</option>
+              {status.products.map((p) => (
+                <option key={p.product}>{p.product}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label={t('usage.range')}>
+          {(a) => (
+            <select {...a} value={period} onChange={(e) => setPeriod(e.currentTarget.value as Period)}>
+              {periodNames.map((p) => (
+                <option key={p} value={p}>
+                  {t(`usage.range.${p}`)}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      </search>
+      {refusal && <RefusalNotice refusal={refusal} onRetry={reload} />}
+      {!data && !refusal && <p class="empty">{t('app.loading')}</p>}
+      {data && data.denials.length === 0 && <p class="empty">{t('denials.none')}</p>}
+      {data && data.denials.length > 0 && (
+        <DataTable<Denial>
+          caption={t('denials.table')}
+          rows={data.denials}
+          keyOf={(d) => `${d.firstAt} ${d.product} ${d.reason} ${holderText(d.holder)}`}
+          busy={!settled}
+          columns={[
+            { head: t('denials.at'), cell: (d) => moment(d.lastAt) },
+            { head: t('denials.who'), names: true, cell: (d) => holderText(d.holder) || t('app.none') },
+            { head: t('seats.product'), cell: (d) => d.product },
+            { head: t('denials.reason'), cell: (d) => denialText(d.reason, text) },
+            { head: t('denials.count'), cell: (d) => number(d.attempts) },
+            {
+              head: t('denials.outcome'),
+              cell: (d) =>
+                d.servedAt !== undefined ? (
+                  <span class="badge badge-active">{t('denials.served')}</span>
+                ) : (
+                  <span class="badge badge-stale">{t('denials.unmet')}</span>
+                ),
+            },
+          ]}
+        />
+      )}
+      {data && data.denials.length >= count && (
+        <button type="button" onClick={() => setCount(count + 200)}>
+          {t('app.more')}
+        </button>
+      )}
+    </>
+  );
+}

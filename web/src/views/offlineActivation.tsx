@@ -1,0 +1,100 @@
+import { useRef, useState } from 'preact/hooks';
+import type { KeyStatus } from '../../../licence/serverStatus.ts';
+import { useShell, useText } from '../context.ts';
+import type { Refusal } from '../logic/problemText.ts';
+import { Field } from '../parts/field.tsx';
+import { RefusalNotice } from '../parts/notice.tsx';
+import { saveFile } from '../saveFile.ts';
+import { refusalOf } from '../useResource.ts';
+import { InstalledNotice } from './installKey.tsx';
+
+const requestFile = 'activation-request.json';
+
+/** Activation where the server cannot reach the authority: a request file out, a response file in. */
+export function OfflineActivation({ onInstalled }: { onInstalled(): void }) {
+  const { t } = useText();
+  const { api } = useShell();
+  const keyInput = useRef<HTMLInputElement>(null);
+  const fileInput = useRef<HTMLInputElement>(null);
+  const [missing, setMissing] = useState<'key' | 'file'>();
+  const [refusal, setRefusal] = useState<Refusal>();
+  const [downloaded, setDownloaded] = useState(false);
+  const [installed, setInstalled] = useState<KeyStatus>();
+
+  const attempt = async (work: () => Promise<void>) => {
+    setMissing(undefined);
+    setRefusal(undefined);
+    try {
+      await work();
+    } catch (error) {
+      setRefusal(refusalOf(error));
+    }
+  };
+  const download = () =>
+    attempt(async () => {
+      const key = keyInput.current?.value.trim() ?? '';
+      if (key === '') return setMissing('key');
+      saveFile(requestFile, `${JSON.stringify(await api.activationRequest(key), undefined, 2)}\n`);
+      setDownloaded(true);
+    });
+  const upload = () =>
+    attempt(async () => {
+      const file = fileInput.current?.files?.[0];
+      if (file === undefined) return setMissing('file');
+      setInstalled(await api.activationResponse(await file.text()));
+      onInstalled();
+    });
+
+  return (
+    <details class="card">
+      <summary>
+        <h2>{t('offline.title')}</h2>
+      </summary>
+      <p class="lead">{t('offline.lead')}</p>
+      <ol class="steps">
+        <li>
+          <p>{t('offline.step1')}</p>
+          <form
+            noValidate
+            onSubmit={(event) => {
+              event.preventDefault();
+              void download();
+            }}
+          >
+            <Field label={t('keys.text')} error={missing === 'key' ? t('keys.textMissing') : undefined}>
+              {(a) => (
+                <input {...a} ref={keyInput} class="key-text" autocomplete="off" spellcheck={false} maxLength={200} />
+              )}
+            </Field>
+            <button type="submit">{t('offline.download')}</button>
+          </form>
+          <div role="status">{downloaded && <p>{t('offline.downloaded', { file: requestFile })}</p>}</div>
+        </li>
+        <li>
+          <p>{t('offline.step2')}</p>
+        </li>
+        <li>
+          <p>{t('offline.step3')}</p>
+          <form
+            noValidate
+            onSubmit={(event) => {
+              event.preventDefault();
+              void upload();
+            }}
+          >
+            <Field label={t('offline.file')} error={missing === 'file' ? t('offline.fileMissing') : undefined}>
+              {(a) => (
+                <input {...a} ref={fileInput} type="file" accept=".json,.lic,.jws,.txt,application/json,text/plain" />
+              )}
+            </Field>
+            <button type="submit">{t('offline.upload')}</button>
+          </form>
+        </li>
+      </ol>
+      <div role="status">
+        {installed && <InstalledNotice installed={installed} />}
+        {refusal && <RefusalNotice refusal={refusal} />}
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,213 @@
+import { useState } from 'preact/hooks';
+import type { ProductStatus, ServerStatus } from '../../../licence/serverStatus.ts';
+import { useShell, useText } from '../context.ts';
+import { attentionOf, byUrgency, termState } from '../logic/attention.ts';
+import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
+import { formatRoute } from '../logic/route.ts';
+import { limitsOf, peaksOf } from '../logic/usageSeries.ts';
+import { Field } from '../parts/field.tsx';
+import { Notice, RefusalNotice } from '../parts/notice.tsx';
+import { SeatMeter } from '../parts/seatMeter.tsx';
+import { Sparkline } from '../parts/sparkline.tsx';
+import { UsageChart } from '../parts/usageChart.tsx';
+import { useResource } from '../useResource.ts';
+import type { Usage } from '../wire.ts';
+
+export function Overview({ status, at }: { status: ServerStatus; at: number }) {
+  const text = useText();
+  const { t } = text;
+  const { api } = useShell();
+  const attention = attentionOf(status, text, at);
+  const day = useResource(
+    'day',
+    async () => {
+      const range = rangeOf('day', Date.now());
+      return { ...range, usage: await api.usage(range.from, range.to, range.stepSeconds) };
+    },
+    60_000,
+  );
+  return (
+    <>
+      <h1 tabIndex={-1}>{t('overview.title')}</h1>
+      <section aria-labelledby="attention">
+        <h2 id="attention" class={attention.length === 0 ? 'unseen' : ''}>
+          {t('overview.attention')}
+        </h2>
+        {attention.length === 0 ? (
+          <Notice level="ok">
+            <p>{t('overview.calm')}</p>
+          </Notice>
+        ) : (
+          <ul class="attention">
+            {attention.map((a) => (
+              <li key={a.text} class={`notice notice-${a.level}`}>
+                <p>{a.text}</p>
+                {a.link && <a href={a.link.href}>{a.link.text}</a>}
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-labelledby="products">
+        <h2 id="products">{t('overview.products')}</h2>
+        {status.products.length === 0 ? (
+          <p class="empty">
+            {t('overview.noProducts')} <a href={formatRoute('keys')}>{t('overview.installKey')}</a>
+          </p>
+        ) : (
+          <ul class="products">
+            {byUrgency(status.products).map((p) => (
+              <li key={p.product}>
+                <ProductCard product={p} now={at} day={day.data} />
+              </li>
+            ))}
+          </ul>
+        )}
+        <p class="hint">{t('overview.updated', { at: text.clock(at) })}</p>
+      </section>
+      {status.products.length > 0 && <UsageSection products={status.products.map((p) => p.product).sort()} />}
+    </>
+  );
+}
+
+interface Day {
+  readonly from: number;
+  readonly to: number;
+  readonly usage: Usage;
+}
+
+function ProductCard({ product: p, now, day }: { product: ProductStatus; now: number; day: Day | undefined }) {
+  const { t, number, date } = useText();
+  const full = p.seatsInUse >= p.seatLimit;
+  const term = (until: string | undefined) => (
+    <dd class={`term-${termState(until, now)}`}>{until === undefined ? t('overview.noTerm') : date(until)}</dd>
+  );
+  return (
+    <article class="card product" aria-label={p.product}>
+      <h3>{p.product}</h3>
+      <p class="count">
+        <strong class={full ? 'full' : ''}>{number(p.seatsInUse)}</strong> {t('overview.of', { limit: p.seatLimit })}{' '}
+        {t('overview.inUse')}
+      </p>
+      <SeatMeter product={p} />
+      <dl>
+        <div>
+          <dt>{t('overview.free')}</dt>
+          <dd>{number(Math.max(0, p.seatLimit - p.seatsInUse))}</dd>
+        </div>
+        <div>
+          <dt>{t('overview.stale')}</dt>
+          <dd class={p.seatsStale > 0 ? 'stale' : ''}>{number(p.seatsStale)}</dd>
+        </div>
+        <div>
+          <dt>{t('overview.waiting')}</dt>
+          <dd class={p.holdersWaiting > 0 ? 'full' : ''}>{number(p.holdersWaiting)}</dd>
+        </div>
+        <div>
+          <dt>{t('overview.support')}</dt>
+          {term(p.supportUntil)}
+        </div>
+        <div>
+          <dt>{t('overview.expires')}</dt>
+          {term(p.expiresAt)}
+        </div>
+      </dl>
+      {day && <Sparkline points={peaksOf(day.usage, p.product)} limit={p.seatLimit} from={day.from} to={day.to} />}
+      <p>
+        <a href={formatRoute('seats', { product: p.product })} aria-label={`${t('overview.seeSeats')}: ${p.product}`}>
+          {t('overview.seeSeats')}
+        </a>
+      </p>
+    </article>
+  );
+}
+
+function UsageSection({ products }: { products: readonly string[] }) {
+  const { t, number, moment } = useText();
+  const { api } = useShell();
+  const [chosen, setChosen] = useState<string>();
+  const [period, setPeriod] = useState<Period>('week');
+  const product = chosen !== undefined && products.includes(chosen) ? chosen : (products[0] ?? '');
+  const { data, refusal, settled, reload } = useResource(
+    `${product}\n${period}`,
+    async () => {
+      const range = rangeOf(period, Date.now());
+      return { ...range, product, usage: await api.usage(range.from, range.to, range.stepSeconds, product) };
+    },
+    60_000,
+  );
+  const points = data ? peaksOf(data.usage, data.product) : [];
+  return (
+    <section aria-labelledby="usage" class="card usage">
+      <div class="bar">
+        <h2 id="usage">{t('usage.title')}</h2>
+        <div class="bar-fields">
+          {products.length > 1 && (
+            <Field label={t('usage.product')}>
+              {(a) => (
+                <select {...a} value={product} onChange={(e) => setChosen(e.currentTarget.value)}>
+                  {products.map((p) => (
+                    <option key={p}>{p}</option>
+                  ))}
+                </select>
+              )}
+            </Field>
+          )}
+          <Field label={t('usage.range')}>
+            {(a) => (
+              <select {...a} value={period} onChange={(e) => setPeriod(e.currentTarget.value as Period)}>
+                {periodNames.map((p) => (
+                  <option key={p} value={p}>
+                    {t(`usage.range.${p}`)}
+                  </option>
+                ))}
+              </select>
+            )}
+          </Field>
+        </div>
+      </div>
+      {refusal && <RefusalNotice refusal={refusal} onRetry={reload} />}
+      {data && points.length === 0 && <p class="empty">{t('usage.empty')}</p>}
+      {data && points.length > 0 && (
+        <div class={settled ? '' : 'busy'}>
+          <UsageChart
+            product={data.product}
+            points={points}
+            limits={limitsOf(data.usage, data.product)}
+            from={data.from}
+            to={data.to}
+          />
+          <details>
+            <summary>{t('usage.table')}</summary>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+            <section class="scroll" tabIndex={0} aria-label={t('usage.table')}>
+              <table class="plain">
+                <thead>
+                  <tr>
+                    <th scope="col">{t('usage.time')}</th>
+                    <th scope="col">{t('usage.inUse')}</th>
+                    <th scope="col">{t('usage.limit')}</th>
+                    <th scope="col">{t('usage.denials')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.usage.points
+                    .filter((p) => p.product === data.product)
+                    .toReversed()
+                    .map((p) => (
+                      <tr key={p.at}>
+                        <th scope="row">{moment(p.at)}</th>
+                        <td>{number(p.peak)}</td>
+                        <td>{number(p.seatLimit)}</td>
+                        <td>{number(p.denied)}</td>
+                      </tr>
+                    ))}
+                </tbody>
+              </table>
+            </section>
+          </details>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,54 @@
+import type { Holder, LeaseMode } from '../../licence/words.ts';
+
+/** `GET /v1/leases` */
+export interface LeasePage {
+  readonly leases: readonly Lease[];
+  readonly nextCursor?: string;
+}
+export interface Lease {
+  readonly leaseId: string;
+  readonly product: string;
+  readonly holder: Holder;
+  readonly mode: LeaseMode;
+  readonly state: string;
+  readonly acquiredAt: string;
+  readonly renewedAt?: string;
+  readonly expiresAt?: string;
+}
+
+/** `GET /v1/denials` */
+export interface DenialPage {
+  readonly denials: readonly Denial[];
+  readonly nextCursor?: string;
+}
+/** One episode of one holder: it asked `attempts` times in a row and was refused. */
+export interface Denial {
+  readonly product: string;
+  readonly holder: Holder;
+  readonly reason: string;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly attempts: number;
+  /** Whether it went without a seat for more than a minute. */
+  readonly unmet: boolean;
+  readonly servedAt?: string;
+}
+
+/** `GET /v1/usage` */
+export interface Usage {
+  readonly points: readonly UsagePoint[];
+}
+export interface UsagePoint {
+  readonly product: string;
+  readonly at: string;
+  readonly seatLimit: number;
+  /** Most seats in use within the step. */
+  readonly peak: number;
+  readonly denied: number;
+}
+
+/** `GET /v1/identity` */
+export interface Identity {
+  readonly fingerprint: string;
+  readonly publicKey: string;
+}
