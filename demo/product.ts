@@ -74,10 +74,11 @@ export async function installProduct(place: Place): Promise<Vendor> {
     ]),
     install('licence-authority', 'licence-authority', vendorNamespace, imageValues('image', images.authority)),
   ]);
-  return vendorAt(place);
+  return connectVendor(place);
 }
 
-async function vendorAt({ kubectl, reach }: Place): Promise<Vendor> {
+/** The authority that is installed, with the vendor's token. */
+export async function connectVendor({ kubectl, reach }: Pick<Place, 'kubectl' | 'reach'>): Promise<Vendor> {
   const base = await reach(vendorNamespace, 'licence-authority', 8080);
   const tokens = await kubectl.secret(vendorNamespace, 'licence-authority-tokens');
   const token = (tokens.vendor ?? '').split('\n')[0];
