@@ -21,6 +21,8 @@ export interface KubeRequest {
   readonly signal?: AbortSignal | undefined;
   /** For one try; default 30 s. */
   readonly timeoutMs?: number;
+  /** Does not wait for the client-side limits: for what must not be late (leader lease). */
+  readonly urgent?: boolean;
 }
 
 export interface KubeAnswer {
@@ -316,6 +318,7 @@ export class KubeClient {
 
   async #enter(request: KubeRequest): Promise<() => void> {
     const { clock, throttle, metrics } = this.#options;
+    if (request.urgent) return () => {};
     const since = monotonicOf(clock);
     const signals = [request.signal, isWrite(request) ? this.#mode.guard?.signal : undefined];
     const release = await throttle.enter(anyOf(signals));

@@ -8,13 +8,16 @@ import { type KubeObject, keyOf } from './object.ts';
  * on a state older than what they wrote themselves. The resource versions of one kind are compared as numbers for that,
  * which the API server promises.
  *
- * Handlers are told of every change after the store shows it. `own` is true for changes that came by `assume`; the event
- * of an own write that follows is no change any more.
+ * Handlers are told of every change after the store shows it, and where it came from; the event of an own write that
+ * follows is no change any more. A handler that throws does not keep the others from being told.
  */
+/** `list`: a full list (a start, a resync after a fault); `watch`: it just happened; `own`: this process wrote it. */
+export type Origin = 'list' | 'watch' | 'own';
+
 export interface StoreHandlers<T extends KubeObject = KubeObject> {
-  readonly add?: (object: T, own: boolean) => void;
-  readonly update?: (before: T, after: T, own: boolean) => void;
-  readonly delete?: (object: T, own: boolean) => void;
+  readonly add?: (object: T, origin: Origin) => void;
+  readonly update?: (before: T, after: T, origin: Origin) => void;
+  readonly delete?: (object: T, origin: Origin) => void;
 }
 
 export interface StoreOptions<T extends KubeObject> {
@@ -22,6 +25,8 @@ export interface StoreOptions<T extends KubeObject> {
   readonly transform?: (object: KubeObject) => T;
   /** Index name → the values under which an object is found. */
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+  /** Told of what a handler threw (a bug); default: thrown outside of everything, which ends the process. */
+  readonly onHandlerError?: (error: unknown) => void;
 }
 
 export class Store<T extends KubeObject = KubeObject> {
@@ -31,13 +36,14 @@ export class Store<T extends KubeObject = KubeObject> {
   readonly #handlers = new Set<StoreHandlers<T>>();
   /** uid → key of objects that own deletes removed, until the watch says so too. */
   readonly #deletedUids = new Map<string, string>();
-  /** Key → own write that the watch has not shown yet, and how many full lists lacked it. */
-  readonly #assumed = new Map<string, { readonly version: string; lists: number }>();
+  readonly #assumed = new Map<string, Assumed<T>>();
   /** Namespace (`''` for all) → the version up to which the watch has told everything. */
   readonly #seen = new Map<string, string>();
   readonly #transform: (object: KubeObject) => T;
+  readonly #onHandlerError: (error: unknown) => void;
 
   constructor(options: StoreOptions<T> = {}) {
+    this.#onHandlerError = options.onHandlerError ?? throwOutside;
     this.#transform = options.transform ?? ((object) => object as T);
     for (const [name, values] of Object.entries(options.indexes ?? {})) this.#indexes.set(name, new Index(values));
   }
@@ -69,7 +75,7 @@ export class Store<T extends KubeObject = KubeObject> {
   /** Tells `handlers` of every change from now on, and of what is there already as added. The answer ends it. */
   onChange(handlers: StoreHandlers<T>): () => void {
     this.#handlers.add(handlers);
-    for (const object of this.#objects.values()) handlers.add?.(object, false);
+    for (const object of this.#objects.values()) handlers.add?.(object, 'list');
     return () => this.#handlers.delete(handlers);
   }
 
@@ -82,22 +88,24 @@ export class Store<T extends KubeObject = KubeObject> {
     if ([this.#seen.get(namespace), this.#seen.get('')].some((seen) => seen === version || isNewer(seen, version)))
       return;
     if (isNewer(this.#objects.get(key)?.metadata.resourceVersion, version)) return;
-    this.#assumed.set(key, { version, lists: 0 });
-    this.#put(object, true);
+    const assumed = this.#assumed.get(key);
+    const base = assumed === undefined ? this.#objects.get(key) : assumed.base;
+    this.#assumed.set(key, { version, versions: new Set(assumed?.versions).add(version), base, lists: 0 });
+    this.#put(object, 'own');
   }
 
   /** An object that an own delete removed for good. */
   assumeDeleted(key: string, uid: string): void {
     if (this.#objects.get(key)?.metadata.uid !== uid) return;
     this.#deletedUids.set(uid, key);
-    this.#remove(key, true);
+    this.#remove(key, 'own');
   }
 
   /** An object that the watch says was added or modified. */
   put(object: KubeObject): void {
     const { namespace = '', resourceVersion } = object.metadata;
     if (resourceVersion !== undefined) this.#seen.set(namespace, resourceVersion);
-    this.#confirm(object);
+    this.#confirm(object, 'watch');
   }
 
   /** An object that the watch says was deleted; `object` is its last state. */
@@ -108,7 +116,7 @@ export class Store<T extends KubeObject = KubeObject> {
     const key = keyOf(object);
     const known = this.#objects.get(key);
     // A successor of that name that was assumed already is not what was deleted.
-    if (known !== undefined && sameUid(known, object)) this.#remove(key, false);
+    if (known !== undefined && sameUid(known, object)) this.#remove(key, 'watch');
   }
 
   /**
@@ -123,14 +131,14 @@ export class Store<T extends KubeObject = KubeObject> {
       if (assumed !== undefined && (!isNewer(assumed.version, resourceVersion) || assumed.lists++ > 0)) {
         this.#assumed.delete(key);
       }
-      if (!listed.has(key) && !this.#assumed.has(key)) this.#remove(key, false);
+      if (!listed.has(key) && !this.#assumed.has(key)) this.#remove(key, 'list');
     }
     const listedUids = new Set(objects.map((object) => object.metadata.uid));
     for (const [uid, key] of this.#deletedUids) {
       const within = namespace === undefined || key.startsWith(`${namespace}/`);
       if (within && !listedUids.has(uid)) this.#deletedUids.delete(uid);
     }
-    for (const object of objects) this.#confirm(object);
+    for (const object of objects) this.#confirm(object, 'list');
     if (namespace === undefined) this.#seen.clear();
     this.#seen.set(namespace ?? '', resourceVersion);
   }
@@ -138,20 +146,34 @@ export class Store<T extends KubeObject = KubeObject> {
   /** Forgets a namespace that is no longer looked at, or everything. */
   clear(namespace?: string): void {
     for (const key of namespace === undefined ? this.keys() : [...(this.#byNamespace.get(namespace) ?? [])]) {
-      this.#remove(key, false);
+      this.#remove(key, 'list');
     }
   }
 
-  /** Takes what the watch says, unless an own write is newer: then its event is still on its way. */
-  #confirm(object: KubeObject): void {
+  /**
+   * Takes what the watch says. If an own write is newer, the store is ahead already; but a change by somebody else that
+   * lies before the own write came in with that write's answer, and its followers have yet to hear of it.
+   */
+  #confirm(object: KubeObject, origin: Origin): void {
     const key = keyOf(object);
+    const version = object.metadata.resourceVersion;
     const assumed = this.#assumed.get(key);
-    if (assumed !== undefined && isNewer(assumed.version, object.metadata.resourceVersion)) return;
-    this.#assumed.delete(key);
-    this.#put(object, false);
+    if (assumed === undefined) {
+      this.#put(object, origin);
+      return;
+    }
+    const isBehind = isNewer(assumed.version, version);
+    if (!isBehind) this.#assumed.delete(key);
+    const isOwn = version !== undefined && assumed.versions.has(version);
+    // A list swallows what happened before it: others' changes may hide behind the own version that it shows.
+    const mayHide = isBehind
+      ? !isOwn && version !== assumed.base?.metadata.resourceVersion
+      : origin === 'list' && isOwn;
+    if (!isBehind && !isOwn) this.#put(object, origin);
+    else if (mayHide) this.#tellChange(assumed.base, this.#objects.get(key), origin);
   }
 
-  #put(raw: KubeObject, own: boolean): void {
+  #put(raw: KubeObject, origin: Origin): void {
     const key = keyOf(raw);
     if (this.#deletedUids.has(raw.metadata.uid ?? '')) return;
     const before = this.#objects.get(key);
@@ -160,17 +182,14 @@ export class Store<T extends KubeObject = KubeObject> {
     if (before !== undefined && !sameUid(before, after)) {
       // Deleted and created again between two looks: whoever follows the old one must see it go.
       const assumed = this.#assumed.get(key);
-      this.#remove(key, own);
-      if (own && assumed !== undefined) this.#assumed.set(key, assumed);
+      this.#remove(key, origin);
+      if (origin === 'own' && assumed !== undefined) this.#assumed.set(key, assumed);
       this.#set(key, after, undefined);
-      for (const handlers of this.#handlers) handlers.add?.(after, own);
+      this.#tell((handlers) => handlers.add?.(after, origin));
       return;
     }
     this.#set(key, after, before);
-    for (const handlers of this.#handlers) {
-      if (before === undefined) handlers.add?.(after, own);
-      else handlers.update?.(before, after, own);
-    }
+    this.#tellChange(before, after, origin);
   }
 
   #set(key: string, object: T, before: T | undefined): void {
@@ -183,7 +202,7 @@ export class Store<T extends KubeObject = KubeObject> {
     else keys.add(key);
   }
 
-  #remove(key: string, own: boolean): void {
+  #remove(key: string, origin: Origin): void {
     const object = this.#objects.get(key);
     if (object === undefined) return;
     this.#objects.delete(key);
@@ -193,7 +212,24 @@ export class Store<T extends KubeObject = KubeObject> {
     const keys = this.#byNamespace.get(namespace);
     keys?.delete(key);
     if (keys?.size === 0) this.#byNamespace.delete(namespace);
-    for (const handlers of this.#handlers) handlers.delete?.(object, own);
+    this.#tell((handlers) => handlers.delete?.(object, origin));
+  }
+
+  #tellChange(before: T | undefined, after: T | undefined, origin: Origin): void {
+    if (after === undefined) return;
+    this.#tell((handlers) =>
+      before === undefined ? handlers.add?.(after, origin) : handlers.update?.(before, after, origin),
+    );
+  }
+
+  #tell(tell: (handlers: StoreHandlers<T>) => void): void {
+    for (const handlers of [...this.#handlers]) {
+      try {
+        tell(handlers);
+      } catch (error) {
+        this.#onHandlerError(error);
+      }
+    }
   }
 
   #found(keys: ReadonlySet<string> | undefined): T[] {
@@ -204,6 +240,18 @@ export class Store<T extends KubeObject = KubeObject> {
     }
     return found;
   }
+}
+
+/** Own writes to one object that the watch has not shown yet. */
+interface Assumed<T> {
+  /** Of the last one. */
+  readonly version: string;
+  /** Of all of them. */
+  readonly versions: ReadonlySet<string>;
+  /** The object before them, as the watch told it. */
+  readonly base: T | undefined;
+  /** How many full lists lacked it. */
+  lists: number;
 }
 
 /** Which keys stand under a value. */
@@ -233,6 +281,11 @@ class Index<T> {
   }
 }
 
+const throwOutside = (error: unknown): void =>
+  queueMicrotask(() => {
+    throw error;
+  });
+
 const sameUid = (a: KubeObject, b: KubeObject): boolean => a.metadata.uid === b.metadata.uid;
 
 const decimal = /^[1-9]\d*$/;
@@ -248,3 +301,9 @@ function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
+
+/** A transform that keeps an object's identity and metadata only: nothing of a Secret's content stays in memory. */
+export const metadataOnly = (object: KubeObject): KubeObject => {
+  const { apiVersion, kind, metadata } = object;
+  return { ...(apiVersion === undefined ? {} : { apiVersion }), ...(kind === undefined ? {} : { kind }), metadata };
+};

@@ -1,0 +1,179 @@
+import type { DeleteOptions, DeleteOutcome, KubeClient } from './client.ts';
+import { type Difference, differences } from './difference.ts';
+import { hashOf } from './hashOf.ts';
+import type { KubeMetrics } from './kubeMetrics.ts';
+import { controllerOf, type KubeObject, keyOf } from './object.ts';
+import { collectionPath, type ResourceKind } from './resourceKind.ts';
+import type { Store } from './store.ts';
+
+/** An object as it should be, with just the fields that we mean to own. */
+export interface Desired {
+  readonly kind: ResourceKind;
+  readonly object: KubeObject;
+}
+
+export interface Applied {
+  readonly kind: ResourceKind;
+  /** As the API server has it now. */
+  readonly object: KubeObject;
+  readonly outcome: 'created' | 'updated' | 'unchanged';
+  /** Why it was written, for people: fields that differed; empty when created, unchanged, or only fewer fields are wanted. */
+  readonly changed: readonly string[];
+}
+
+/** What is known of an object, normally from a store; undefined: nothing. */
+export type Observed = (kind: ResourceKind, namespace: string | undefined, name: string) => KubeObject | undefined;
+
+export interface ApplierOptions {
+  readonly client: KubeClient;
+  readonly fieldManager: string;
+  /** Annotation that holds the hash of what was applied last, for example `example.org/applied`. */
+  readonly hashAnnotation: string;
+  readonly metrics: KubeMetrics;
+  /** The store of a kind, if it is watched: it is told of own writes at once. */
+  readonly storeOf: (kind: ResourceKind) => Store | undefined;
+}
+
+/** An object of the wanted name belongs to another controller; it is left alone. */
+export class OwnedByAnother extends Error {
+  constructor(kind: ResourceKind, object: KubeObject) {
+    const owner = controllerOf(object);
+    super(
+      `${kind.kind} ${keyOf(object)} belongs to ${owner?.kind} ${owner?.name}; delete it, or give the owner another name`,
+    );
+    this.name = 'OwnedByAnother';
+  }
+}
+
+/**
+ * Writes objects by server-side apply, under one field manager, and only if that changes something.
+ *
+ * An object is settled when (1) its hash annotation is that of what is wanted: nothing that was applied before has to be
+ * taken away; and (2) everything wanted is there: nobody changed a field of ours. Fields of others are never looked at.
+ * The API server stores some values otherwise than written; those that an own write did not change are remembered, so
+ * that they do not cause the same write for ever.
+ */
+export class Applier {
+  readonly #options: ApplierOptions;
+  /** Path and name of an object → what differs after writing it, for the hash that was written. */
+  readonly #normalised = new Map<string, { readonly hash: string; readonly left: string }>();
+
+  constructor(options: ApplierOptions) {
+    this.#options = options;
+  }
+
+  /** The same, whose writes are checked by the API server but change nothing; no store hears of them. */
+  dryRun(): Applier {
+    return new Applier({ ...this.#options, client: this.#options.client.dryRun(), storeOf: () => undefined });
+  }
+
+  /** All in order; the first that fails ends it. @throws OwnedByAnother, ApiError */
+  async applyAll(desired: readonly Desired[], observed: Observed, signal?: AbortSignal): Promise<Applied[]> {
+    const applied: Applied[] = [];
+    for (const each of desired) {
+      const { namespace, name } = each.object.metadata;
+      applied.push(await this.apply(each, observed(each.kind, namespace, name), signal));
+    }
+    return applied;
+  }
+
+  /** @throws OwnedByAnother, ApiError */
+  async apply({ kind, object }: Desired, observed: KubeObject | undefined, signal?: AbortSignal): Promise<Applied> {
+    const { client, fieldManager, hashAnnotation } = this.#options;
+    const hash = hashOf(object);
+    const annotations = { ...object.metadata.annotations, [hashAnnotation]: hash };
+    const wanted: KubeObject = { ...object, metadata: { ...object.metadata, annotations } };
+    const left = observed === undefined ? [] : differences(wanted, observed);
+    if (observed !== undefined) {
+      assertOurs(kind, object, observed);
+      if (left.length === 0 || this.#isNormalised(kind, object, hash, left)) {
+        return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
+      }
+    }
+    const answer = await client.applyWithStatus(kind, wanted, { fieldManager, signal });
+    const written = answer.body as KubeObject;
+    this.#note(kind, object, hash, differences(wanted, written));
+    this.#options.storeOf(kind)?.assume(written);
+    const isSame = observed !== undefined && observed.metadata.resourceVersion === written.metadata.resourceVersion;
+    const outcome = answer.status === 201 ? 'created' : isSame ? 'unchanged' : 'updated';
+    const changed = left.map(({ path }) => path).filter((path) => path !== `metadata.annotations.${hashAnnotation}`);
+    return this.#done({ kind, object: written, outcome, changed: outcome === 'updated' ? changed : [] });
+  }
+
+  /**
+   * Makes `status` the whole status of the object that was observed; undefined members are left out.
+   * @throws ApiError; NotFound if the object is gone
+   */
+  async applyStatus(
+    kind: ResourceKind,
+    observed: KubeObject,
+    status: Readonly<Record<string, unknown>>,
+    signal?: AbortSignal,
+  ): Promise<Applied> {
+    const { client, fieldManager } = this.#options;
+    const hash = hashOf(status);
+    const { namespace, name, uid } = observed.metadata;
+    const settled = hash === hashOf(observed['status'] ?? {});
+    const left = settled ? [] : differences({ status }, { status: observed['status'] ?? {} });
+    const same =
+      settled || this.#isNormalised(kind, observed, hash, [...left, ...gone(status, observed['status'])], 'status');
+    if (same) return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
+    // The uid keeps a status from reaching a successor of the same name.
+    const metadata = { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) };
+    const object: KubeObject = { metadata, status };
+    const written = await client.apply(kind, object, { fieldManager, subresource: 'status', signal });
+    const rest = hash === hashOf(written['status'] ?? {}) ? [] : differences({ status }, written);
+    this.#note(kind, observed, hash, [...rest, ...gone(status, written['status'])], 'status');
+    this.#options.storeOf(kind)?.assume(written);
+    const isSame = observed.metadata.resourceVersion === written.metadata.resourceVersion;
+    const outcome = isSame ? 'unchanged' : 'updated';
+    return this.#done({ kind, object: written, outcome, changed: isSame ? [] : left.map(({ path }) => path) });
+  }
+
+  /** Deletes exactly this object (by uid): a successor of the same name stays. @throws ApiError */
+  async delete(kind: ResourceKind, object: KubeObject, options: DeleteOptions = {}): Promise<DeleteOutcome> {
+    const { namespace, name, uid } = object.metadata;
+    const deleted = await this.#options.client.delete(kind, namespace, name, { uid, ...options });
+    const store = this.#options.storeOf(kind);
+    if (deleted.outcome === 'deleting') store?.assume(deleted.object);
+    else if (uid !== undefined) store?.assumeDeleted(keyOf(object), uid);
+    this.forget(kind, object);
+    return deleted;
+  }
+
+  /** Drops what is remembered of an object that is gone. */
+  forget(kind: ResourceKind, object: KubeObject): void {
+    for (const part of ['', 'status']) this.#normalised.delete(memoryKey(kind, object, part));
+  }
+
+  #isNormalised(kind: ResourceKind, object: KubeObject, hash: string, left: readonly Difference[], part = ''): boolean {
+    const known = this.#normalised.get(memoryKey(kind, object, part));
+    return known?.hash === hash && known.left === hashOf(left);
+  }
+
+  #note(kind: ResourceKind, object: KubeObject, hash: string, left: readonly Difference[], part = ''): void {
+    const key = memoryKey(kind, object, part);
+    if (left.length === 0) this.#normalised.delete(key);
+    else this.#normalised.set(key, { hash, left: hashOf(left) });
+  }
+
+  #done(applied: Applied): Applied {
+    this.#options.metrics.applies.inc({ kind: applied.kind.kind, outcome: applied.outcome });
+    return applied;
+  }
+}
+
+/** Top-level members that are there and not wanted. */
+const gone = (wanted: Readonly<Record<string, unknown>>, found: unknown): Difference[] =>
+  Object.entries((found ?? {}) as Record<string, unknown>)
+    .filter(([name]) => wanted[name] === undefined)
+    .map(([name, value]) => ({ path: `status.${name}`, wanted: undefined, found: value }));
+
+const memoryKey = (kind: ResourceKind, object: KubeObject, part: string): string =>
+  `${collectionPath(kind, object.metadata.namespace)}/${object.metadata.name}/${part}`;
+
+function assertOurs(kind: ResourceKind, wanted: KubeObject, observed: KubeObject): void {
+  const ours = controllerOf(wanted);
+  const theirs = controllerOf(observed);
+  if (ours !== undefined && theirs !== undefined && theirs.uid !== ours.uid) throw new OwnedByAnother(kind, observed);
+}
