@@ -1,0 +1,43 @@
+{{- define "authority.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "authority.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "authority.name" . -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "authority.selector" -}}
+app.kubernetes.io/name: {{ include "authority.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "authority.labels" -}}
+{{ include "authority.selector" . }}
+app.kubernetes.io/component: authority
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- end -}}
+
+{{- define "authority.tokens" -}}
+{{- default (printf "%s-tokens" (include "authority.fullname" .)) .Values.tokens.existingSecret -}}
+{{- end -}}
+
+{{- define "authority.claim" -}}
+{{- default (printf "%s-data" (include "authority.fullname" .)) .Values.persistence.existingClaim -}}
+{{- end -}}
+
+{{/* What no schema can say: values that do not fit together. */}}
+{{- define "authority.checks" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- fail "ingress.enabled=true needs ingress.host" -}}
+{{- end -}}
+{{- if and .Values.persistence.existingClaim .Values.persistence.storageClassName -}}
+{{- fail "persistence.existingClaim and persistence.storageClassName exclude each other: an existing claim has its class" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,16 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { dashboards } from './dashboards.ts';
+
+const chart = fileURLToPath(new URL('licence-operator/', import.meta.url));
+const crds = fileURLToPath(new URL('../crds/licenceservers.yaml', import.meta.url));
+
+/** Files of the chart that are made from elsewhere in the project: path below the chart → text. Helm reads no other folder. */
+export const generatedFiles = (): Readonly<Record<string, string>> => ({
+  'files/licenceservers.yaml': readFileSync(crds, 'utf8'),
+  ...Object.fromEntries(Object.entries(dashboards()).map(([name, text]) => [`files/dashboards/${name}`, text])),
+});
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  for (const [path, text] of Object.entries(generatedFiles())) writeFileSync(`${chart}${path}`, text);
+}
