@@ -43,15 +43,15 @@ export const isInvalid = (error: unknown): boolean => isStatus(error, 422);
 export function readStatus(status: number, body: unknown, retryAfterHeader?: string): ApiStatus {
   const object = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
   const details =
-    typeof object['details'] === 'object' && object['details'] !== null
-      ? (object['details'] as Record<string, unknown>)
+    typeof object.details === 'object' && object.details !== null
+      ? (object.details as Record<string, unknown>)
       : undefined;
   const header = retryAfterHeader === undefined ? Number.NaN : Number(retryAfterHeader);
-  const inBody = details?.['retryAfterSeconds'];
+  const inBody = details?.retryAfterSeconds;
   return {
     status,
-    reason: typeof object['reason'] === 'string' ? object['reason'] : '',
-    message: typeof object['message'] === 'string' ? object['message'] : textOf(body),
+    reason: typeof object.reason === 'string' ? object.reason : '',
+    message: typeof object.message === 'string' ? object.message : textOf(body),
     retryAfterSeconds: Number.isFinite(header) ? header : typeof inBody === 'number' ? inBody : undefined,
     details,
   };

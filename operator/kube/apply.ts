@@ -113,17 +113,17 @@ export class Applier {
     const { client, fieldManager } = this.#options;
     const hash = hashOf(status);
     const { namespace, name, uid } = observed.metadata;
-    const settled = hash === hashOf(observed['status'] ?? {});
-    const left = settled ? [] : differences({ status }, { status: observed['status'] ?? {} });
+    const settled = hash === hashOf(observed.status ?? {});
+    const left = settled ? [] : differences({ status }, { status: observed.status ?? {} });
     const same =
-      settled || this.#isNormalised(kind, observed, hash, [...left, ...gone(status, observed['status'])], 'status');
+      settled || this.#isNormalised(kind, observed, hash, [...left, ...gone(status, observed.status)], 'status');
     if (same) return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
     // The uid keeps a status from reaching a successor of the same name.
     const metadata = { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) };
     const object: KubeObject = { metadata, status };
     const written = await client.apply(kind, object, { fieldManager, subresource: 'status', signal });
-    const rest = hash === hashOf(written['status'] ?? {}) ? [] : differences({ status }, written);
-    this.#note(kind, observed, hash, [...rest, ...gone(status, written['status'])], 'status');
+    const rest = hash === hashOf(written.status ?? {}) ? [] : differences({ status }, written);
+    this.#note(kind, observed, hash, [...rest, ...gone(status, written.status)], 'status');
     this.#options.storeOf(kind)?.assume(written);
     const isSame = observed.metadata.resourceVersion === written.metadata.resourceVersion;
     const outcome = isSame ? 'unchanged' : 'updated';

@@ -67,7 +67,7 @@ export function openConnection(options: ConnectionOptions): Connection & { reado
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(https.headers ?? {})) headers[name.toLowerCase()] = String(value);
     if (typeof https.auth === 'string') {
-      headers['authorization'] = `Basic ${Buffer.from(https.auth).toString('base64')}`;
+      headers.authorization = `Basic ${Buffer.from(https.auth).toString('base64')}`;
     }
     return { dispatcher: dispatcher.agent, headers };
   };

@@ -207,7 +207,7 @@ function shortened(note: string): string {
   if (Buffer.byteLength(note) <= 1024) return note;
   let text = note.slice(0, 1021);
   while (Buffer.byteLength(text) > 1021) text = text.slice(0, -1);
-  return `${text}…`;
+  return `${text.toWellFormed()}…`;
 }
 
 function reference({ apiVersion, kind, metadata }: KubeObject): Record<string, string> {

@@ -168,7 +168,7 @@ export class Reflector {
     const { store, kind } = this.#options;
     this.#heard();
     if (type === 'ERROR') {
-      const code = object['code'];
+      const code = object.code;
       throw new ApiError(`watch of ${kind.plural}`, readStatus(typeof code === 'number' ? code : 500, object));
     }
     if (type !== 'BOOKMARK') {

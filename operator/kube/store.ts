@@ -128,8 +128,9 @@ export class Store<T extends KubeObject = KubeObject> {
     const inScope = namespace === undefined ? this.keys() : [...(this.#byNamespace.get(namespace) ?? [])];
     for (const key of inScope) {
       const assumed = this.#assumed.get(key);
-      if (assumed !== undefined && (!isNewer(assumed.version, resourceVersion) || assumed.lists++ > 0)) {
-        this.#assumed.delete(key);
+      if (assumed !== undefined) {
+        const isAhead = isNewer(assumed.version, resourceVersion);
+        if (isAhead ? assumed.lists++ > 0 : !listed.has(key)) this.#assumed.delete(key);
       }
       if (!listed.has(key) && !this.#assumed.has(key)) this.#remove(key, 'list');
     }
@@ -297,7 +298,7 @@ export function isNewer(a: string | undefined, b: string | undefined): boolean {
 }
 
 function withoutManagedFields(object: KubeObject): KubeObject {
-  if (object.metadata['managedFields'] === undefined) return object;
+  if (object.metadata.managedFields === undefined) return object;
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
