@@ -81,6 +81,9 @@ function told(seen: Seen, type: string, tell: (server: Observed['server'] & { ki
   if (seen.valid.spec.suspend)
     return say(type, 'Unknown', 'Suspended', 'nobody can be asked while the server is suspended');
   if (server.kind === 'unreachable') return say(type, 'Unknown', 'ServerUnreachable', server.message);
+  if ((seen.observed.deployment?.available ?? 0) === 0) {
+    return say(type, 'Unknown', 'PodNotReady', 'no pod is ready to be asked');
+  }
   const before = seen.before.conditions?.find((c) => c.type === type);
   return before === undefined
     ? say(type, 'Unknown', 'NotAskedYet', 'the server has not answered yet')

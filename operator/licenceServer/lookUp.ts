@@ -1,11 +1,11 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { fingerprintOf } from '../../licence/fingerprint.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { keyFor, type KubeObject } from '../kube/object.ts';
+import { type KubeObject, keyFor } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Store } from '../kube/store.ts';
 import { digestOf } from './digest.ts';
-import { keyFiles, type KeySource, readKeySource, type SecretData } from './keySources.ts';
+import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
 import { namesOf, secretKeys } from './names.ts';
 import type { Found } from './observed.ts';
 import { referencesOf } from './references.ts';
@@ -72,7 +72,11 @@ export class LookUp {
   }
 
   /** The keys' files by key name, read anew: for the copy that a pod runs with, and for a check. */
-  async keyFiles(server: LicenceServer, spec: Spec, signal: AbortSignal): Promise<Record<string, Record<string, string>>> {
+  async keyFiles(
+    server: LicenceServer,
+    spec: Spec,
+    signal: AbortSignal,
+  ): Promise<Record<string, Record<string, string>>> {
     const files: Record<string, Record<string, string>> = {};
     const data = new Map<string, SecretData>();
     for (const key of spec.keys ?? []) {
@@ -154,12 +158,16 @@ function derive(
       readKeySource(key, spec.activation.mode, secrets.get(key.secretRef.name)),
     ),
     trust: trust === undefined ? unasked : fromConfigMap(trust.name, trust.key),
-    ca: configMap ? fromConfigMap(configMap.name, configMap.key) : secret ? fromSecret(secret.name, secret.key) : unasked,
+    ca: configMap
+      ? fromConfigMap(configMap.name, configMap.key)
+      : secret
+        ? fromSecret(secret.name, secret.key)
+        : unasked,
     tls: spec.tls === undefined ? unasked : fromSecret(spec.tls.secretName, 'tls.crt'),
     // Salted, so that equal passwords do not look equal.
     database: database === undefined ? unasked : fromSecret(database.name, database.key, server.metadata.uid),
     fingerprint: fingerprintOfPem(decoded(secrets.get(names.identity)?.[secretKeys.identity])),
-    adminToken: decoded(secrets.get(names.tokens)?.['admin'])?.split('\n')[0]?.trim() || undefined,
+    adminToken: decoded(secrets.get(names.tokens)?.admin)?.split('\n')[0]?.trim() || undefined,
     serverCa: decoded(tls?.['ca.crt'] ?? tls?.['tls.crt']),
   };
 }

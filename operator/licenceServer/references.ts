@@ -1,6 +1,6 @@
 import { namesOf } from './names.ts';
-import { readSpec } from './validate.ts';
 import type { LicenceServer, Spec } from './types.ts';
+import { readSpec } from './validate.ts';
 
 /** What a LicenceServer refers to in its namespace, so that a change of it wakes the right ones. Pure. */
 export interface References {

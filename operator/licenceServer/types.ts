@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { KubeObject, ObjectMeta } from '../kube/object.ts';
+import type { ResourceKind } from '../kube/resourceKind.ts';
 import type { licenceServerSpec } from './schema.ts';
 import type { licenceServerStatus } from './statusSchema.ts';
 
@@ -26,24 +28,14 @@ export type KeyView = NonNullable<Status['keys']>[number];
 export type Window = NonNullable<Spec['staleSeats']['windows']>[number];
 
 /** A LicenceServer as the API server gives it. `spec` is judged by `validate`. */
-export interface LicenceServer {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    readonly uid: string;
-    readonly generation?: number;
-    readonly resourceVersion?: string;
-    readonly creationTimestamp?: string;
-    readonly deletionTimestamp?: string;
-    readonly finalizers?: readonly string[];
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
+export interface LicenceServer extends KubeObject {
+  readonly metadata: ObjectMeta & { readonly namespace: string; readonly uid: string };
   readonly spec: unknown;
   readonly status?: Status;
 }
+
+/** As the operator's stores and clients know it. */
+export const licenceServerKind: ResourceKind = { group, version, kind, plural, namespaced: true };
 
 /** Annotations on a LicenceServer that a person sets. */
 export const requests = {
@@ -65,6 +57,9 @@ export const podMarks = {
 
 /** Annotation on the Deployment: digest of the pod template as the operator last rendered it, without the marks. */
 export const templateDigest = `${group}/template-digest`;
+
+/** Annotation on a ConfigMap that is watched by metadata only: digest of its content. */
+export const contentDigest = `${group}/content-digest`;
 
 export const labels = {
   managedBy: 'app.kubernetes.io/managed-by',

@@ -1,5 +1,6 @@
 import type { Owner } from './build/object.ts';
 import { desiredKeysOf } from './keySources.ts';
+import { namesOf } from './names.ts';
 import type { Observed } from './observed.ts';
 import type { DesiredKeys } from './rotation.ts';
 import { licenceServerSpec } from './schema.ts';
@@ -20,6 +21,8 @@ export interface Valid {
   readonly desiredKeys: DesiredKeys;
   /** What a new pod could not start without; a pod that runs is left as it is. */
   readonly missing: readonly Fault[];
+  /** There is no identity yet. A lost one is never replaced by itself. */
+  readonly makesIdentity: boolean;
   readonly requests: {
     readonly rollAt: string | undefined;
     readonly reactivateAt: string | undefined;
@@ -70,6 +73,14 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
     ['DatabaseSecretMissing', observed.database],
   ] as const;
   const missing: Fault[] = [];
+  const isAccepted = server.metadata.annotations?.[requests.newIdentity] === 'accept';
+  const isIdentityLost = !observed.identityExists && server.status?.fingerprint !== undefined && !isAccepted;
+  if (isIdentityLost) {
+    missing.push({
+      reason: 'IdentityLost',
+      message: `Secret ${namesOf(name).identity} is gone, and with it the computer that the keys are bound to; restore it, or set the annotation ${requests.newIdentity}=accept to go on as another computer`,
+    });
+  }
   for (const [reason, found] of lookups) if (found.kind === 'missing') missing.push({ reason, message: found.message });
   return {
     ok: true,
@@ -79,6 +90,7 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
       spec,
       desiredKeys: desiredKeysOf(name, observed.keySources),
       missing,
+      makesIdentity: !observed.identityExists && !isIdentityLost,
       requests: {
         rollAt: request(server, requests.rollAt),
         reactivateAt: request(server, requests.reactivateAt),

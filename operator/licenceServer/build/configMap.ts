@@ -2,7 +2,7 @@ import { digestOf } from '../digest.ts';
 import { containerPort, namesOf, podPaths, secretKeys } from '../names.ts';
 import { durationMs } from '../times.ts';
 import { labels, type Spec } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** What the server is told through its environment; every name is one of its settings. */
 export const settingsOf = (spec: Spec, ipv6: boolean): Readonly<Record<string, string>> => ({
@@ -30,7 +30,7 @@ export const settingsOf = (spec: Spec, ipv6: boolean): Readonly<Record<string, s
 });
 
 /** The settings as an immutable ConfigMap named by its content: a change of them is a change of the pod template. */
-export const configMap = (owner: Owner, settings: Readonly<Record<string, string>>): KubeObject => ({
+export const configMap = (owner: Owner, settings: Readonly<Record<string, string>>): Child => ({
   apiVersion: 'v1',
   kind: 'ConfigMap',
   metadata: ownedMeta(owner, namesOf(owner.name).config(digestOf(settings)), { labels: { [labels.copy]: 'config' } }),
@@ -39,7 +39,7 @@ export const configMap = (owner: Owner, settings: Readonly<Record<string, string
 });
 
 /** The trusted keys as an immutable ConfigMap named by its content, copied from where the spec says. */
-export const trustConfigMap = (owner: Owner, jwks: string): KubeObject => ({
+export const trustConfigMap = (owner: Owner, jwks: string): Child => ({
   apiVersion: 'v1',
   kind: 'ConfigMap',
   metadata: ownedMeta(owner, namesOf(owner.name).trust(digestOf(jwks)), { labels: { [labels.copy]: 'trust' } }),

@@ -2,7 +2,7 @@ import { digestOf } from '../digest.ts';
 import { containerName, containerPort, namesOf, podPaths, portName } from '../names.ts';
 import { clearingIdOf, marksOf, type TemplateFacts } from '../restart.ts';
 import { group, podMarks, type Spec, templateDigest } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 import { overlay } from './overlay.ts';
 
 /** Digest of the database's connection URI: a change of the Secret's content has to restart the server. */
@@ -236,7 +236,7 @@ export function factsOfDeployment(deployment: DeploymentLike): TemplateFacts {
  * The Deployment. At one replica it is recreated: the volume is mounted by one pod at a time, so a rolling update would
  * wait for ever. `kubectl rollout restart` writes an annotation that is not ours, so it stays.
  */
-export const deployment = (owner: Owner, spec: Spec, parts: PodParts): KubeObject => ({
+export const deployment = (owner: Owner, spec: Spec, parts: PodParts): Child => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: ownedMeta(owner, namesOf(owner.name).deployment, {

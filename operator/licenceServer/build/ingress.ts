@@ -1,9 +1,9 @@
 import { namesOf, portName } from '../names.ts';
 import type { Spec } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** The Ingress, if the spec asks for one. */
-export function ingress(owner: Owner, spec: Spec): KubeObject | undefined {
+export function ingress(owner: Owner, spec: Spec): Child | undefined {
   const asked = spec.ingress;
   if (asked === undefined) return undefined;
   const names = namesOf(owner.name);

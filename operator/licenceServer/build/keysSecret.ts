@@ -1,5 +1,5 @@
 import { group, labels } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** Annotation of a keys copy: digest of each key, so that what differs is known without reading the content. */
 export const keyDigests = `${group}/key-digests`;
@@ -15,7 +15,7 @@ export const keysSecret = (
   name: string,
   files: Readonly<Record<string, string>>,
   digests: Readonly<Record<string, string>>,
-): KubeObject => ({
+): Child => ({
   apiVersion: 'v1',
   kind: 'Secret',
   metadata: ownedMeta(owner, name, {

@@ -1,6 +1,6 @@
 import { namesOf, portName } from '../names.ts';
 import type { Spec } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 
 /** Namespaces whose pods always need the server: the operator's own, and that of Prometheus, if named. */
 export interface Neighbours {
@@ -13,7 +13,7 @@ const namespacePeer = (name: string) => ({
 });
 
 /** Who reaches the server over the network: whom the spec allows, and those who look after it. */
-export const networkPolicy = (owner: Owner, spec: Spec, neighbours: Neighbours): KubeObject => {
+export const networkPolicy = (owner: Owner, spec: Spec, neighbours: Neighbours): Child => {
   const allowed = spec.access.allowFrom ?? [];
   const clients = allowed.length > 0 ? allowed : [{ podSelector: {} }];
   const others = [neighbours.operatorNamespace, neighbours.monitoringNamespace].filter((n) => n !== undefined);

@@ -1,28 +1,11 @@
-import { fieldManager, labels } from '../types.ts';
+import type { KubeObject, ObjectMeta, OwnerReference } from '../../kube/object.ts';
+import { apiVersion, fieldManager, kind, labels } from '../types.ts';
 
-/** A Kubernetes object to be applied: raw JSON, no client types. */
-export interface KubeObject {
+/** A child as it is built: always with its kind, and always in the owner's namespace. */
+export interface Child extends KubeObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: ObjectMeta;
-  readonly [field: string]: unknown;
-}
-
-export interface ObjectMeta {
-  readonly name: string;
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly OwnerReference[];
-}
-
-export interface OwnerReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly controller: true;
-  readonly blockOwnerDeletion: true;
+  readonly metadata: ObjectMeta & { readonly namespace: string };
 }
 
 /** The LicenceServer that children are built for. */
@@ -46,8 +29,8 @@ export const labelsOf = (owner: Owner): Readonly<Record<string, string>> => ({
 });
 
 export const ownerReferenceOf = (owner: Owner): OwnerReference => ({
-  apiVersion: 'licensing.softonit.ru/v1beta1',
-  kind: 'LicenceServer',
+  apiVersion,
+  kind,
   name: owner.name,
   uid: owner.uid,
   controller: true,
@@ -59,7 +42,7 @@ export const ownedMeta = (
   owner: Owner,
   name: string,
   extra: { readonly labels?: Record<string, string>; readonly annotations?: Readonly<Record<string, string>> } = {},
-): ObjectMeta => ({
+): Child['metadata'] => ({
   name,
   namespace: owner.namespace,
   labels: { ...labelsOf(owner), ...extra.labels },
@@ -70,7 +53,7 @@ export const ownedMeta = (
 });
 
 /** Metadata of a child that stays: no owner, so that garbage collection leaves it for a LicenceServer of the same name. */
-export const retainedMeta = (owner: Owner, name: string): ObjectMeta => ({
+export const retainedMeta = (owner: Owner, name: string): Child['metadata'] => ({
   name,
   namespace: owner.namespace,
   labels: labelsOf(owner),

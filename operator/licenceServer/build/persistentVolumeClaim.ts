@@ -1,6 +1,6 @@
 import { namesOf } from '../names.ts';
 import type { Spec } from '../types.ts';
-import { type KubeObject, type Owner, retainedMeta } from './object.ts';
+import { type Child, type Owner, retainedMeta } from './object.ts';
 
 /** What an existing claim has that cannot be changed any more. */
 export interface ExistingClaim {
@@ -35,7 +35,7 @@ export function bytesOf(size: string): number {
  * The volume's claim: no owner, so that it stays, and taken over by a LicenceServer of the same name. What an existing
  * claim cannot change is repeated as it is, and its size never shrinks.
  */
-export function persistentVolumeClaim(owner: Owner, spec: Spec, existing?: ExistingClaim): KubeObject {
+export function persistentVolumeClaim(owner: Owner, spec: Spec, existing?: ExistingClaim): Child {
   const wanted = spec.storage.size ?? '1Gi';
   const size = existing?.size !== undefined && bytesOf(existing.size) > bytesOf(wanted) ? existing.size : wanted;
   const className = existing === undefined ? spec.storage.storageClassName : existing.storageClassName;

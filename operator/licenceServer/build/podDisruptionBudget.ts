@@ -1,9 +1,9 @@
 import { namesOf } from '../names.ts';
 import type { Spec } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 
 /** Keeps a drain from taking all pods at once; at one replica it would block every drain, so there is none. */
-export const podDisruptionBudget = (owner: Owner, spec: Spec): KubeObject | undefined =>
+export const podDisruptionBudget = (owner: Owner, spec: Spec): Child | undefined =>
   spec.replicas <= 1
     ? undefined
     : {

@@ -1,8 +1,8 @@
 import { namesOf } from '../names.ts';
-import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** The alerts of one server; `runbook_url` leads to what to do. */
-export const prometheusRule = (owner: Owner, runbooks: string): KubeObject => {
+export const prometheusRule = (owner: Owner, runbooks: string): Child => {
   const of = `namespace="${owner.namespace}",service="${namesOf(owner.name).service}"`;
   const alert = (
     name: string,
@@ -36,7 +36,7 @@ export const prometheusRule = (owner: Owner, runbooks: string): KubeObject => {
               'Every seat of {{ $labels.product }} is taken; whoever starts the program now is refused.',
             ),
             alert(
-              'LicenceSeatsStale',
+              'LicenceStaleSeats',
               'warning',
               '1h',
               `licence_seats_stale{${of}} > 0`,
@@ -44,7 +44,7 @@ export const prometheusRule = (owner: Owner, runbooks: string): KubeObject => {
               'Seats are held by bases that have gone silent, and nothing has cleared them for an hour.',
             ),
             alert(
-              'LicenceSupportEnding',
+              'LicenceSupportExpiring',
               'warning',
               '1h',
               `licence_support_expiry_timestamp_seconds{${of}} - time() < 14 * 86400`,
@@ -52,7 +52,7 @@ export const prometheusRule = (owner: Owner, runbooks: string): KubeObject => {
               'The support term of {{ $labels.product }} ends {{ $value | humanizeDuration }} from now; updates after it are refused or warned of.',
             ),
             alert(
-              'LicenceServerAbsent',
+              'LicenceServerDown',
               'critical',
               '5m',
               `absent(up{${of}} == 1)`,

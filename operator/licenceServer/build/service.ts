@@ -1,9 +1,9 @@
 import { namesOf, portName } from '../names.ts';
 import type { Spec } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 
 /** The Service in front of the pods. */
-export const service = (owner: Owner, spec: Spec): KubeObject => ({
+export const service = (owner: Owner, spec: Spec): Child => ({
   apiVersion: 'v1',
   kind: 'Service',
   metadata: ownedMeta(owner, namesOf(owner.name).service, { annotations: spec.service.annotations ?? {} }),

@@ -1,8 +1,8 @@
 import { namesOf } from '../names.ts';
-import { type KubeObject, type Owner, ownedMeta } from './object.ts';
+import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** The pod's own identity; its token is mounted only where the pod template asks for it. */
-export const serviceAccount = (owner: Owner): KubeObject => ({
+export const serviceAccount = (owner: Owner): Child => ({
   apiVersion: 'v1',
   kind: 'ServiceAccount',
   metadata: ownedMeta(owner, namesOf(owner.name).serviceAccount),

@@ -1,9 +1,9 @@
 import { namesOf, portName } from '../names.ts';
 import type { Spec } from '../types.ts';
-import { type KubeObject, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 
 /** Tells Prometheus to scrape the server, with the metrics token. */
-export const serviceMonitor = (owner: Owner, spec: Spec): KubeObject => {
+export const serviceMonitor = (owner: Owner, spec: Spec): Child => {
   const names = namesOf(owner.name);
   return {
     apiVersion: 'monitoring.coreos.com/v1',

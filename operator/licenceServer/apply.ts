@@ -1,0 +1,182 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { ApiError, isAlreadyExists, isForbidden, isInvalid } from '../kube/apiError.ts';
+import { type Applier, OwnedByAnother } from '../kube/apply.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isControlledBy, type KubeObject } from '../kube/object.ts';
+import { kinds, type ResourceKind } from '../kube/resourceKind.ts';
+import type { Children } from './build/children.ts';
+import { identitySecret } from './build/identitySecret.ts';
+import { keysSecret } from './build/keysSecret.ts';
+import type { Child } from './build/object.ts';
+import { tokensSecret } from './build/tokensSecret.ts';
+import { desiredKeysOf, readKeySource } from './keySources.ts';
+import type { LookUp } from './lookUp.ts';
+import { namesOf, secretKeys } from './names.ts';
+import type { Stores } from './stores.ts';
+import { contentDigest, fieldManager, finalizer, type LicenceServer, licenceServerKind } from './types.ts';
+import type { Fault, Valid } from './validate.ts';
+
+/** The only place that writes children. */
+export interface ApplyOptions {
+  readonly client: KubeClient;
+  readonly applier: Applier;
+  readonly stores: Stores;
+  readonly lookUp: LookUp;
+}
+
+/** The kind of each child, in the order of their making. A child that is not here does not compile. */
+const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
+  serviceAccount: kinds.ServiceAccount,
+  config: kinds.ConfigMap,
+  trust: kinds.ConfigMap,
+  claim: kinds.PersistentVolumeClaim,
+  service: kinds.Service,
+  networkPolicy: kinds.NetworkPolicy,
+  ingress: kinds.Ingress,
+  podDisruptionBudget: kinds.PodDisruptionBudget,
+  serviceMonitor: kinds.ServiceMonitor,
+  prometheusRule: kinds.PrometheusRule,
+  dashboard: kinds.ConfigMap,
+  deployment: kinds.Deployment,
+};
+
+/** Children that go when they are no longer wanted, by the name that they had. */
+const removable = {
+  ingress: (name: string) => namesOf(name).ingress,
+  podDisruptionBudget: (name: string) => namesOf(name).podDisruptionBudget,
+  serviceMonitor: (name: string) => namesOf(name).serviceMonitor,
+  prometheusRule: (name: string) => namesOf(name).prometheusRule,
+  dashboard: (name: string) => namesOf(name).dashboard,
+} as const satisfies Partial<Record<keyof Children, (name: string) => string>>;
+
+/**
+ * Brings the children to what was built; writes nothing where nothing differs.
+ * @returns what the API server refused for good, by the spec's fault: the others were applied all the same
+ * @throws for everything that is worth trying again
+ */
+export async function applyChildren(
+  options: ApplyOptions,
+  server: LicenceServer,
+  valid: Valid,
+  children: Children,
+  signal: AbortSignal,
+): Promise<readonly Fault[]> {
+  await keepFinalizer(options, server, valid);
+  await makeSecrets(options, valid);
+  await makeKeysCopy(options, server, valid, signal);
+  const refusals: Fault[] = [];
+  for (const name of Object.keys(kindOf) as (keyof Children)[]) {
+    const child = children[name];
+    const refusal = child === undefined ? undefined : await applyChild(options, kindOf[name], child);
+    if (refusal !== undefined) refusals.push(refusal);
+    // A pod whose storage or settings were refused would only hang.
+    if (refusal !== undefined && name === 'config') break;
+  }
+  for (const [name, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
+    if (children[name] === undefined) await remove(options, server, kindOf[name], nameOf(valid.owner.name));
+  }
+  return refusals;
+}
+
+async function applyChild(options: ApplyOptions, kind: ResourceKind, child: Child): Promise<Fault | undefined> {
+  const { namespace, name } = child.metadata;
+  const observed = options.stores.get(kind, namespace, name);
+  // Known by metadata only: its name or its digest tells whether it is the same.
+  if (kind === kinds.ConfigMap && observed !== undefined) {
+    const digest = child.metadata.annotations?.[contentDigest];
+    if (digest === undefined || digest === observed.metadata.annotations?.[contentDigest]) return undefined;
+  }
+  try {
+    if (kind === kinds.ConfigMap) {
+      options.stores.configMaps.assume(await options.client.apply(kind, child, { fieldManager }));
+    } else {
+      await options.applier.apply({ kind, object: child }, observed);
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof OwnedByAnother) {
+      return { reason: 'NameTaken', message: `${child.kind} ${name} belongs to something else; rename one of them` };
+    }
+    if (!isInvalid(error) && !isForbidden(error)) throw error;
+    const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
+    return { reason: `${child.kind}Refused`, message: `the API server refused the ${child.kind} ${name}: ${detail}` };
+  }
+}
+
+/** The finalizer is there exactly while something has to be removed that garbage collection would leave. */
+async function keepFinalizer({ client, stores }: ApplyOptions, server: LicenceServer, valid: Valid): Promise<void> {
+  const finalizers = server.metadata.finalizers ?? [];
+  const isWanted = valid.spec.storage.reclaimPolicy === 'Delete';
+  if (finalizers.includes(finalizer) === isWanted) return;
+  const next = isWanted ? [...finalizers, finalizer] : finalizers.filter((f) => f !== finalizer);
+  const { namespace, name, resourceVersion } = server.metadata;
+  const patch = { metadata: { finalizers: next, resourceVersion } };
+  stores.licenceServers.assume(await client.mergePatch(licenceServerKind, namespace, name, patch));
+}
+
+/** Identity and tokens: made once, then never touched. */
+async function makeSecrets({ client, stores }: ApplyOptions, valid: Valid): Promise<void> {
+  const { owner } = valid;
+  const names = namesOf(owner.name);
+  const isThere = (name: string) => stores.get(kinds.Secret, owner.namespace, name) !== undefined;
+  const make = async (secret: KubeObject) => {
+    try {
+      stores.secrets.assume(await client.create(kinds.Secret, secret));
+    } catch (error) {
+      // The store is a moment behind; what is there stays.
+      if (!isAlreadyExists(error)) throw error;
+    }
+  };
+  if (valid.makesIdentity && !isThere(names.identity)) {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    await make(identitySecret(owner, String(privateKey.export({ type: 'pkcs8', format: 'pem' }))));
+  }
+  if (!isThere(names.tokens)) {
+    const tokens = secretKeys.tokens.map((role) => [role, randomBytes(32).toString('base64url')]);
+    await make(tokensSecret(owner, Object.fromEntries(tokens)));
+  }
+}
+
+/** The immutable copy of the keys that the spec refers to, if it is not there yet. */
+async function makeKeysCopy(
+  { client, stores, lookUp }: ApplyOptions,
+  server: LicenceServer,
+  valid: Valid,
+  signal: AbortSignal,
+): Promise<void> {
+  const { desiredKeys, owner, spec } = valid;
+  if (!desiredKeys.ok || stores.get(kinds.Secret, owner.namespace, desiredKeys.copy) !== undefined) return;
+  const files = await lookUp.keyFiles(server, spec, signal);
+  const reread = desiredKeysOf(
+    owner.name,
+    (spec.keys ?? []).map((key) => readKeySource(key, spec.activation.mode, encoded(key, files[key.name]))),
+  );
+  if (!reread.ok || reread.copy !== desiredKeys.copy) throw new Error('the keys changed while they were being read');
+  const digests = Object.fromEntries(Object.entries(desiredKeys.keys).map(([name, { digest }]) => [name, digest]));
+  const copy = keysSecret(owner, desiredKeys.copy, Object.assign({}, ...Object.values(files)), digests);
+  try {
+    stores.secrets.assume(await client.create(kinds.Secret, copy));
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+/** A key's files as the data of the Secret that they came from. */
+function encoded(
+  key: { readonly name: string; readonly secretRef: { readonly key: string } },
+  files: Readonly<Record<string, string>> | undefined,
+): Record<string, string> | undefined {
+  if (files === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(files).map(([file, text]) => [
+      file.replace(key.name, key.secretRef.key),
+      Buffer.from(text).toString('base64'),
+    ]),
+  );
+}
+
+async function remove(options: ApplyOptions, server: LicenceServer, kind: ResourceKind, name: string): Promise<void> {
+  const observed = options.stores.get(kind, server.metadata.namespace, name);
+  if (observed === undefined || !isControlledBy(observed, server)) return;
+  await options.applier.delete(kind, observed);
+}

@@ -1,0 +1,65 @@
+import type { Observed } from '../observed.ts';
+import type { Defaults, Plan } from '../plan.ts';
+import type { Valid } from '../validate.ts';
+import { configMap, settingsOf, trustConfigMap } from './configMap.ts';
+import { dashboard } from './dashboard.ts';
+import { deployment } from './deployment.ts';
+import { ingress } from './ingress.ts';
+import { networkPolicy } from './networkPolicy.ts';
+import type { Child } from './object.ts';
+import { persistentVolumeClaim } from './persistentVolumeClaim.ts';
+import { podDisruptionBudget } from './podDisruptionBudget.ts';
+import { prometheusRule } from './prometheusRule.ts';
+import { service } from './service.ts';
+import { serviceAccount } from './serviceAccount.ts';
+import { serviceMonitor } from './serviceMonitor.ts';
+
+/**
+ * Everything that a LicenceServer is to have, except what holds secrets (`apply` makes those, since their content is not
+ * for a plan). Undefined: it is not to be there; for the claim and the Deployment: it is left alone.
+ */
+export interface Children {
+  readonly serviceAccount: Child;
+  readonly config: Child;
+  readonly trust: Child | undefined;
+  readonly claim: Child | undefined;
+  readonly service: Child;
+  readonly networkPolicy: Child;
+  readonly ingress: Child | undefined;
+  readonly podDisruptionBudget: Child | undefined;
+  readonly serviceMonitor: Child | undefined;
+  readonly prometheusRule: Child | undefined;
+  readonly dashboard: Child | undefined;
+  readonly deployment: Child | undefined;
+}
+
+const wanted = (choice: 'Auto' | 'Enabled' | 'Disabled', isKnown: boolean): boolean =>
+  choice === 'Enabled' || (choice === 'Auto' && isKnown);
+
+export function childrenOf(valid: Valid, plan: Plan, observed: Observed, defaults: Defaults): Children {
+  const { owner, spec } = valid;
+  const { monitoring } = spec;
+  const known = observed.monitoring;
+  return {
+    serviceAccount: serviceAccount(owner),
+    config: configMap(owner, settingsOf(spec, defaults.ipv6)),
+    trust:
+      observed.trust.kind === 'found' && observed.trust.text !== undefined
+        ? trustConfigMap(owner, observed.trust.text)
+        : undefined,
+    claim: spec.storage.existingClaim === undefined ? persistentVolumeClaim(owner, spec, observed.claim) : undefined,
+    service: service(owner, spec),
+    networkPolicy: networkPolicy(owner, spec, defaults),
+    ingress: ingress(owner, spec),
+    podDisruptionBudget: podDisruptionBudget(owner, spec),
+    // A kind that the cluster does not know cannot be made, whatever the spec says.
+    serviceMonitor:
+      known.serviceMonitor && wanted(monitoring.serviceMonitor, true) ? serviceMonitor(owner, spec) : undefined,
+    prometheusRule:
+      known.prometheusRule && wanted(monitoring.prometheusRule, true)
+        ? prometheusRule(owner, defaults.runbooks)
+        : undefined,
+    dashboard: wanted(monitoring.dashboard, known.serviceMonitor) ? dashboard(owner) : undefined,
+    deployment: plan.pod === undefined ? undefined : deployment(owner, spec, plan.pod),
+  };
+}

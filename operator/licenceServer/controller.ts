@@ -1,0 +1,142 @@
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { Applier } from '../kube/apply.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Controller } from '../kube/controller.ts';
+import { enqueueMapped, enqueueObject, enqueueOwner } from '../kube/enqueue.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { KubeMetrics } from '../kube/kubeMetrics.ts';
+import { type KubeObject, keyOf } from '../kube/object.ts';
+import { kinds } from '../kube/resourceKind.ts';
+import { RollingServers } from './fleet.ts';
+import { LookUp } from './lookUp.ts';
+import type { OperatorMetrics } from './operatorMetrics.ts';
+import type { Defaults } from './plan.ts';
+import { Prune } from './prune.ts';
+import { reconcileLicenceServer } from './reconcile.ts';
+import type { ServerClient } from './serverClient.ts';
+import { ServerPoller } from './serverPoller.ts';
+import { instanceOf } from './stores.ts';
+import { Teller } from './teller.ts';
+import { fieldManager, group, licenceServerKind } from './types.ts';
+import type { Watch } from './watch.ts';
+
+export interface LicenceServerControllerOptions {
+  /** Guarded by the leader lease: every write goes through it. */
+  readonly client: KubeClient;
+  readonly watch: Watch;
+  readonly servers: ServerClient;
+  readonly recorder: Pick<EventRecorder, 'record'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly kubeMetrics: KubeMetrics;
+  readonly metrics: OperatorMetrics;
+  readonly defaults: Defaults;
+  readonly workers: number;
+  readonly maxRollouts: number;
+  /** How often a server is asked while all is quiet. */
+  readonly pollMs: number;
+  /** The same while a change is under way; default 1 s. */
+  readonly eagerPollMs?: number;
+}
+
+/** The controller of LicenceServers, wired up; `run` works until the signal aborts. */
+export function createLicenceServerController(options: LicenceServerControllerOptions): {
+  run(signal: AbortSignal): Promise<void>;
+} {
+  const { client, watch, clock, log, kubeMetrics } = options;
+  const { stores } = watch;
+  const rolling = new RollingServers(options.maxRollouts);
+  const poller = new ServerPoller({
+    client: options.servers,
+    clock,
+    steadyMs: options.pollMs,
+    eagerMs: Math.min(options.pollMs, options.eagerPollMs ?? 1_000),
+    concurrency: 32,
+    random: Math.random,
+    onChange: (key) => controller.enqueue(key, 'resync'),
+  });
+  const controller = new Controller({
+    name: 'licenceserver',
+    clock,
+    log,
+    metrics: kubeMetrics,
+    workers: options.workers,
+    resync: { everyMs: 10 * 60_000, keys: () => stores.licenceServers.keys() },
+    reconcile: reconcileLicenceServer({
+      client,
+      clock,
+      stores,
+      poller,
+      rolling,
+      servers: options.servers,
+      discovery: watch.discovery,
+      defaults: options.defaults,
+      lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
+      prune: new Prune(client, stores),
+      teller: new Teller(options.recorder, options.metrics),
+      applier: new Applier({
+        client,
+        fieldManager,
+        hashAnnotation: `${group}/applied`,
+        metrics: kubeMetrics,
+        storeOf: (kind) => stores.of(kind),
+      }),
+    }),
+  });
+
+  /** What a LicenceServer refers to, and what stays when it goes, has no owner reference that would lead back to it. */
+  const referrers = (name: string) => (object: KubeObject) =>
+    stores.licenceServers.byIndex('reference', `${name}/${keyOf(object)}`).map((server) => keyOf(server));
+
+  const subscribe = (): (() => void)[] => {
+    const enqueue = controller.enqueue.bind(controller);
+    const follow = [
+      stores.licenceServers.onChange(enqueueObject(enqueue) as never),
+      stores.licenceServers.onChange({
+        add: (server) => rolling.noteServer(keyOf(server), server),
+        update: (_, server) => rolling.noteServer(keyOf(server), server),
+        delete: (server) => rolling.noteServer(keyOf(server), undefined),
+      }),
+      // A server whose claim was taken goes on as soon as the other one is gone.
+      stores.licenceServers.onChange(
+        enqueueMapped(
+          (server) =>
+            server.metadata.deletionTimestamp === undefined
+              ? []
+              : stores.licenceServers.byIndex('namespace', server.metadata.namespace ?? '').map(keyOf),
+          enqueue,
+        ) as never,
+      ),
+      stores.secrets.onChange(enqueueMapped(referrers('Secret'), enqueue)),
+      stores.configMaps.onChange(enqueueMapped(referrers('ConfigMap'), enqueue)),
+      stores.claims.onChange(enqueueMapped(referrers('Claim'), enqueue)),
+      stores.deployments.onChange({
+        add: (deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),
+        update: (_, deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),
+        delete: (deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', undefined),
+      }),
+      watch.discovery.onChange(() => {
+        for (const key of stores.licenceServers.keys()) controller.enqueue(key, 'resync');
+      }),
+    ];
+    for (const { kind, store } of stores.watched) {
+      if (kind !== licenceServerKind && kind !== kinds.PersistentVolumeClaim) {
+        follow.push(store.onChange(enqueueOwner(licenceServerKind, enqueue)));
+      }
+    }
+    return follow;
+  };
+
+  return {
+    run: async (signal) => {
+      const unsubscribe = subscribe();
+      try {
+        await controller.run(signal);
+      } finally {
+        for (const end of unsubscribe) end();
+        poller.stop();
+      }
+    },
+  };
+}

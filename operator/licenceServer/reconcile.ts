@@ -1,0 +1,79 @@
+import type { Applier } from '../kube/apply.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Reconcile, Result } from '../kube/controller.ts';
+import { applyChildren } from './apply.ts';
+import { childrenOf } from './build/children.ts';
+import { finishDeletion } from './deletion.ts';
+import { followServer, releaseStale } from './followServer.ts';
+import { checkKeys, type ObserveOptions, observe } from './observe.ts';
+import { type Defaults, plan } from './plan.ts';
+import type { Prune } from './prune.ts';
+import { refusedStatus, statusOf } from './status.ts';
+import type { Teller } from './teller.ts';
+import { earliest } from './times.ts';
+import { type LicenceServer, licenceServerKind, type Status } from './types.ts';
+import { type Fault, readSpec, validate } from './validate.ts';
+
+export interface ReconcileOptions extends ObserveOptions {
+  readonly client: KubeClient;
+  readonly applier: Applier;
+  readonly prune: Prune;
+  readonly teller: Teller;
+  readonly defaults: Defaults;
+}
+
+/** One LicenceServer, once through: observe → validate → plan → build → apply → status. */
+export const reconcileLicenceServer =
+  (options: ReconcileOptions): Reconcile =>
+  async (key, { signal, log }) => {
+    const server = options.stores.licenceServers.get(key);
+    if (server === undefined) return forget(options, key);
+    if (server.metadata.deletionTimestamp !== undefined) return leave(options, key, server);
+    const read = readSpec(server);
+    if (!read.ok) return refuse(options, server, read);
+
+    const { observed: seen, ...secrets } = await observe(options, server, read.spec, signal);
+    const validation = validate(server, read.spec, seen);
+    if (!validation.ok) return refuse(options, server, validation);
+
+    const { valid } = validation;
+    const before = server.status ?? {};
+    const observed = { ...seen, check: await checkKeys(options, server, valid, seen, signal) };
+    const decided = plan(valid, before, observed, options.defaults);
+    const children = childrenOf(valid, decided, observed, options.defaults);
+    const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal);
+    await releaseStale(options, key, decided, log);
+
+    const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
+    await options.applier.applyStatus(licenceServerKind, server, status);
+    options.teller.tell(server, status, decided);
+    followServer(options, key, valid, observed, decided, secrets);
+    if (!decided.paused) await options.prune.run(key, server, valid, decided, options.defaults.ipv6, signal);
+
+    const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
+    return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs));
+  };
+
+const wakeAt = (nowMs: number, atMs: number | undefined): Result | undefined =>
+  atMs === undefined ? undefined : { requeueAfterMs: Math.max(1, atMs - nowMs) };
+
+/** Nothing is touched; only status says why. */
+async function refuse(options: ReconcileOptions, server: LicenceServer, fault: Fault): Promise<undefined> {
+  const status: Status = refusedStatus(server, fault, options.clock.now());
+  await options.applier.applyStatus(licenceServerKind, server, status);
+  options.teller.tell(server, status, undefined);
+}
+
+async function leave(options: ReconcileOptions, key: string, server: LicenceServer): Promise<Result | undefined> {
+  options.poller.forget(key);
+  const state = await finishDeletion(options.client, options.stores, server);
+  return state === 'waiting' ? { requeueAfterMs: 5_000 } : undefined;
+}
+
+function forget(options: ReconcileOptions, key: string): undefined {
+  options.poller.forget(key);
+  options.lookUp.forget(key);
+  options.prune.forget(key);
+  options.rolling.noteServer(key, undefined);
+  options.rolling.noteDeployment(key, undefined);
+}

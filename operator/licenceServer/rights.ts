@@ -1,0 +1,43 @@
+/**
+ * Every right that the operator uses, as rules of RBAC. The chart's roles are made of it, and a test runs the operator
+ * with exactly these.
+ */
+export interface PolicyRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const rule = (group: string, resources: readonly string[], ...verbs: readonly string[]): PolicyRule => ({
+  apiGroups: [group],
+  resources,
+  verbs,
+});
+
+export const rights = {
+  /** In every namespace that it looks after. */
+  watched: [
+    // Finalizers are kept by a patch of the object itself; `…/finalizers` is for owner references that block deletion.
+    rule('licensing.softonit.ru', ['licenceservers'], 'list', 'watch', 'patch'),
+    rule('licensing.softonit.ru', ['licenceservers/status'], 'patch'),
+    rule('licensing.softonit.ru', ['licenceservers/finalizers'], 'update'),
+    // Watched by metadata, read by name; `patch` never: what it makes there is immutable or made once.
+    rule('', ['secrets'], 'get', 'list', 'watch', 'create', 'delete'),
+    rule('', ['configmaps'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('', ['persistentvolumeclaims'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('', ['services', 'serviceaccounts'], 'list', 'watch', 'create', 'patch'),
+    rule('apps', ['deployments'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('apps', ['replicasets'], 'list'),
+    rule('networking.k8s.io', ['networkpolicies'], 'list', 'watch', 'create', 'patch'),
+    rule('networking.k8s.io', ['ingresses'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('policy', ['poddisruptionbudgets'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('monitoring.coreos.com', ['servicemonitors', 'prometheusrules'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('events.k8s.io', ['events'], 'create', 'patch'),
+  ],
+  /** In the namespace that it runs in: the leader lease. */
+  own: [rule('coordination.k8s.io', ['leases'], 'get', 'create', 'update', 'patch')],
+  /** In the cluster, only where it follows namespaces by a label. */
+  cluster: [rule('', ['namespaces'], 'list', 'watch')],
+  /** In every namespace, only where it reaches servers through the API server. */
+  proxy: [rule('', ['services/proxy'], 'get', 'create')],
+} as const satisfies Record<string, readonly PolicyRule[]>;

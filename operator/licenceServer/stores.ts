@@ -1,0 +1,88 @@
+import { type KubeObject, keyFor } from '../kube/object.ts';
+import { kinds, type ResourceKind } from '../kube/resourceKind.ts';
+import { metadataOnly, Store } from '../kube/store.ts';
+import { referenceIndex } from './references.ts';
+import { fieldManager, type LicenceServer, labels, licenceServerKind } from './types.ts';
+
+/** One watched kind: what of it is watched, and where it is kept. */
+export interface Watched {
+  readonly kind: ResourceKind;
+  readonly store: Store;
+  /** Only objects with the operator's label. */
+  readonly ours: boolean;
+  readonly metadataOnly: boolean;
+  /** Watched only while the cluster knows the kind. */
+  readonly optional: boolean;
+}
+
+/** Everything that is known of the cluster, by kind. */
+export class Stores {
+  readonly licenceServers = new Store<LicenceServer>({
+    transform: (object) => object as LicenceServer,
+    indexes: {
+      reference: referenceIndex,
+      namespace: (server) => [server.metadata.namespace],
+    },
+  });
+  /** Metadata of all: their content is read by name, when it is needed. */
+  readonly secrets = metadataStore();
+  readonly configMaps = metadataStore();
+  readonly claims = new Store();
+  readonly deployments = new Store();
+  readonly watched: readonly Watched[];
+  readonly #byKind = new Map<ResourceKind, Store>();
+
+  constructor() {
+    const watch = (kind: ResourceKind, store: Store, how: Partial<Watched> = {}): Watched => ({
+      kind,
+      store,
+      ours: true,
+      metadataOnly: false,
+      optional: false,
+      ...how,
+    });
+    this.watched = [
+      watch(licenceServerKind, this.licenceServers as unknown as Store, { ours: false }),
+      watch(kinds.Secret, this.secrets, { ours: false, metadataOnly: true }),
+      watch(kinds.ConfigMap, this.configMaps, { ours: false, metadataOnly: true }),
+      watch(kinds.PersistentVolumeClaim, this.claims, { ours: false }),
+      watch(kinds.Deployment, this.deployments),
+      watch(kinds.ServiceAccount, new Store()),
+      watch(kinds.Service, new Store()),
+      watch(kinds.NetworkPolicy, new Store()),
+      watch(kinds.Ingress, new Store()),
+      watch(kinds.PodDisruptionBudget, new Store()),
+      watch(kinds.ServiceMonitor, new Store(), { optional: true }),
+      watch(kinds.PrometheusRule, new Store(), { optional: true }),
+    ];
+    for (const { kind, store } of this.watched) this.#byKind.set(kind, store);
+  }
+
+  of(kind: ResourceKind): Store | undefined {
+    return this.#byKind.get(kind);
+  }
+
+  get(kind: ResourceKind, namespace: string, name: string): KubeObject | undefined {
+    return this.#byKind.get(kind)?.get(keyFor(namespace, name));
+  }
+
+  /** Copies of one LicenceServer: Secrets or ConfigMaps that hold keys, settings or trusted keys. */
+  copies(kind: 'secrets' | 'configMaps', namespace: string, name: string): KubeObject[] {
+    return this[kind]
+      .byIndex('instance', `${namespace}/${name}`)
+      .filter((object) => object.metadata.labels?.[labels.copy] !== undefined);
+  }
+}
+
+/** The LicenceServer that an object with the operator's labels belongs to. */
+export function instanceOf(object: KubeObject): string | undefined {
+  const { labels: all = {}, namespace } = object.metadata;
+  const name = all[labels.instance];
+  return all[labels.managedBy] === fieldManager && name !== undefined ? keyFor(namespace, name) : undefined;
+}
+
+const metadataStore = () =>
+  new Store({
+    transform: metadataOnly,
+    indexes: { instance: (object) => [instanceOf(object)].filter((key) => key !== undefined) },
+  });

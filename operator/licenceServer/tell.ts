@@ -1,0 +1,77 @@
+import type { Plan } from './plan.ts';
+import type { Status } from './types.ts';
+
+/** What is worth an Event and a count, from the status before and after a pass. Pure. */
+export interface Told {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+}
+
+const say = (type: Told['type'], reason: string, action: string, note: string): Told => ({
+  type,
+  reason,
+  action,
+  note,
+});
+
+export function eventsOf(before: Status, after: Status, plan: Plan | undefined): readonly Told[] {
+  return [...stalled(before, after), ...rolls(plan), ...rotation(before, after), ...staleSeats(plan)];
+}
+
+const conditionOf = (status: Status, type: string) => status.conditions?.find((c) => c.type === type);
+
+function stalled(before: Status, after: Status): Told[] {
+  const [was, is] = [conditionOf(before, 'Stalled'), conditionOf(after, 'Stalled')];
+  if (is?.status === 'True' && (was?.status !== 'True' || was.reason !== is.reason)) {
+    return [say('Warning', is.reason, 'Reconcile', is.message)];
+  }
+  return [];
+}
+
+function rolls(plan: Plan | undefined): Told[] {
+  if (plan === undefined || plan.reasons.length === 0) return [];
+  return [say('Normal', 'Rolling', 'Roll', `the pod rolls: ${plan.reasons.join(', ')}`)];
+}
+
+function rotation(before: Status, after: Status): Told[] {
+  const [was, is] = [before.rotation, after.rotation];
+  if (is === undefined || (was?.copy === is.copy && was.phase === is.phase)) return [];
+  const keys = is.key === '' ? 'the keys' : `key ${is.key.replaceAll(',', ', ')}`;
+  switch (is.phase) {
+    case 'Staged':
+      return [say('Normal', 'KeysStaged', 'Rotate', `new content of ${keys} was seen`)];
+    case 'Checked':
+      return [say('Normal', 'KeysChecked', 'Rotate', `${keys} would be activated`)];
+    case 'Active':
+      return [say('Normal', 'KeysActive', 'Rotate', `${keys} was proven active`)];
+    case 'RolledBack':
+      return [say('Warning', 'KeysRolledBack', 'Rotate', `${is.message ?? keys}; the previous keys are put back`)];
+    default:
+      return [];
+  }
+}
+
+function staleSeats(plan: Plan | undefined): Told[] {
+  const event = plan?.staleSeats.event;
+  if (event === undefined) return [];
+  const how = event.by === 'Roll' ? 'a roll of the pod' : 'a release';
+  return [
+    event.kind === 'StaleSeatsCleared'
+      ? say('Normal', event.kind, 'ClearStaleSeats', `${how} took stale seats from ${event.before} to ${event.after}`)
+      : say(
+          'Warning',
+          event.kind,
+          'ClearStaleSeats',
+          `${event.after} of ${event.before} stale seats remain after ${how}`,
+        ),
+  ];
+}
+
+/** How a rotation ended in this pass; undefined: it did not. */
+export function rotationOutcome(before: Status, after: Status): 'active' | 'rolled_back' | undefined {
+  const [was, is] = [before.rotation, after.rotation];
+  if (is === undefined || (was?.copy === is.copy && was.phase === is.phase)) return undefined;
+  return is.phase === 'Active' ? 'active' : is.phase === 'RolledBack' ? 'rolled_back' : undefined;
+}
