@@ -1,0 +1,84 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { systemClock } from '../runtime/clock.ts';
+import { listen, oneOf, text, textOr } from '../runtime/config.ts';
+import { lockDirectory } from '../runtime/directoryLock.ts';
+import { listenOn } from '../runtime/httpShell.ts';
+import { createLog, type Logger, logLevels } from '../runtime/log.ts';
+import { migrate } from '../runtime/migrate.ts';
+import { startEmbedded } from '../runtime/postgres/embedded.ts';
+import { runProgram } from '../runtime/program.ts';
+import { Lifetime } from '../runtime/shutdown.ts';
+import { ensureTokens, tokensFrom } from './access.ts';
+import { createAuthority } from './app.ts';
+import { openSigningKeys } from './signingKeys.ts';
+
+const settings = {
+  AUTHORITY_LISTEN: listen('address of the HTTP API', '127.0.0.1:8090'),
+  DATABASE_URL: text('PostgreSQL for licences and keys; without it one is embedded in the data directory'),
+  AUTHORITY_DATA_DIR: textOr(
+    'signing keys, and the embedded database',
+    join(homedir(), '.local/share/licence-authority'),
+  ),
+  AUTHORITY_TOKENS_DIR: text(
+    'files vendor and customer, a token a line; default: tokens in the data directory, made once',
+  ),
+  LICENCE_POSTGRES_BIN: text("directory of PostgreSQL's programs, for the embedded one; default: searched"),
+  LICENCE_SOCKET_DIR: text('where the embedded PostgreSQL has its socket; default: a directory for temporary files'),
+  LOG_LEVEL: oneOf('how much is logged', logLevels, 'info'),
+};
+
+// Beside this file in the sources, beside the bundle in an image.
+const migrations = fileURLToPath(new URL('./migrations', import.meta.url));
+
+await runProgram({
+  name: 'licence-authority',
+  purpose: "the vendor's side: issues, activates, regenerates, renews and revokes keys",
+  settings,
+  prefixes: ['AUTHORITY_'],
+  run: async (config) => {
+    const log = createLog('licence-authority', config.LOG_LEVEL);
+    const lifetime = new Lifetime(log);
+    try {
+      const dataDir = config.AUTHORITY_DATA_DIR;
+      const signingKeys = await openSigningKeys(dataDir, systemClock.now());
+      const tokensDir = config.AUTHORITY_TOKENS_DIR ?? join(dataDir, 'tokens');
+      if (config.AUTHORITY_TOKENS_DIR === undefined) await ensureTokens(tokensDir);
+
+      const connection = config.DATABASE_URL
+        ? { connectionString: config.DATABASE_URL }
+        : await embedded(dataDir, config, log, lifetime);
+      await migrate(connection, migrations);
+      const pool = new pg.Pool({ ...connection, max: 10, connectionTimeoutMillis: 5_000 });
+      pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
+      lifetime.onStop('database connections', () => pool.end());
+
+      const readTokens = tokensFrom(tokensDir, systemClock.now);
+      const http = createAuthority({ log, pool, signingKeys, readTokens });
+      lifetime.onStop('http', () => http.close());
+      const address = await listenOn(http, config.AUTHORITY_LISTEN);
+      log.info({ address, tokensDir, kid: signingKeys.active().kid }, 'ready');
+    } catch (error) {
+      await lifetime.stop();
+      throw error;
+    }
+    return lifetime.run();
+  },
+});
+
+async function embedded(
+  dataDir: string,
+  config: { readonly LICENCE_POSTGRES_BIN: string | undefined; readonly LICENCE_SOCKET_DIR: string | undefined },
+  log: Logger,
+  lifetime: Lifetime,
+): Promise<pg.ClientConfig> {
+  const lock = lockDirectory(dataDir, 'licence-authority');
+  lifetime.onStop('lock', () => lock.release());
+  const options = { root: join(dataDir, 'postgres'), database: 'authority' };
+  const bin = config.LICENCE_POSTGRES_BIN;
+  const postgres = await startEmbedded({ ...options, bin, socketBase: config.LICENCE_SOCKET_DIR }, log);
+  lifetime.onStop('PostgreSQL', () => postgres.stop());
+  return postgres.connection;
+}

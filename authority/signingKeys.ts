@@ -1,0 +1,135 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { type PublicJwk, publicJwk } from '../licence/jwks.ts';
+import { momentOf } from '../licence/moment.ts';
+
+/**
+ * The keys that sign activations. A rollover has three steps, so that no server ever meets an unknown key: `add` publishes
+ * the next one, everybody takes up the published set, `activate` signs with it. The one before stays published, since
+ * activations signed by it are in use.
+ */
+export interface SigningKeys {
+  /** The key in force. */
+  active(): { readonly kid: string; readonly privateKey: KeyObject };
+  /** The public set, `/.well-known/jwks.json`. */
+  jwks(): { readonly keys: readonly PublicJwk[] };
+  list(): readonly { readonly kid: string; readonly state: SigningKeyState; readonly createdAt: string }[];
+  /** Makes and publishes a key that does not sign yet; answers its kid. */
+  add(nowMs: number): Promise<string>;
+  /** Signs with a published key from now on. */
+  activate(kid: string): Promise<'activated' | 'unknown'>;
+  /** Reads the file again if it has changed: another replica may have written it. */
+  reload(): Promise<void>;
+}
+type SigningKeyState = 'next' | 'active' | 'retired';
+
+const stored = z.object({
+  keys: z.array(
+    z.object({
+      kty: z.literal('OKP'),
+      crv: z.literal('Ed25519'),
+      x: z.string(),
+      d: z.string(),
+      kid: z.string(),
+      state: z.enum(['next', 'active', 'retired']),
+      createdAt: z.string(),
+    }),
+  ),
+});
+type StoredKey = z.infer<typeof stored>['keys'][number];
+
+/** Opens `<dataDir>/signing-keys.json` (private keys, mode 0600), making it with one active key at the first start. */
+export async function openSigningKeys(dataDir: string, nowMs: number): Promise<SigningKeys> {
+  const path = join(dataDir, 'signing-keys.json');
+  let keys: readonly StoredKey[] = [];
+  let active: { kid: string; privateKey: KeyObject } | undefined;
+  let readAt = -1;
+
+  const use = (next: readonly StoredKey[]) => {
+    const key = next.find((k) => k.state === 'active');
+    if (key === undefined) throw new Error(`${path} has no active key; restore it from a backup`);
+    const { kid, kty, crv, x, d } = key;
+    active = { kid, privateKey: createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' }) };
+    keys = next;
+  };
+  const save = async (next: readonly StoredKey[]) => {
+    await writePrivate(path, `${JSON.stringify({ keys: next }, null, 2)}\n`);
+    readAt = (await stat(path)).mtimeMs;
+    use(next);
+  };
+  const reload = async () => {
+    const changedAt = (await stat(path)).mtimeMs;
+    if (changedAt === readAt) return;
+    const parsed = stored.safeParse(jsonOf(await readFile(path, 'utf8')));
+    if (!parsed.success) throw new Error(`${path} is damaged; restore it from a backup`);
+    use(parsed.data.keys);
+    readAt = changedAt;
+  };
+
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const exists = await stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw new Error(`cannot read ${path} (${error.code}); let the user that runs the authority read and write it`);
+    },
+  );
+  if (exists) await reload();
+  else await save([newKey('active', nowMs)]);
+
+  return {
+    active: () => {
+      if (active === undefined) throw new Error('no signing key is active');
+      return active;
+    },
+    jwks: () => ({ keys: keys.map((k) => publicJwk(k.x)) }),
+    list: () => keys.map(({ kid, state, createdAt }) => ({ kid, state, createdAt })),
+    add: async (at) => {
+      await reload();
+      const key = newKey('next', at);
+      await save([...keys, key]);
+      return key.kid;
+    },
+    activate: async (kid) => {
+      await reload();
+      if (!keys.some((k) => k.kid === kid)) return 'unknown';
+      await save(
+        keys.map((k) => ({ ...k, state: k.kid === kid ? 'active' : k.state === 'active' ? 'retired' : k.state })),
+      );
+      return 'activated';
+    },
+    reload,
+  };
+}
+
+function newKey(state: SigningKeyState, nowMs: number): StoredKey {
+  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  if (x === undefined || d === undefined) throw new Error('no Ed25519 key was made');
+  return { kty: 'OKP', crv: 'Ed25519', x, d, kid: publicJwk(x).kid, state, createdAt: momentOf(nowMs) };
+}
+
+async function writePrivate(path: string, text: string): Promise<void> {
+  const temp = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = await open(temp, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temp, path);
+  if (process.platform === 'win32') return;
+  const folder = await open(dirname(path), 'r');
+  await folder.sync();
+  await folder.close();
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
