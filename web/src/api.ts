@@ -1,4 +1,5 @@
 import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/serverStatus.ts';
+import type { ActivationAnswer } from './logic/activationAnswer.ts';
 import type { Refusal } from './logic/problemText.ts';
 import type { DenialPage, Identity, LeasePage, Usage } from './wire.ts';
 
@@ -73,10 +74,20 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
       ),
     keys: () => call<{ keys: KeyStatus[] }>('GET', 'v1/keys'),
     checkKey: (key: string) => call<KeyCheckResponse>('POST', 'v1/keys:check', { key }),
-    installKey: (key: string) => call<KeyStatus>('POST', 'v1/keys', { key }),
-    removeKey: (keyId: string) => call<unknown>('DELETE', `v1/keys/${of(keyId)}`),
-    activationRequest: (key: string) => call<unknown>('GET', `v1/activation/request${query({ key })}`),
-    activationResponse: (response: unknown) => call<KeyStatus>('POST', 'v1/activation/response', response),
+    installKey: (key: string) => call<KeyStatus>('POST', 'v1/keys', { key, source: 'web' }),
+    removeKey: (keyId: string) =>
+      call<unknown>('DELETE', `v1/keys/${of(keyId)}`).catch((error: unknown) => {
+        throw error instanceof ApiRefused && error.refusal.status === 404
+          ? new ApiRefused({ ...error.refusal, reason: 'KeyNotInstalled' })
+          : error;
+      }),
+    /** The request of a key that the configuration names, or of one that a person types. */
+    activationRequest: (of: { name: string } | { key: string }) =>
+      'name' in of
+        ? call<unknown>('GET', `v1/activation/request${query(of)}`)
+        : call<unknown>('POST', 'v1/activation/request', of),
+    activationResponse: (response: ActivationAnswer) =>
+      call<KeyStatus>('POST', 'v1/activation/response', { ...response, source: 'web' }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { useText } from '../context.ts';
 import { areaPath, type Box, niceMax, type Point, stepPath, timeTicks, valueTicks, xOf, yOf } from '../logic/chart.ts';
 
@@ -18,25 +18,34 @@ const margin = { left: 44, right: 8, top: 10, bottom: 26 };
 export function UsageChart({ product, points, limits, from, to }: UsageChartProps) {
   const { t, tick, moment, number } = useText();
   const [read, setRead] = useState<number>();
+  const [figure, width] = useWidth();
   const peak = Math.max(0, ...points.map((p) => p.value));
   const limit = limits.at(-1)?.value ?? 0;
-  const box: Box = { width: 720, height: 200, from, to, max: niceMax(Math.max(peak, ...limits.map((p) => p.value))) };
+  const box: Box = {
+    width: width - margin.left - margin.right,
+    height: 200,
+    from,
+    to,
+    max: niceMax(Math.max(peak, ...limits.map((p) => p.value))),
+  };
   const withClock = to - from <= 2 * 86_400_000;
   const point = read === undefined ? undefined : points[read];
+  const marks = width < 520 ? 3 : 6;
 
   const follow = (event: PointerEvent & { currentTarget: SVGSVGElement }) => {
     const frame = event.currentTarget.getBoundingClientRect();
-    const width = box.width + margin.left + margin.right;
-    const x = ((event.clientX - frame.left) / frame.width) * width - margin.left;
+    const x = event.clientX - frame.left - margin.left;
     const at = from + (x / box.width) * (to - from);
     const found = points.findLastIndex((p) => p.at <= at);
     setRead(found < 0 ? undefined : found);
   };
 
   return (
-    <figure class="chart">
+    <figure class="chart" ref={figure}>
       <svg
-        viewBox={`${-margin.left} ${-margin.top} ${box.width + margin.left + margin.right} ${box.height + margin.top + margin.bottom}`}
+        width={width}
+        height={box.height + margin.top + margin.bottom}
+        viewBox={`${-margin.left} ${-margin.top} ${width} ${box.height + margin.top + margin.bottom}`}
         role="img"
         aria-label={t('usage.chart', { product, peak, limit })}
         onPointerMove={follow}
@@ -51,13 +60,13 @@ export function UsageChart({ product, points, limits, from, to }: UsageChartProp
             </text>
           </g>
         ))}
-        {timeTicks(box, 5).map((at, i) => (
+        {timeTicks(box, marks).map((at, i) => (
           <text
             key={at}
             class="tick"
             x={xOf(at, box)}
             y={box.height + 19}
-            text-anchor={i === 0 ? 'start' : i === 4 ? 'end' : 'middle'}
+            text-anchor={i === 0 ? 'start' : i === marks - 1 ? 'end' : 'middle'}
           >
             {tick(at, withClock)}
           </text>
@@ -79,4 +88,18 @@ export function UsageChart({ product, points, limits, from, to }: UsageChartProp
       </figcaption>
     </figure>
   );
+}
+
+/** The width of an element in CSS pixels, followed, so that a chart's letters keep their size. */
+function useWidth(): [{ current: HTMLElement | null }, number] {
+  const element = useRef<HTMLElement>(null);
+  const [width, setWidth] = useState(720);
+  useLayoutEffect(() => {
+    if (element.current === null) return;
+    setWidth(element.current.clientWidth);
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.round(entry.contentRect.width)));
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, []);
+  return [element, width];
 }

@@ -20,7 +20,7 @@ export interface Text {
   clock(at: string | number): string;
   /** Day, month, year. */
   date(at: string | number): string;
-  /** Short date and time. */
+  /** Short date and time; the year only where it is not the current one. */
   moment(at: string | number): string;
   /** `3 hours ago`, `in 5 days`. */
   relative(at: string | number, now: number): string;
@@ -36,13 +36,17 @@ const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60_000],
 ];
 
+/** Russian dates end in «г.», which would double the full stop of a sentence. */
+const withoutYearWord = (date: string) => date.replace(/\sг\./, '');
+
 /** The language of a person: the one chosen before, else the first that the browser asks for and we have, else English. */
 export function chooseLanguage(chosen: string | null, wanted: readonly string[]): Language {
   const known = (tag: string) => languages.find((l) => tag === l || tag.startsWith(`${l}-`));
   return known(chosen ?? '') ?? wanted.map(known).find((l) => l !== undefined) ?? 'en';
 }
 
-export function createText(language: Language, timeZone?: string): Text {
+/** @param timeZone IANA name; absent: the computer's */
+export function createText(language: Language, timeZone?: string, now = Date.now()): Text {
   const words = dictionaries[language];
   const tag = language === 'en' ? 'en-GB' : 'ru-RU';
   const zone = timeZone === undefined ? {} : { timeZone };
@@ -51,7 +55,10 @@ export function createText(language: Language, timeZone?: string): Text {
   const ago = new Intl.RelativeTimeFormat(tag, { numeric: 'auto' });
   const clock = new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', ...zone });
   const date = new Intl.DateTimeFormat(tag, { day: 'numeric', month: 'long', year: 'numeric', ...zone });
-  const moment = new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'short', ...zone });
+  const near = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', ...zone } as const;
+  const moment = new Intl.DateTimeFormat(tag, near);
+  const farMoment = new Intl.DateTimeFormat(tag, { ...near, year: 'numeric' });
+  const year = new Intl.DateTimeFormat('en', { year: 'numeric', ...zone });
   const day = new Intl.DateTimeFormat(tag, { day: 'numeric', month: 'short', ...zone });
   const of = (at: string | number) => new Date(at);
 
@@ -80,8 +87,8 @@ export function createText(language: Language, timeZone?: string): Text {
     },
     number: (n) => numbers.format(n),
     clock: (at) => clock.format(of(at)),
-    date: (at) => date.format(of(at)),
-    moment: (at) => moment.format(of(at)),
+    date: (at) => withoutYearWord(date.format(of(at))),
+    moment: (at) => withoutYearWord((year.format(of(at)) === year.format(now) ? moment : farMoment).format(of(at))),
     relative(at, now) {
       const distance = of(at).getTime() - now;
       const [unit, ms] = units.find(([, size]) => Math.abs(distance) >= size) ?? ['minute', 60_000];

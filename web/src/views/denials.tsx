@@ -30,7 +30,7 @@ export function Denials({ status }: { status: ServerStatus }) {
         <Field label={t('seats.product')}>
           {(a) => (
             <select {...a} value={product} onChange={(e) => setProduct(e.currentTarget.value)}>
-              <option value="">{t('seats.any')}</option>
+              <option value="">{t('seats.anyProduct')}</option>
               {status.products.map((p) => (
                 <option key={p.product}>{p.product}</option>
               ))}

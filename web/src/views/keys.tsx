@@ -2,10 +2,11 @@ import { useState } from 'preact/hooks';
 import type { KeyStatus } from '../../../licence/serverStatus.ts';
 import { useShell, useText } from '../context.ts';
 import { keyLabel, regenerationsText } from '../logic/attention.ts';
-import { faultText } from '../logic/problemText.ts';
+import { faultText, type Refusal } from '../logic/problemText.ts';
 import { ConfirmDialog } from '../parts/confirmDialog.tsx';
 import { RefusalNotice, ServerSaid } from '../parts/notice.tsx';
-import { useResource } from '../useResource.ts';
+import { saveFile } from '../saveFile.ts';
+import { refusalOf, useResource } from '../useResource.ts';
 import { InstallKey } from './installKey.tsx';
 import { OfflineActivation } from './offlineActivation.tsx';
 
@@ -89,12 +90,13 @@ function KeyCard({ status: key, onRemove }: { status: KeyStatus; onRemove(): voi
         {terms
           .filter((term): term is readonly [string, string] => term[1] !== undefined)
           .map(([head, value]) => (
-            <div key={head}>
+            <div key={head} class={head === t('keys.regenerations') ? 'wide' : ''}>
               <dt>{head}</dt>
               <dd>{value}</dd>
             </div>
           ))}
       </dl>
+      {key.name !== undefined && key.state === 'Pending' && <RequestButton name={key.name} />}
       {key.source === 'configuration' ? (
         <p class="hint">{t('keys.fromConfiguration')}</p>
       ) : (
@@ -105,5 +107,29 @@ function KeyCard({ status: key, onRemove }: { status: KeyStatus; onRemove(): voi
         )
       )}
     </article>
+  );
+}
+
+/** For a configured key that waits: the file to carry to the vendor's site where there is no network. */
+function RequestButton({ name }: { name: string }) {
+  const { t } = useText();
+  const { api } = useShell();
+  const [refusal, setRefusal] = useState<Refusal>();
+  const download = async () => {
+    try {
+      const request = await api.activationRequest({ name });
+      saveFile(`activation-request-${name}.json`, `${JSON.stringify(request, undefined, 2)}\n`);
+      setRefusal(undefined);
+    } catch (error) {
+      setRefusal(refusalOf(error));
+    }
+  };
+  return (
+    <>
+      <button type="button" onClick={download}>
+        {t('keys.request')}
+      </button>
+      {refusal && <RefusalNotice refusal={refusal} />}
+    </>
   );
 }

@@ -1,6 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import type { KeyStatus } from '../../../licence/serverStatus.ts';
 import { useShell, useText } from '../context.ts';
+import { parseActivationAnswer } from '../logic/activationAnswer.ts';
 import type { Refusal } from '../logic/problemText.ts';
 import { Field } from '../parts/field.tsx';
 import { RefusalNotice } from '../parts/notice.tsx';
@@ -9,6 +10,7 @@ import { refusalOf } from '../useResource.ts';
 import { InstalledNotice } from './installKey.tsx';
 
 const requestFile = 'activation-request.json';
+const fileErrors = { file: 'offline.fileMissing', content: 'offline.fileWrong' } as const;
 
 /** Activation where the server cannot reach the authority: a request file out, a response file in. */
 export function OfflineActivation({ onInstalled }: { onInstalled(): void }) {
@@ -16,7 +18,7 @@ export function OfflineActivation({ onInstalled }: { onInstalled(): void }) {
   const { api } = useShell();
   const keyInput = useRef<HTMLInputElement>(null);
   const fileInput = useRef<HTMLInputElement>(null);
-  const [missing, setMissing] = useState<'key' | 'file'>();
+  const [missing, setMissing] = useState<'key' | 'file' | 'content'>();
   const [refusal, setRefusal] = useState<Refusal>();
   const [downloaded, setDownloaded] = useState(false);
   const [installed, setInstalled] = useState<KeyStatus>();
@@ -34,14 +36,16 @@ export function OfflineActivation({ onInstalled }: { onInstalled(): void }) {
     attempt(async () => {
       const key = keyInput.current?.value.trim() ?? '';
       if (key === '') return setMissing('key');
-      saveFile(requestFile, `${JSON.stringify(await api.activationRequest(key), undefined, 2)}\n`);
+      saveFile(requestFile, `${JSON.stringify(await api.activationRequest({ key }), undefined, 2)}\n`);
       setDownloaded(true);
     });
   const upload = () =>
     attempt(async () => {
       const file = fileInput.current?.files?.[0];
       if (file === undefined) return setMissing('file');
-      setInstalled(await api.activationResponse(await file.text()));
+      const answer = parseActivationAnswer(await file.text());
+      if (answer === undefined) return setMissing('content');
+      setInstalled(await api.activationResponse(answer));
       onInstalled();
     });
 
@@ -82,7 +86,10 @@ export function OfflineActivation({ onInstalled }: { onInstalled(): void }) {
               void upload();
             }}
           >
-            <Field label={t('offline.file')} error={missing === 'file' ? t('offline.fileMissing') : undefined}>
+            <Field
+              label={t('offline.file')}
+              error={missing === undefined || missing === 'key' ? undefined : t(fileErrors[missing])}
+            >
               {(a) => (
                 <input {...a} ref={fileInput} type="file" accept=".json,.lic,.jws,.txt,application/json,text/plain" />
               )}

@@ -65,7 +65,7 @@ export function Overview({ status, at }: { status: ServerStatus; at: number }) {
         )}
         <p class="hint">{t('overview.updated', { at: text.clock(at) })}</p>
       </section>
-      {status.products.length > 0 && <UsageSection products={status.products.map((p) => p.product).sort()} />}
+      {status.products.length > 0 && <UsageSection products={byUrgency(status.products).map((p) => p.product)} />}
     </>
   );
 }

@@ -122,10 +122,11 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
   const { t } = text;
   const heard = (l: Lease) => l.renewedAt ?? l.acquiredAt;
   return [
-    { head: t('seats.user'), names: true, cell: (l) => l.holder.user || t('app.none') },
-    { head: t('seats.base'), cell: (l) => l.holder.base || t('app.none') },
+    { head: t('seats.user'), names: true, class: 'name', cell: (l) => l.holder.user || t('app.none') },
+    { head: t('seats.base'), class: 'name', cell: (l) => l.holder.base || t('app.none') },
     {
       head: t('seats.host'),
+      class: 'name',
       cell: (l) => (
         <>
           {l.holder.host || t('app.none')}
@@ -133,12 +134,16 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
         </>
       ),
     },
-    { head: t('seats.product'), cell: (l) => l.product },
+    { head: t('seats.product'), class: 'name', cell: (l) => l.product },
     {
       head: t('seats.state'),
-      cell: (l) => <span class={`badge badge-${l.state}`}>{text.find(`seats.state.${l.state}`) ?? l.state}</span>,
+      cell: (l) => (
+        <>
+          <span class={`badge badge-${l.state}`}>{text.find(`seats.state.${l.state}`) ?? l.state}</span>{' '}
+          <small>{t(`seats.mode.${l.mode}`)}</small>
+        </>
+      ),
     },
-    { head: t('seats.mode'), cell: (l) => t(`seats.mode.${l.mode}`) },
     { head: t('seats.since'), cell: (l) => text.moment(l.acquiredAt) },
     {
       head: t('seats.renewed'),
@@ -180,7 +185,7 @@ function Filter({ status, query }: { status: ServerStatus; query: LeaseFilter })
     <Field label={t(`seats.${name}`)}>
       {(a) => (
         <select {...a} value={value(name)} onChange={(e) => set(name, e.currentTarget.value)}>
-          <option value="">{t('seats.any')}</option>
+          <option value="">{t(name === 'product' ? 'seats.anyProduct' : 'seats.any')}</option>
           {options.map(([v, label]) => (
             <option key={v} value={v}>
               {label}
