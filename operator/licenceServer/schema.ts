@@ -242,7 +242,7 @@ const staleSeats = withRules(
       .describe('Shortest time between two clearings. Default: 1h. Bounds: 1m to 720h.'),
   }),
   {
-    rule: "self.when != 'Window' || has(self.windows)",
+    rule: "!has(self.when) || self.when != 'Window' || has(self.windows)",
     message: 'when: Window needs windows',
     reason: 'FieldValueRequired',
   },
