@@ -43,7 +43,7 @@ interface Dashboard {
 }
 
 const height = 7;
-const datasource = { type: 'prometheus', uid: '${datasource}' };
+const datasource = { type: 'prometheus', uid: '$datasource' };
 
 const panelJson = (panel: Panel, id: number, x: number, y: number) => ({
   id,

@@ -1,0 +1,208 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ControlPlane, startControlPlane } from '../../../cluster/controlPlane.ts';
+import { CommandFailed, until } from '../../../cluster/process.ts';
+import { ensureTools } from '../../../cluster/tools.ts';
+import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
+import { chartPath, type Rendered } from '../../support/chart.ts';
+
+// A control plane of its own: the definition of LicenceServer is cluster-wide, and here it belongs to Helm.
+let plane: ControlPlane;
+const tools = await ensureTools(['helm', 'helm3', 'kubectl'], 'to test the charts');
+const kubectlWith = (helm: string): Kubectl =>
+  kubectlFor({ kubectl: tools.kubectl, helm }, { kubeconfig: plane.kubeconfig });
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterAll(() => plane?.stop());
+
+const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+const namespace = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: restricted } });
+const licenceServer = (at: string, annotations = {}) => ({
+  apiVersion: 'licensing.softonit.ru/v1beta1',
+  kind: 'LicenceServer',
+  metadata: { name: 'head-office', namespace: at, annotations },
+  spec: {},
+});
+const refused = async (command: Promise<string>): Promise<string> =>
+  command.then(
+    () => 'it was not refused',
+    (error: unknown) => (error instanceof CommandFailed ? error.output : Promise.reject(error)),
+  );
+/** Waits until a Deployment has its pod, which it cannot have where the pod breaks the namespace's rules. */
+const untilPod = (kubectl: Kubectl, at: string, component: string) =>
+  until(`a pod of the ${component} in ${at}`, 30_000, async () => {
+    const pods = await kubectl([
+      '-n',
+      at,
+      'get',
+      'pods',
+      '-l',
+      `app.kubernetes.io/component=${component}`,
+      '-o',
+      'name',
+    ]);
+    return pods.trim() !== '';
+  });
+
+describe.each([
+  ['Helm 4', 'helm' as const, 'four'],
+  ['Helm 3', 'helm3' as const, 'three'],
+])('%s', (_name, helm, at) => {
+  it('installs, upgrades and uninstalls the operator; definition and resources stay', async () => {
+    const kubectl = kubectlWith(tools[helm]);
+    const watched = `${at}-accounting`;
+    await kubectl.apply([namespace(at), namespace(watched)]);
+    const values = ['-n', at, '--set', `watch.namespaces={${watched}}`];
+    await kubectl.helm(['install', 'operator', chartPath('licence-operator'), ...values]);
+    await untilPod(kubectl, at, 'operator');
+
+    await kubectl(['wait', 'crd/licenceservers.licensing.softonit.ru', '--for=condition=Established', '--timeout=30s']);
+    await kubectl.apply([licenceServer(watched)]);
+    await kubectl.helm([
+      'upgrade',
+      'operator',
+      chartPath('licence-operator'),
+      ...values,
+      '--set',
+      'operator.workers=8',
+    ]);
+    const deployment = await kubectl.get<Rendered>(at, 'deployment', 'operator-licence-operator');
+    expect(JSON.stringify(deployment?.spec)).toContain('{"name":"OPERATOR_WORKERS","value":"8"}');
+
+    await kubectl.helm(['uninstall', 'operator', '-n', at]);
+    expect(await kubectl.get(at, 'deployment', 'operator-licence-operator')).toBeUndefined();
+    expect(await kubectl.get(watched, 'licenceserver', 'head-office')).toBeDefined();
+    // The next Helm takes the definition over only from a release of its own name and namespace.
+    await kubectl(['delete', 'crd', 'licenceservers.licensing.softonit.ru']);
+  });
+
+  it('installs the authority with tokens that an upgrade keeps', async () => {
+    const kubectl = kubectlWith(tools[helm]);
+    const vendor = `${at}-vendor`;
+    await kubectl.apply([namespace(vendor)]);
+    await kubectl.helm(['install', 'licence-authority', chartPath('licence-authority'), '-n', vendor]);
+    await untilPod(kubectl, vendor, 'authority');
+    const tokens = await kubectl.secret(vendor, 'licence-authority-tokens');
+    expect(tokens.vendor).toMatch(/^[A-Za-z0-9]{43}$/);
+    await kubectl.helm(['upgrade', 'licence-authority', chartPath('licence-authority'), '-n', vendor]);
+    expect(await kubectl.secret(vendor, 'licence-authority-tokens')).toEqual(tokens);
+    await kubectl.helm(['uninstall', 'licence-authority', '-n', vendor]);
+    expect(await kubectl.get(vendor, 'pvc', 'licence-authority-data')).toBeDefined();
+  });
+});
+
+describe('an operator that is installed', () => {
+  let kubectl: Kubectl;
+  const account = ['--as', 'system:serviceaccount:system:operator-licence-operator'];
+  const can = (at: string, verb: string, what: string) =>
+    kubectl(['auth', 'can-i', verb, what, '-n', at, ...account]).then(
+      () => true,
+      () => false,
+    );
+
+  beforeAll(async () => {
+    kubectl = kubectlWith(tools.helm);
+    await kubectl.apply([namespace('system'), namespace('accounting')]);
+    const values = ['--set', 'watch.namespaces={accounting}', '--set', 'deleteProtection.enabled=true'];
+    await kubectl.helm(['install', 'operator', chartPath('licence-operator'), '-n', 'system', ...values]);
+    await kubectl(['wait', 'crd/licenceservers.licensing.softonit.ru', '--for=condition=Established', '--timeout=30s']);
+  });
+
+  it('has its rights where it works, and nowhere else', async () => {
+    expect(await can('accounting', 'patch', 'deployments.apps')).toBe(true);
+    expect(await can('accounting', 'patch', 'licenceservers.licensing.softonit.ru/status')).toBe(true);
+    expect(await can('system', 'update', 'leases.coordination.k8s.io')).toBe(true);
+    expect(await can('default', 'get', 'secrets')).toBe(false);
+    expect(await can('system', 'get', 'secrets')).toBe(false);
+    expect(await can('accounting', 'create', 'pods')).toBe(false);
+    expect(await can('accounting', 'create', 'rolebindings.rbac.authorization.k8s.io')).toBe(false);
+  });
+
+  it('makes no ServiceMonitor while the kind is unknown, and makes one after it has come', async () => {
+    expect(await kubectl(['api-resources', '--api-group=monitoring.coreos.com', '-o', 'name'])).toBe('');
+    await kubectl.apply(['ServiceMonitor', 'PrometheusRule'].map(lenientDefinition));
+    for (const plural of ['servicemonitors', 'prometheusrules']) {
+      await kubectl(['wait', `crd/${plural}.monitoring.coreos.com`, '--for=condition=Established', '--timeout=30s']);
+    }
+    await kubectl.helm(['upgrade', 'operator', chartPath('licence-operator'), '-n', 'system', '--reuse-values']);
+    const rule = await kubectl.get<Rendered>('system', 'prometheusrule', 'operator-licence-operator');
+    expect(rule?.spec.groups.length).toBeGreaterThan(2);
+    expect(await kubectl.get('system', 'servicemonitor', 'operator-licence-operator')).toBeDefined();
+  });
+
+  it('protects LicenceServers from deletion until they are marked for it', async () => {
+    await kubectl.apply([licenceServer('accounting')]);
+    const remove = () => kubectl(['-n', 'accounting', 'delete', 'licenceserver', 'head-office', '--wait=false']);
+    // A policy takes effect a moment after it was made; a dry run shows when.
+    await until('the policy to take effect', 30_000, async () =>
+      (
+        await refused(kubectl(['-n', 'accounting', 'delete', 'licenceserver', 'head-office', '--dry-run=server']))
+      ).includes('protected'),
+    );
+    expect(await refused(remove())).toContain('licensing.softonit.ru/allow-delete=true');
+    await kubectl([
+      '-n',
+      'accounting',
+      'annotate',
+      'licenceserver',
+      'head-office',
+      'licensing.softonit.ru/allow-delete=true',
+    ]);
+    expect(await remove()).toContain('deleted');
+  });
+
+  it('protects identities and volumes from everybody but itself', async () => {
+    const labels = { 'app.kubernetes.io/managed-by': 'licence-operator' };
+    const secret = (name: string, of: Record<string, string>) => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name, namespace: 'accounting', labels: of },
+    });
+    await kubectl.apply([
+      secret('head-office-identity', labels),
+      secret('old-keys', labels),
+      secret('own-identity', {}),
+    ]);
+    const remove = (name: string, as: readonly string[] = []) =>
+      refused(kubectl(['-n', 'accounting', 'delete', 'secret', name, ...as]));
+    expect(await remove('head-office-identity')).toContain('protected');
+    expect(await remove('old-keys')).toBe('it was not refused');
+    expect(await remove('own-identity')).toBe('it was not refused');
+    expect(await remove('head-office-identity', account)).toBe('it was not refused');
+  });
+
+  it('has manifests without Helm that the API server takes', async () => {
+    const { run } = await import('../../../cluster/process.ts');
+    await kubectl.apply([namespace('licence-system')]);
+    const manifests = await run(process.execPath, ['charts/manifests.ts']);
+    const applied = await kubectl(['apply', '--dry-run=server', '-f', '-', '-o', 'name'], { input: manifests });
+    expect(applied).toContain('deployment.apps/licence-operator');
+    expect(manifests).not.toContain('helm.sh/hook');
+    expect(readFileSync('crds/licenceservers.yaml', 'utf8')).toContain('licenceservers.licensing.softonit.ru');
+  });
+});
+
+/** A definition that takes anything, in the place of Prometheus Operator's. */
+function lenientDefinition(kind: string) {
+  const plural = `${kind.toLowerCase()}s`;
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.monitoring.coreos.com` },
+    spec: {
+      group: 'monitoring.coreos.com',
+      scope: 'Namespaced',
+      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+        },
+      ],
+    },
+  };
+}

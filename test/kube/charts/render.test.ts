@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { run } from '../../../cluster/process.ts';
+import { ensureTools } from '../../../cluster/tools.ts';
+import { chartPath, type Rendered, refusal, render, withMonitoring } from '../../support/chart.ts';
+
+const tools = await ensureTools(['helm', 'helm3', 'promtool'], 'to test the charts');
+const helms = [
+  ['Helm 4', tools.helm],
+  ['Helm 3', tools.helm3],
+] as const;
+const charts = ['licence-operator', 'licence-authority'];
+
+const set = (...values: string[]) => values.flatMap((value) => ['--set', value]);
+const ofKind = (objects: readonly Rendered[], kind: string) => objects.filter((object) => object.kind === kind);
+const environment = (objects: readonly Rendered[]): Record<string, string> =>
+  Object.fromEntries(
+    ofKind(objects, 'Deployment')[0]?.spec.template.spec.containers[0].env.map((e: { name: string; value: string }) => [
+      e.name,
+      e.value,
+    ]) ?? [],
+  );
+
+describe.each(helms)('%s', (_name, helm) => {
+  it.each(charts)('finds nothing wrong with %s', async (chart) => {
+    expect(await run(helm, ['lint', '--strict', chartPath(chart)])).toContain('0 chart(s) failed');
+  });
+
+  it('renders what the other Helm renders', async () => {
+    const args = [...withMonitoring, ...set('replicas=2', 'rbac.clusterWide=true', 'deleteProtection.enabled=true')];
+    expect(await render(helm, 'licence-operator', args)).toEqual(await render(tools.helm, 'licence-operator', args));
+  });
+
+  it.each([
+    ['an unknown value', set('replica=2'), 'replica'],
+    ['a wrong type', set('replicas=many'), 'replicas'],
+    ['a digest that is none', set('image.digest=latest'), 'digest'],
+    ['namespaces and a selector', set('watch.namespaces={a}', 'watch.selector=b=c'), 'exclude each other'],
+    ['a selector without cluster-wide rights', set('watch.selector=b=c'), 'needs rbac.clusterWide=true'],
+    ['several pods without a leader', set('replicas=2', 'leaderElection=false'), 'needs leaderElection=true'],
+    ['rights for the default account', set('serviceAccount.create=false'), 'needs serviceAccount.name'],
+  ])('refuses %s', async (_what, args, says) => {
+    expect(await refusal(helm, 'licence-operator', args)).toContain(says);
+  });
+});
+
+describe('the chart of the operator', () => {
+  it('gives rights in its own namespace only, unless told otherwise', async () => {
+    const objects = await render(tools.helm, 'licence-operator');
+    const roles = ofKind(objects, 'Role').map((role) => role.metadata.namespace);
+    expect(roles).toEqual(['apart', 'apart']);
+    expect(ofKind(objects, 'ClusterRoleBinding')).toEqual([]);
+    expect(environment(objects)).toMatchObject({ OPERATOR_WATCH_NAMESPACES: 'apart' });
+  });
+
+  it('gives a Role in each namespace that is watched', async () => {
+    const objects = await render(tools.helm, 'licence-operator', set('watch.namespaces={a,b}'));
+    const bound = ofKind(objects, 'RoleBinding').map((binding) => [
+      binding.metadata.namespace,
+      binding.subjects[0].namespace,
+    ]);
+    expect(bound.sort()).toEqual([
+      ['a', 'apart'],
+      ['apart', 'apart'],
+      ['b', 'apart'],
+    ]);
+    expect(environment(objects)).toMatchObject({ OPERATOR_WATCH_NAMESPACES: 'a,b' });
+  });
+
+  it('follows namespaces by label with one ClusterRole', async () => {
+    const objects = await render(
+      tools.helm,
+      'licence-operator',
+      set('watch.selector=licensing=on', 'rbac.clusterWide=true'),
+    );
+    expect(ofKind(objects, 'ClusterRoleBinding')).toHaveLength(1);
+    expect(ofKind(objects, 'Role')).toHaveLength(1);
+    expect(environment(objects)).toMatchObject({ OPERATOR_NAMESPACE_SELECTOR: 'licensing=on' });
+    expect(environment(objects)).not.toHaveProperty('OPERATOR_WATCH_NAMESPACES');
+  });
+
+  it('asks for the right to reach servers through the API server only where they are reached that way', async () => {
+    const proxied = (objects: readonly Rendered[]) =>
+      JSON.stringify(ofKind(objects, 'Role')).includes('services/proxy');
+    expect(proxied(await render(tools.helm, 'licence-operator'))).toBe(false);
+    expect(proxied(await render(tools.helm, 'licence-operator', set('operator.serverAddress=apiserver-proxy')))).toBe(
+      true,
+    );
+  });
+
+  it('installs the committed definition, to stay when the release goes', async () => {
+    const [crd] = ofKind(await render(tools.helm, 'licence-operator'), 'CustomResourceDefinition');
+    const committed = parse(readFileSync('crds/licenceservers.yaml', 'utf8'));
+    expect(crd?.spec).toEqual(committed.spec);
+    expect(crd?.metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' });
+    const [loose] = ofKind(
+      await render(tools.helm, 'licence-operator', set('crds.keep=false')),
+      'CustomResourceDefinition',
+    );
+    expect(loose?.metadata.annotations).toBeUndefined();
+    expect(
+      ofKind(await render(tools.helm, 'licence-operator', set('crds.enabled=false')), 'CustomResourceDefinition'),
+    ).toEqual([]);
+  });
+
+  it('names images by tag and digest', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const objects = await render(
+      tools.helm,
+      'licence-operator',
+      set('image.repository=r.example/o', 'image.tag=1.2.3', `image.digest=${digest}`, 'serverImage.tag=9.9.9'),
+    );
+    expect(ofKind(objects, 'Deployment')[0]?.spec.template.spec.containers[0].image).toBe(
+      `r.example/o:1.2.3@${digest}`,
+    );
+    expect(environment(objects)).toMatchObject({ OPERATOR_SERVER_IMAGE: 'softonit/licence-server:9.9.9' });
+  });
+
+  it('makes monitoring objects only if their kinds exist or it is told to', async () => {
+    const kinds = ['ServiceMonitor', 'PrometheusRule'];
+    const made = async (args: readonly string[]) =>
+      (await render(tools.helm, 'licence-operator', args))
+        .map((object) => object.kind)
+        .filter((kind) => kinds.includes(kind))
+        .sort();
+    expect(await made([])).toEqual([]);
+    expect(await made(withMonitoring)).toEqual(['PrometheusRule', 'ServiceMonitor']);
+    expect(await made([...withMonitoring, ...set('monitoring.prometheusRule=Disabled')])).toEqual(['ServiceMonitor']);
+    expect(await made(set('monitoring.prometheusRule=Enabled'))).toEqual(['PrometheusRule']);
+  });
+
+  it('puts the published address before runbooks, and leaves the templates of alerts alone', async () => {
+    const objects = await render(tools.helm, 'licence-operator', [
+      ...withMonitoring,
+      ...set('monitoring.runbooksUrl=https://docs.example.org/runbooks/'),
+    ]);
+    const [rule] = ofKind(objects, 'PrometheusRule');
+    const alert = rule?.spec.groups[0].rules[0];
+    expect(alert.annotations.runbook_url).toBe('https://docs.example.org/runbooks/LicenceSeatsExhausted.md');
+    expect(alert.annotations.summary).toContain('{{ $labels.product }}');
+  });
+
+  it('carries dashboards as Grafana reads them', async () => {
+    const maps = ofKind(await render(tools.helm, 'licence-operator', withMonitoring), 'ConfigMap');
+    expect(maps.map((map) => map.metadata.labels?.grafana_dashboard)).toEqual(['1', '1']);
+    for (const map of maps) {
+      for (const text of Object.values<string>(map.data)) expect(JSON.parse(text).panels.length).toBeGreaterThan(5);
+    }
+  });
+
+  it('lets a drain take one of several pods, and does not stand in its way with one', async () => {
+    expect(ofKind(await render(tools.helm, 'licence-operator'), 'PodDisruptionBudget')).toEqual([]);
+    expect(ofKind(await render(tools.helm, 'licence-operator', set('replicas=2')), 'PodDisruptionBudget')).toHaveLength(
+      1,
+    );
+  });
+});
+
+describe('the alerts', () => {
+  it('are sound', async () => {
+    const file = `${chartPath('licence-operator')}/files/alerts.yaml`;
+    expect(await run(tools.promtool, ['check', 'rules', file])).toContain('SUCCESS');
+  });
+
+  it('fire when they should, and only then', async () => {
+    const file = `${chartPath('licence-operator')}/tests/alerts.test.yaml`;
+    expect(await run(tools.promtool, ['test', 'rules', file])).toContain('SUCCESS');
+  });
+});
