@@ -25,9 +25,9 @@ FROM scratch AS operator
 COPY --from=slim /slim /
 COPY --from=build /app/dist/operator /app/dist/operator
 COPY --from=build /app/compile-cache /app/compile-cache
-ENV PATH=/usr/local/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache
+ENV PATH=/usr/local/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache OPERATOR_LISTEN=0.0.0.0:8081
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8081
 ENTRYPOINT ["node", "/app/dist/operator/main.js"]
 
 # PostgreSQL without its just-in-time compiler (more than half of its size, useless for short queries) and without the Perl
