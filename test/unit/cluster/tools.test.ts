@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { ensureNodePrerequisites } from '../../../cluster/node.ts';
 import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
 import { ensureTools, kubernetesVersion } from '../../../cluster/tools.ts';
 
@@ -13,6 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.restoreAllMocks();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -30,6 +32,13 @@ it.runIf(process.platform === 'linux')('without Go it says what is missing, what
   await expect(attempt).rejects.toThrow(PrerequisiteMissing);
   await expect(attempt).rejects.toThrow(
     'Go is missing; it is needed to run a real Kubernetes API server (etcd is built from source): install Go 1.26 or newer',
+  );
+});
+
+it.runIf(process.platform === 'linux')('without root it says that a node needs it', async () => {
+  vi.spyOn(process, 'getuid').mockReturnValue(1000);
+  await expect(ensureNodePrerequisites()).rejects.toThrow(
+    'root is missing; it is needed to run pods on a node (namespaces, mounts, cgroups): run this as root',
   );
 });
 
