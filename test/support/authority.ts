@@ -1,0 +1,131 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Token } from '../../authority/access.ts';
+import { createAuthority } from '../../authority/app.ts';
+import { databaseTime } from '../../authority/database.ts';
+import { openSigningKeys, type SigningKeys } from '../../authority/signingKeys.ts';
+import { type ActivationRequest, activationRequestText, type IssuedKey } from '../../licence/authorityWire.ts';
+import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
+import { momentOf } from '../../licence/moment.ts';
+import { type Http, listenOn } from '../../runtime/httpShell.ts';
+import { createLog } from '../../runtime/log.ts';
+import { migrate } from '../../runtime/migrate.ts';
+import { repository } from './sources.ts';
+import { createTestDatabase } from './testDatabase.ts';
+
+/** A real authority on a database of its own; its clock can be moved. */
+export interface TestAuthority {
+  readonly http: Http;
+  readonly pool: pg.Pool;
+  readonly signingKeys: SigningKeys;
+  /** Moves its clock away from the database's, in ms. */
+  setAhead(ms: number): void;
+  /** Starts listening on loopback; on the port of the last time if there was one. Answers the base URL. */
+  open(): Promise<string>;
+  /** Stops listening; the database stays. */
+  shut(): Promise<void>;
+  /** A call with a token; answers status and body. */
+  call<T = Record<string, unknown>>(
+    method: 'GET' | 'POST' | 'PATCH',
+    url: string,
+    body?: unknown,
+    token?: string,
+  ): Promise<{ status: number; body: T }>;
+  issue(more?: Record<string, unknown>): Promise<IssuedKey>;
+  end(): Promise<void>;
+}
+
+export const tokens = { vendor: 'vendor-token', customer: 'customer-token', romashka: 'romashka-token' };
+const hash = (token: string) => createHash('sha256').update(token).digest();
+const accepted: Token[] = [
+  { role: 'vendor', hash: hash(tokens.vendor) },
+  { role: 'customer', hash: hash(tokens.customer) },
+  { role: 'customer', organisation: 'Romashka', hash: hash(tokens.romashka) },
+];
+
+const template = {
+  name: 'authority',
+  prepare: async (url: string) => {
+    await migrate({ connectionString: url }, join(repository, 'authority/migrations'));
+  },
+};
+
+export async function startAuthority(): Promise<TestAuthority> {
+  const database = await createTestDatabase(template);
+  const pool = new pg.Pool({ connectionString: database.url, max: 10 });
+  const dir = await mkdtemp(join(tmpdir(), 'authority-'));
+  const signingKeys = await openSigningKeys(dir, Date.now());
+  let aheadMs = 0;
+  let port = 0;
+  const build = () =>
+    createAuthority({
+      log: createLog('authority', 'silent'),
+      pool,
+      signingKeys,
+      readTokens: async () => accepted,
+      now: async (client) => (await databaseTime(client)) + aheadMs,
+    });
+  let http = build();
+  const call = async (method: 'GET' | 'POST' | 'PATCH', url: string, body?: unknown, token = tokens.vendor) => {
+    const answer = await http.inject({
+      method,
+      url,
+      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { payload: body as object }),
+    });
+    return { status: answer.statusCode, body: answer.json() };
+  };
+  return {
+    get http() {
+      return http;
+    },
+    pool,
+    signingKeys,
+    setAhead: (ms) => {
+      aheadMs = ms;
+    },
+    open: async () => {
+      const address = await listenOn(http, { host: '127.0.0.1', port });
+      port = Number(new URL(address).port);
+      return address;
+    },
+    shut: async () => {
+      await http.close();
+      http = build();
+    },
+    call,
+    issue: async (more = {}) => {
+      const request = { organisation: 'Romashka', product: 'erp', seatLimit: 50, ...more };
+      const { status, body } = await call('POST', '/v1/licences', request);
+      if (status !== 201) throw new Error(`not issued: ${JSON.stringify(body)}`);
+      return body;
+    },
+    end: async () => {
+      await http.close();
+      await pool.end();
+      await database.drop();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+/** A computer that activates keys: what a licence server sends, without the server. */
+export function createComputer() {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const raw = rawPublicKey(privateKey);
+  const fingerprint = fingerprintOf(raw);
+  const publicKey = raw.toString('base64url');
+  return {
+    fingerprint,
+    publicKey,
+    privateKey,
+    request: (key: string, sequence = 0, change: Partial<ActivationRequest> = {}): ActivationRequest => {
+      const unsigned = { key, fingerprint, publicKey, sequence, requestedAt: momentOf(Date.now()), ...change };
+      const signature = sign(null, Buffer.from(activationRequestText(unsigned)), privateKey).toString('base64url');
+      return { ...unsigned, signature, ...(change.signature === undefined ? {} : { signature: change.signature }) };
+    },
+  };
+}
