@@ -169,7 +169,7 @@ function fleet(): Dashboard {
             kind: 'stat',
             unit: 'short',
             width: 4,
-            queries: [{ expr: 'max(licence_operator_licence_servers{ready="true"})', legend: 'ready' }],
+            queries: [{ expr: 'max(licence_operator_licence_servers{ready="True"})', legend: 'ready' }],
           },
           {
             title: 'Not ready',
@@ -178,7 +178,9 @@ function fleet(): Dashboard {
             unit: 'short',
             width: 4,
             alarmAt: 1,
-            queries: [{ expr: 'max(licence_operator_licence_servers{ready="false"})', legend: 'not ready' }],
+            queries: [
+              { expr: 'sum(max by (ready) (licence_operator_licence_servers{ready!="True"}))', legend: 'not ready' },
+            ],
           },
           {
             title: 'Stale seats',

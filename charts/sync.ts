@@ -1,13 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { stringify } from 'yaml';
+import { rights } from '../operator/licenceServer/rights.ts';
 import { dashboards } from './dashboards.ts';
 
 const chart = fileURLToPath(new URL('licence-operator/', import.meta.url));
 const crds = fileURLToPath(new URL('../crds/licenceservers.yaml', import.meta.url));
 
+const rightsYaml = (): string =>
+  `# Made by "npm run charts" from operator/licenceServer/rights.ts; do not edit.\n${stringify(rights, { lineWidth: 0, aliasDuplicateObjects: false })}`;
+
 /** Files of the chart that are made from elsewhere in the project: path below the chart → text. Helm reads no other folder. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'files/licenceservers.yaml': readFileSync(crds, 'utf8'),
+  'files/rights.yaml': rightsYaml(),
   ...Object.fromEntries(Object.entries(dashboards()).map(([name, text]) => [`files/dashboards/${name}`, text])),
 });
 

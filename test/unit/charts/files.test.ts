@@ -113,3 +113,18 @@ describe('the rights in the chart', () => {
     }
   });
 });
+
+describe("the programs' settings", () => {
+  // Fixed by the chart, read from the cluster, or of use only outside of one.
+  const elsewhere = ['OPERATOR_LISTEN', 'OPERATOR_NAMESPACE', 'OPERATOR_CONTEXT'];
+  const settings = [...read('operator/main.ts').matchAll(/^ {2}(OPERATOR_[A-Z_]+|LOG_LEVEL):/gm)].map(
+    (match) => match[1] ?? '',
+  );
+
+  it('are found', () => expect(settings.length).toBeGreaterThan(8));
+
+  it.each(settings.filter((name) => !elsewhere.includes(name)))('%s is set by a value of the chart', (name) => {
+    const template = read('charts/licence-operator/templates/deployment.yaml');
+    expect(template).toMatch(new RegExp(`- name: ${name}\\n *value: \\{\\{.*\\}\\}`));
+  });
+});
