@@ -12,8 +12,9 @@ export interface Refusal {
 /** One or two sentences: what is wrong and what to do, in the person's language. */
 export function refusalText(refusal: Refusal, text: Text): string {
   if (refusal.status === 0) return text.t('problem.network');
-  const own = text.find(`problem.${refusal.reason}`) ?? text.find(`fault.${refusal.reason}`);
-  if (own !== undefined) return own.replace('{detail}', refusal.detail);
+  const values = { detail: refusal.detail };
+  const own = text.find(`problem.${refusal.reason}`, values) ?? text.find(`fault.${refusal.reason}`);
+  if (own !== undefined) return own;
   if (refusal.status === 401) return text.t('problem.Unauthorized');
   if (refusal.status === 403) return text.t('problem.Forbidden');
   if (refusal.status === 429) return text.t('problem.TooManyRequests');

@@ -14,7 +14,7 @@ export interface Text {
   /** The sentence of a key with its placeholders filled. */
   t<K extends TextKey>(key: K, ...args: TextArguments<K>): string;
   /** The sentence of a key that is put together at run time, or undefined where the dictionary has none. */
-  find(key: string): string | undefined;
+  find(key: string, values?: Readonly<Record<string, string>>): string | undefined;
   number(n: number): string;
   /** `14:05` */
   clock(at: string | number): string;
@@ -81,9 +81,9 @@ export function createText(language: Language, timeZone?: string, now = Date.now
         values,
       );
     },
-    find(key) {
+    find(key, values = {}) {
       const entry = Object.hasOwn(words, key) ? words[key as TextKey] : undefined;
-      return typeof entry === 'string' ? entry : undefined;
+      return typeof entry === 'string' ? fill(entry, values) : undefined;
     },
     number: (n) => numbers.format(n),
     clock: (at) => clock.format(of(at)),

@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { areaPath, type Box, niceMax, stepPath, valueTicks } from '../../../web/src/logic/chart.ts';
+import { periodNames, rangeOf } from '../../../web/src/logic/periods.ts';
+
+const box: Box = { width: 100, height: 50, from: 0, to: 1_000, max: 10 };
+
+describe('the chart', () => {
+  it('steps: a value holds until the next one, the last until the edge', () => {
+    const points = [
+      { at: 0, value: 0 },
+      { at: 500, value: 10 },
+    ];
+    expect(stepPath(points, box)).toBe('M0,50H50V0H100');
+    expect(areaPath(points, box)).toBe('M0,50H50V0H100V50H0Z');
+  });
+
+  it('draws nothing for no points', () => {
+    expect(stepPath([], box)).toBe('');
+    expect(areaPath([], box)).toBe('');
+  });
+
+  it('keeps a value above the top inside of the box', () => {
+    expect(stepPath([{ at: 0, value: 99 }], box)).toBe('M0,0H100');
+  });
+
+  it('has a round top at or above every count, and whole marks from 0 to it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_000_000 }), (value) => {
+        const max = niceMax(value);
+        expect(max).toBeGreaterThanOrEqual(value);
+        expect(max).toBeLessThanOrEqual(Math.max(1, value * 2));
+        const ticks = valueTicks(max);
+        expect(ticks[0]).toBe(0);
+        expect(ticks.at(-1)).toBe(max);
+        expect(ticks.every(Number.isInteger)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('a period', () => {
+  it.each(periodNames)('%s: whole steps, the present inside, no more points than a screen shows', (period) => {
+    const now = Date.parse('2026-11-24T12:34:56Z');
+    const { from, to, stepSeconds } = rangeOf(period, now);
+    expect(from % (stepSeconds * 1_000)).toBe(0);
+    expect(to).toBeGreaterThanOrEqual(now);
+    expect(to - now).toBeLessThan(stepSeconds * 1_000);
+    expect((to - from) / 1_000 / stepSeconds).toBeLessThanOrEqual(200);
+  });
+});

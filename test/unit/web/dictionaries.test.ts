@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { keyFaultReasons } from '../../../licence/keyFaults.ts';
+import { denialReasons, leaseModes } from '../../../licence/words.ts';
+import { dictionaries, languages } from '../../../web/src/text/text.ts';
+
+const placeholders = (sentence: string) => [...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
+const sentences = (entry: string | object): string[] => (typeof entry === 'string' ? [entry] : Object.values(entry));
+const { en, ru } = dictionaries;
+const keys = Object.keys(en) as (keyof typeof en)[];
+
+describe('the dictionaries', () => {
+  it('say the same keys in every language', () => {
+    for (const language of languages) expect(Object.keys(dictionaries[language]).sort()).toEqual([...keys].sort());
+  });
+
+  it('fill the same placeholders in every language and plural form', () => {
+    for (const key of keys) {
+      const expected = placeholders(sentences(en[key])[0] ?? '');
+      const all = languages.flatMap((language) => sentences(dictionaries[language][key]));
+      for (const sentence of all) expect(placeholders(sentence), sentence).toEqual(expected);
+    }
+  });
+
+  it('have every plural form that the language asks for', () => {
+    for (const language of languages) {
+      const forms = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+      for (const key of keys) {
+        const entry = dictionaries[language][key];
+        if (typeof entry !== 'string')
+          expect(Object.keys(entry).sort(), `${language} ${key}`).toEqual([...forms].sort());
+      }
+    }
+  });
+
+  it('are really Russian in Russian: no sentence was left in English', () => {
+    const names = new Set(['app.none', 'attention.trouble']);
+    const left = keys.filter((key) => !names.has(key) && sentences(ru[key]).some((s) => !/[а-яё]/i.test(s)));
+    expect(left).toEqual([]);
+  });
+
+  it('never spell the noun license', () => {
+    expect(keys.filter((key) => sentences(en[key]).some((s) => /licens(e|es)\b/i.test(s)))).toEqual([]);
+  });
+
+  it('explain every fault of a key, every denial and every kind of lease', () => {
+    const wanted = [
+      ...keyFaultReasons.map((r) => `fault.${r}`),
+      ...denialReasons.map((r) => `denial.${r}`),
+      ...leaseModes.map((m) => `seats.mode.${m}`),
+    ];
+    expect(wanted.filter((key) => !Object.hasOwn(en, key))).toEqual([]);
+  });
+
+  it('end every explanation of a fault with something to do or to know: two sentences', () => {
+    const short = keyFaultReasons.filter((r) => (en[`fault.${r}`].match(/[.!?](\s|$)/g) ?? []).length < 2);
+    expect(short).toEqual([]);
+  });
+});
