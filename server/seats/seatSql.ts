@@ -165,11 +165,17 @@ export interface ReportResult {
   readonly released: number;
 }
 
+/** `pools`: where seats came free. */
+export interface ReportBatchResult {
+  readonly results: readonly ReportResult[];
+  readonly pools: readonly { readonly poolId: number; readonly released: number; readonly reaped: number }[];
+}
+
 interface ReportRow {
   codes: string;
   ids: string;
   released: string;
-  reaped: number;
+  pools: string;
   o_now_ms: string;
 }
 
@@ -218,7 +224,7 @@ export async function reportBatch(
   ttlMs: number,
   reports: readonly Report[],
   now?: number,
-): Promise<{ readonly results: readonly ReportResult[]; readonly reaped: number }> {
+): Promise<ReportBatchResult> {
   const arrays = reportArrays(reports);
   const slots = arrays.sessions.some((s) => s.slot > 0);
   const { rows } = await client.query<ReportRow>({
@@ -246,7 +252,8 @@ export async function reportBatch(
     from = to;
     return result;
   });
-  return { results, reaped: row.reaped };
+  const pools = row.pools === '' ? [] : row.pools.split(',').map((p) => p.split(':').map(Number));
+  return { results, pools: pools.map(([poolId = 0, released = 0, reaped = 0]) => ({ poolId, released, reaped })) };
 }
 
 /** Plans must follow neither the statistics of a growing table nor the first parameters that came. */

@@ -13,7 +13,7 @@ CREATE TABLE pool (
   waiting      int NOT NULL DEFAULT 0,                            -- rows of waiter
   reserved     int[],                                             -- seats of each reservation, NULL: none
   reserved_used int[],                                            -- seats in use of each reservation
-  reservations jsonb,                                             -- what `reserved` was made from
+  reservations text,                                              -- what `reserved` was made from
   stale        int NOT NULL DEFAULT 0,                            -- as of the last sweep
   stale_since  timestamptz,
   holders_waiting int NOT NULL DEFAULT 0                          -- as of the last sweep

@@ -28,15 +28,16 @@ END $$;
 
 -- Full state of bases: the absent give their seats back, the present keep theirs or take one. Reports of one call succeed or fail
 -- together. A holder with a lease of its own (kind 0) stays leased and is renewed.
--- codes: G, R, D as in seat_batch; U = no such pool (p_pool 0); ids: lease ids of G and R, empty for the others; released: a number a report.
+-- codes: G, R, D as in seat_batch; U = no such pool (p_pool 0); ids: lease ids of G and R, empty for the others; released: a number a report;
+-- pools: pool:released:reaped of each pool where that was not nothing.
 CREATE FUNCTION report_batch(p_ttl_ms int, p_base text[], p_len int[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamptz,
-  OUT codes text, OUT ids text, OUT released text, OUT reaped int, OUT o_now_ms bigint) LANGUAGE plpgsql AS $$
+  OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint) LANGUAGE plpgsql AS $$
 DECLARE
   t timestamptz; n int; lo int := 1; hi int; v_pool smallint; v_out smallint[]; i int;
   code text[] := array_fill('U'::text, ARRAY[greatest(cardinality(p_holder), 1)]); lid text[] := array_fill(''::text, ARRAY[greatest(cardinality(p_holder), 1)]);
   gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; b record; rn text[]; v_released int; rel int[] := '{}';
 BEGIN
-  reaped := 0;
+  pools := '';
   PERFORM FROM pool p WHERE p.pool_id = ANY(p_pool) OR EXISTS (
       SELECT FROM unnest(p_base) u(b) JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= u.b || chr(31) AND l.holder < u.b || chr(32))
     ORDER BY p.pool_id FOR UPDATE;
@@ -57,7 +58,10 @@ BEGIN
       SELECT array_agg(o ORDER BY o) INTO at_o FROM unnest(at_o) o;
       SELECT * INTO b FROM seat_batch(v_pool, p_ttl_ms, h, coalesce(x, '{}'), k, CASE WHEN p_slot IS NULL THEN NULL ELSE sl END, NULL, NULL,
         gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now);
-      v_released := v_released + length(replace(b.r_codes, 'N', '')); reaped := reaped + b.o_reaped;
+      v_released := v_released + length(replace(b.r_codes, 'N', ''));
+      IF b.o_reaped > 0 OR b.r_codes LIKE '%X%' THEN
+        pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped;
+      END IF;
       rn := string_to_array(b.ids, ',');
       DECLARE next_rn int := 1;
       BEGIN
@@ -156,4 +160,18 @@ BEGIN
   FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
   UPDATE pool SET in_use = in_use - r.n, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
   RETURN r.n;
+END $$;
+
+-- Writes the counts that need a look at more than the pool: stale seats, and holders who were refused within the last minute and
+-- have no seat. One server at a time; the others have nothing to add.
+CREATE FUNCTION count_pools(p_after interval) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE t timestamptz := clock_timestamp(); x record;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(7227002) THEN RETURN; END IF;
+  FOR x IN SELECT q.pool_id, count(s.lease_id)::int AS n, min(s.last_at) + p_after AS since,
+                  (SELECT count(*)::int FROM denial d WHERE d.open AND d.product = q.product AND d.reason = 'SeatsExhausted' AND d.last_at > t - interval '1 min') AS w
+             FROM pool q LEFT JOIN stale_leases(p_after, t) s ON s.pool_id = q.pool_id GROUP BY q.pool_id, q.product ORDER BY q.pool_id LOOP
+    UPDATE pool p SET stale = x.n, stale_since = x.since, holders_waiting = x.w
+     WHERE p.pool_id = x.pool_id AND (p.stale, p.stale_since, p.holders_waiting) IS DISTINCT FROM (x.n, x.since, x.w);
+  END LOOP;
 END $$;

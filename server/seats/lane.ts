@@ -1,0 +1,167 @@
+/**
+ * Group commit: commands that arrive while a batch is in flight form the next batch. One batch at a time a lane, so that one
+ * transaction's commit is waited for once by all of its commands.
+ *
+ * A batch that fails is cut in halves until the bad command fails alone. A connection lost on the way is an unknown outcome:
+ * all commands of the batch are told so (and may be repeated, since check-outs are idempotent by holder).
+ */
+export interface Command {
+  /** Commands of one key in one batch are the same command, or one waits for the next batch. */
+  readonly key: string;
+  /** Whether `other`, of the same key, asks for the same, so that one answer serves both. */
+  same(other: this): boolean;
+  /** Those that asked the same and are answered by this one's result. */
+  twins?: this[];
+  /** How much of a batch it fills; default 1. */
+  readonly weight?: number;
+  fail(error: unknown): void;
+}
+
+/** Runs one batch on a session and answers each of its commands; answers commands that must go again (a busy row). */
+export type RunBatch<C extends Command, S> = (session: S, batch: readonly C[]) => Promise<readonly C[] | undefined>;
+
+/** Where sessions with the database come from. */
+export interface Sessions<S> {
+  acquire(): Promise<S>;
+  /** `broken`: it must not be used again. */
+  release(session: S, broken: boolean): void;
+}
+
+/** A fault of the way to the database, not of a command: the outcome is unknown. */
+export class StoreUnavailable extends Error {
+  constructor(cause: unknown) {
+    super('the store cannot be reached; whether the command took effect is unknown: repeat it', { cause });
+    this.name = 'StoreUnavailable';
+  }
+}
+
+/** Connection trouble, shutdown, full disk, too many connections, time-outs: worth telling the client to come again. */
+export function isUnavailable(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === '') return true; // the driver's own: connection terminated
+  return /^(08|53|57|25P0[23]|55P03|58|XX|E[A-Z]{3,})/.test(code);
+}
+
+/** Outcomes that a repetition settles: serialization and deadlock. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^40/.test(String(error.code));
+
+export interface LaneEvents {
+  /** A batch failed; `size` commands were in it. */
+  onTrouble?(error: unknown, size: number): void;
+}
+
+export class Lane<C extends Command, S> {
+  #queue: C[] = [];
+  #busy = false;
+  #planned = false;
+  #idle: (() => void)[] = [];
+  readonly #sessions: Sessions<S>;
+  readonly #run: RunBatch<C, S>;
+  readonly #most: number;
+  readonly #longest: number;
+  readonly #events: LaneEvents;
+
+  /** `most`: commands a batch; `longest`: commands that may wait before further ones are refused. */
+  constructor(sessions: Sessions<S>, run: RunBatch<C, S>, most: number, longest: number, events: LaneEvents = {}) {
+    this.#sessions = sessions;
+    this.#run = run;
+    this.#most = most;
+    this.#longest = longest;
+    this.#events = events;
+  }
+
+  /** Commands that wait. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  push(command: C): void {
+    if (this.#queue.length >= this.#longest) {
+      command.fail(new StoreUnavailable(new Error(`${this.#queue.length} commands wait already`)));
+      return;
+    }
+    this.#queue.push(command);
+    this.#plan();
+  }
+
+  /** Resolves when nothing waits or runs any more. */
+  drained(): Promise<void> {
+    if (!this.#busy && this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #plan(): void {
+    if (this.#busy || this.#planned || this.#queue.length === 0) return;
+    this.#planned = true;
+    // after this turn's other requests have been read, so that they share the batch
+    setImmediate(() => {
+      this.#planned = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#busy = true;
+    const batch = this.#take();
+    let session: S | undefined;
+    try {
+      session = await this.#sessions.acquire();
+      const again = await this.#attempt(session, batch);
+      this.#sessions.release(session, false);
+      if (again.length > 0) this.#queue.unshift(...again);
+    } catch (error) {
+      if (session !== undefined) this.#sessions.release(session, true);
+      this.#events.onTrouble?.(error, batch.length);
+      for (const command of batch)
+        failAll(command, error instanceof StoreUnavailable ? error : new StoreUnavailable(error));
+    }
+    this.#busy = false;
+    if (this.#queue.length > 0) this.#plan();
+    else for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** The next batch: distinct keys, in order; the same command twice becomes one. */
+  #take(): C[] {
+    const seen = new Map<string, C>();
+    const rest: C[] = [];
+    const queue = this.#queue;
+    let i = 0;
+    for (let filled = 0; i < queue.length && filled < this.#most; i++) {
+      const command = queue[i] as C;
+      filled += command.weight ?? 1;
+      const first = seen.get(command.key);
+      if (first === undefined) seen.set(command.key, command);
+      else if (first.same(command)) {
+        first.twins ??= [];
+        first.twins.push(command);
+      } else rest.push(command);
+    }
+    this.#queue = rest.length > 0 ? rest.concat(queue.slice(i)) : i === queue.length ? [] : queue.slice(i);
+    return [...seen.values()];
+  }
+
+  /** Answers every command of the batch, or throws when the session is of no use any more. */
+  async #attempt(session: S, batch: readonly C[], tries = 0): Promise<C[]> {
+    try {
+      return [...((await this.#run(session, batch)) ?? [])];
+    } catch (error) {
+      if (isPassing(error) && tries < 3) return this.#attempt(session, batch, tries + 1);
+      if (isUnavailable(error)) throw error;
+      this.#events.onTrouble?.(error, batch.length);
+      const [only] = batch;
+      if (batch.length === 1 && only) {
+        failAll(only, error);
+        return [];
+      }
+      const half = batch.length >> 1;
+      const first = await this.#attempt(session, batch.slice(0, half));
+      return [...first, ...(await this.#attempt(session, batch.slice(half)))];
+    }
+  }
+}
+
+function failAll<C extends Command>(command: C, error: unknown): void {
+  command.fail(error);
+  for (const twin of command.twins ?? []) twin.fail(error);
+}

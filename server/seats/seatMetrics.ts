@@ -1,0 +1,73 @@
+import type { DenialReason, ReleaseCause } from '../../licence/words.ts';
+import type { Counter, Histogram, Metrics } from '../../runtime/metrics.ts';
+
+/** One counter with its labels already chosen: counting costs no look-up. */
+type Count = Counter.Internal;
+
+/** The metrics of seats that are counted as things happen; gauges are read from the pools at each scrape (seatGauges.ts). */
+export class SeatMetrics {
+  readonly #checkouts: Counter<'product' | 'outcome' | 'reason'>;
+  readonly #releases: Counter<'product' | 'cause'>;
+  readonly #heartbeats: Counter<'outcome'>;
+  readonly #unmet: Counter<'product'>;
+  readonly #errors: Counter<'op'>;
+  readonly #duration: Histogram<string>;
+  readonly #known = new Map<string, Count>();
+
+  constructor(metrics: Metrics) {
+    this.#checkouts = metrics.counter('licence_checkouts_total', 'Check-outs by outcome (granted, renewed, denied).', [
+      'product',
+      'outcome',
+      'reason',
+    ]);
+    this.#releases = metrics.counter('licence_releases_total', 'Seats given back, by cause.', ['product', 'cause']);
+    this.#heartbeats = metrics.counter('licence_heartbeats_total', 'Renewals by outcome (renewed, lost).', ['outcome']);
+    this.#unmet = metrics.counter(
+      'licence_unmet_demand_total',
+      'Holders that were refused for want of a seat and had none a minute later; retries do not count.',
+      ['product'],
+    );
+    this.#errors = metrics.counter('licence_store_errors_total', 'Work that the database did not do.', ['op']);
+    this.#duration = metrics.histogram(
+      'licence_checkout_duration_seconds',
+      'From a check-out request to its answer, waiting in the queue excluded.',
+      [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    );
+    for (const outcome of ['renewed', 'lost']) this.#heartbeats.inc({ outcome }, 0);
+  }
+
+  /** Shows a product's series at zero before anything has happened. */
+  introduce(product: string): void {
+    for (const outcome of ['granted', 'renewed']) this.#checkouts.inc({ product, outcome, reason: '' }, 0);
+    this.#checkouts.inc({ product, outcome: 'denied', reason: 'SeatsExhausted' }, 0);
+    this.#unmet.inc({ product }, 0);
+    for (const cause of ['holder', 'expired', 'report', 'roll', 'admin']) this.#releases.inc({ product, cause }, 0);
+  }
+
+  checkedOut(product: string, outcome: 'granted' | 'renewed' | 'denied', reason: DenialReason | ''): void {
+    this.#count(`c${product}/${outcome}/${reason}`, () => this.#checkouts.labels({ product, outcome, reason })).inc(1);
+  }
+  took(seconds: number): void {
+    this.#duration.observe(seconds);
+  }
+  heartbeats(outcome: 'renewed' | 'lost', n: number): void {
+    this.#count(`h${outcome}`, () => this.#heartbeats.labels({ outcome })).inc(n);
+  }
+  released(product: string, cause: ReleaseCause, n: number): void {
+    if (n > 0) this.#count(`r${product}/${cause}`, () => this.#releases.labels({ product, cause })).inc(n);
+  }
+  unmet(product: string, n: number): void {
+    this.#unmet.inc({ product }, n);
+  }
+  storeError(op: string): void {
+    this.#errors.inc({ op });
+  }
+
+  #count(key: string, make: () => Count): Count {
+    const known = this.#known.get(key);
+    if (known) return known;
+    const made = make();
+    this.#known.set(key, made);
+    return made;
+  }
+}

@@ -1,0 +1,402 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import type { ClearingStatus } from '../../licence/serverStatus.ts';
+import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { DatabaseSessions } from '../db/sessions.ts';
+import { Denials } from './denials.ts';
+import type { ProductEntitlement } from './entitlement.ts';
+import { nextExpiryAt, refreshed } from './entitlement.ts';
+import type { HolderKey } from './holderKey.ts';
+import { isUnavailable, type Lane, StoreUnavailable } from './lane.ts';
+import { newLeaseId, poolOf } from './leaseId.ts';
+import { type PoolInfo, savePools } from './pools.ts';
+import { createReportLane, ReportCommand } from './reportLane.ts';
+import type { Reservation } from './reservations.ts';
+import {
+  type ClaimResult,
+  createHeartbeatLane,
+  createSeatLane,
+  type Heartbeat,
+  HeartbeatCommand,
+  SeatCommand,
+} from './seatLane.ts';
+import type { SeatMetrics } from './seatMetrics.ts';
+import { type Client, quickSetup, type ReportResult, type SeatBatchResult, sessionSetup } from './seatSql.ts';
+import { WaitingRoom } from './waitingRoom.ts';
+
+/** `start`: clear at every start; `never`; or once for the given id. */
+export type ClearPolicy = 'start' | 'never' | { readonly once: string };
+
+export interface StoreOptions {
+  readonly connection: pg.ClientConfig;
+  readonly leaseMs: number;
+  readonly staleAfterMs: number;
+  readonly reservations: readonly Reservation[];
+  readonly log: Logger;
+  readonly metrics: SeatMetrics;
+}
+
+export interface SessionToReport {
+  readonly product: string;
+  readonly holder: HolderKey;
+}
+
+interface OpenPool {
+  info: PoolInfo;
+  readonly lane: Lane<SeatCommand, pg.Client>;
+}
+
+const tickMs = 2_000;
+/** A holder in the queue keeps its place this long after it last asked. */
+export const queueMs = 15_000;
+
+/**
+ * The seats of this server: check-outs, heartbeats, releases and reports go through lanes into the database, which holds
+ * the truth; a tick every two seconds keeps the clock's watch, tidies and counts. Any number of servers may share a database.
+ */
+export class SeatStore {
+  readonly denials = new Denials();
+  readonly waitingRoom = new WaitingRoom(queueMs / 3);
+  /** For everything that is not on the hot path. */
+  readonly db: pg.Pool;
+  readonly leaseMs: number;
+  readonly staleAfterMs: number;
+  readonly #log: Logger;
+  readonly #metrics: SeatMetrics;
+  readonly #reservations: readonly Reservation[];
+  readonly #seats: DatabaseSessions;
+  readonly #quick: DatabaseSessions;
+  readonly #heartbeats: Lane<HeartbeatCommand, pg.Client>;
+  readonly #reports: Lane<ReportCommand, pg.Client>;
+  readonly #lanes = new Map<number, Lane<SeatCommand, pg.Client>>();
+  readonly #replica = randomUUID();
+  #pools = new Map<string, OpenPool>();
+  #ticker: NodeJS.Timeout | undefined;
+  #ticking: Promise<void> = Promise.resolve();
+  #expiry: NodeJS.Timeout | undefined;
+  #entitlements: readonly ProductEntitlement[] = [];
+  #tickedAt = 0;
+  #failedAt = 0;
+  #workedAt = 0;
+  #fault = '';
+  #stopped = false;
+
+  constructor(options: StoreOptions) {
+    this.leaseMs = options.leaseMs;
+    this.staleAfterMs = options.staleAfterMs;
+    this.#log = options.log;
+    this.#metrics = options.metrics;
+    this.#reservations = options.reservations;
+    this.#seats = new DatabaseSessions(options.connection, sessionSetup, 4);
+    this.#quick = new DatabaseSessions(options.connection, quickSetup, 2);
+    this.db = new pg.Pool({ connectionTimeoutMillis: 5_000, ...options.connection, max: 4 });
+    this.db.on('error', () => {}); // an idle one was lost: the next query takes another
+    this.db.on('connect', (client) => {
+      client.query("SET statement_timeout='8s'; SET lock_timeout='4s'; SET timezone='UTC'").catch(() => {});
+    });
+    this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'));
+    this.#reports = createReportLane(
+      this.#quick,
+      this.#seats,
+      this.leaseMs,
+      (result) => this.#reported(result),
+      this.#events('report'),
+    );
+  }
+
+  /** The first tick (which freezes expiry for one lease time unless other servers are alive), and the clearing. */
+  async start(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
+    await this.#tick(true);
+    const clearing = await this.#clearAtStart(policy);
+    this.#ticker = setInterval(() => {
+      this.#ticking = this.#ticking.then(() => this.#tick(false)).catch((error) => this.#troubled('tick', error));
+    }, tickMs);
+    return clearing;
+  }
+
+  /** Answers what is under way, then closes. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#ticker);
+    clearTimeout(this.#expiry);
+    this.waitingRoom.close();
+    await this.#ticking;
+    await Promise.all([...this.#lanes.values(), this.#heartbeats, this.#reports].map((lane) => lane.drained()));
+    try {
+      await this.denials.flush(this.db);
+      await this.db.query('DELETE FROM replica WHERE replica_id = $1', [this.#replica]);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'last notes could not be stored');
+    }
+    await Promise.all([this.#seats.end(), this.#quick.end(), this.db.end()]);
+  }
+
+  /** What is wrong with the database or its disk, in one sentence; undefined while it works. */
+  trouble(): string | undefined {
+    const now = Date.now();
+    if (now - this.#tickedAt > 15_000)
+      return `the database has not answered for ${Math.round((now - this.#tickedAt) / 1000)} s: ${this.#fault}`;
+    if (this.#failedAt > this.#workedAt && now - this.#failedAt < 15_000)
+      return `the database refuses work: ${this.#fault}`;
+    return undefined;
+  }
+
+  /** New limits count for every check-out that comes after. Licences that expire later are taken off by a timer. */
+  async setEntitlements(entitlements: readonly ProductEntitlement[]): Promise<void> {
+    const now = Date.now();
+    const current = refreshed(entitlements, now);
+    const pools = await this.transaction((tx) => savePools(tx, current, this.#reservations, this.leaseMs));
+    this.#entitlements = current;
+    const open = new Map<string, OpenPool>();
+    for (const info of pools) {
+      const lane = this.#lanes.get(info.poolId) ?? this.#openLane(info);
+      this.#lanes.set(info.poolId, lane);
+      open.set(info.product, { info, lane });
+    }
+    this.#pools = open;
+    clearTimeout(this.#expiry);
+    const next = nextExpiryAt(current, now);
+    if (next === undefined || this.#stopped) return;
+    // timers hold no more than 24 days
+    this.#expiry = setTimeout(() => this.#refresh(), Math.min(next - now + 1, 86_400_000));
+  }
+
+  pool(product: string): PoolInfo | undefined {
+    return this.#pools.get(product)?.info;
+  }
+  pools(): PoolInfo[] {
+    return [...this.#pools.values()].map((p) => p.info);
+  }
+
+  /** Takes a seat for a holder, or renews the one it has. `queues`: if refused, it takes a place in the queue. */
+  checkOut(
+    pool: PoolInfo,
+    holder: HolderKey,
+    mode: LeaseMode,
+    queues: boolean,
+    subject: string | undefined,
+    done: (result: ClaimResult) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    const lane = this.#lanes.get(pool.poolId);
+    if (lane === undefined) throw new Error(`no lane for ${pool.product}`);
+    const slot = pool.reservations.length === 0 ? 0 : pool.slotOf(holder);
+    const claim = { holder, leaseId: newLeaseId(pool.poolId), mode, slot, queueMs: queues ? queueMs : 0, subject };
+    lane.push(SeatCommand.claim(claim, done, fail));
+  }
+
+  heartbeat(
+    leaseIds: readonly string[],
+    done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    this.#heartbeats.push(new HeartbeatCommand(leaseIds, done, fail));
+  }
+
+  /** Gives a seat back; resolves to whether it was held. */
+  release(leaseId: string, cause: ReleaseCause): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const poolId = poolOf(leaseId);
+      const lane = this.#lanes.get(poolId);
+      if (lane === undefined) {
+        // of a product whose keys are gone: its seats can still be given back
+        this.#openForRelease(poolId).then((found) => {
+          if (found) this.release(leaseId, cause).then(resolve, reject);
+          else resolve(false);
+        }, reject);
+        return;
+      }
+      const done = (held: boolean) => {
+        if (held) this.#metrics.released(this.#productOf(poolId), cause, 1);
+        resolve(held);
+      };
+      lane.push(SeatCommand.release({ leaseId, cause }, done, reject));
+    });
+  }
+
+  /** Sets the full state of a base. */
+  report(base: string, sessions: readonly SessionToReport[]): Promise<ReportResult> {
+    return new Promise((resolve, reject) => {
+      const rows = sessions.map(({ product, holder }) => {
+        const pool = this.#pools.get(product)?.info;
+        const poolId = pool?.poolId ?? 0;
+        return { poolId, holder, leaseId: newLeaseId(poolId), slot: pool?.slotOf(holder) ?? 0 };
+      });
+      this.#reports.push(new ReportCommand({ base, sessions: rows }, resolve, reject));
+    });
+  }
+
+  /** Gives all stale seats back in place; answers how many. */
+  releaseStale(product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {
+    return this.#clear(this.db, product, cause);
+  }
+
+  noteDenial(product: string, holder: HolderKey, reason: DenialReason): void {
+    this.denials.note(product, holder, reason, Date.now());
+  }
+
+  /** Runs work in one transaction; it is undone if the work throws. */
+  async transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.db.connect();
+    let broken: unknown;
+    try {
+      await client.query('BEGIN');
+      const result = await work(client);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      broken = error;
+      await client.query('ROLLBACK').then(
+        () => {
+          broken = undefined;
+        },
+        () => {},
+      );
+      throw error;
+    } finally {
+      client.release(broken !== undefined);
+    }
+  }
+
+  /** Counts stale seats and waiting holders anew, so that counters read after it are true. */
+  async count(): Promise<void> {
+    await this.denials.flush(this.db);
+    await this.db.query("SELECT count_pools($1 * interval '1 ms')", [this.staleAfterMs]);
+  }
+
+  #refresh(): void {
+    this.setEntitlements(this.#entitlements).catch((error) => {
+      this.#troubled('entitlements', error);
+      if (!this.#stopped) this.#expiry = setTimeout(() => this.#refresh(), 5_000);
+    });
+  }
+
+  #productOf(poolId: number): string {
+    for (const { info } of this.#pools.values()) if (info.poolId === poolId) return info.product;
+    return '';
+  }
+
+  #openLane(info: { poolId: number; product: string }): Lane<SeatCommand, pg.Client> {
+    const told = (result: SeatBatchResult) => {
+      this.#workedAt = Date.now();
+      if (result.reaped > 0) this.#metrics.released(info.product, 'expired', result.reaped);
+      if (result.seatLimit > result.inUse) this.waitingRoom.poke(info.poolId, result.seatLimit - result.inUse);
+    };
+    return createSeatLane(this.#seats, info.poolId, this.leaseMs, told, this.#events('seats'));
+  }
+
+  async #openForRelease(poolId: number): Promise<boolean> {
+    const { rows } = await this.db.query<{ product: string }>('SELECT product FROM pool WHERE pool_id = $1', [poolId]);
+    const product = rows[0]?.product;
+    if (product === undefined) return false;
+    if (!this.#lanes.has(poolId)) this.#lanes.set(poolId, this.#openLane({ poolId, product }));
+    return true;
+  }
+
+  #reported({ pools }: ReportBatchResult): void {
+    this.#workedAt = Date.now();
+    for (const { poolId, released, reaped } of pools) {
+      const product = this.#productOf(poolId);
+      this.#metrics.released(product, 'report', released);
+      this.#metrics.released(product, 'expired', reaped);
+      this.waitingRoom.poke(poolId, released + reaped);
+    }
+  }
+
+  #events(op: string) {
+    return { onTrouble: (error: unknown, size: number) => this.#troubled(op, error, size) };
+  }
+
+  #troubled(op: string, error: unknown, size = 1): void {
+    this.#metrics.storeError(op);
+    if (isUnavailable(error) || error instanceof StoreUnavailable) {
+      this.#failedAt = Date.now();
+      const cause = error instanceof StoreUnavailable ? error.cause : error;
+      this.#fault = cause instanceof Error ? cause.message : String(cause);
+    }
+    this.#log.warn({ err: error, op, size }, 'the database did not do its work');
+  }
+
+  async #tick(start: boolean): Promise<void> {
+    const { rows } = await this.db.query<{ gap_ms: string; froze: boolean }>('SELECT * FROM tick($1, $2, $3, NULL)', [
+      this.#replica,
+      this.leaseMs,
+      start,
+    ]);
+    this.#tickedAt = Date.now();
+    if (rows[0]?.froze) this.#log.info({ gapMs: Number(rows[0].gap_ms) }, 'nothing expires for one lease time');
+    if (start) return;
+    await this.count();
+    const due = await this.db.query<{ pool_id: number; product: string }>(
+      'SELECT pool_id, product FROM pool WHERE next_expiry <= clock_timestamp() AND frozen_until <= clock_timestamp()',
+    );
+    for (const { pool_id, product } of due.rows) {
+      const reaped = await this.db.query<{ n: number }>('SELECT reap($1, NULL) AS n', [pool_id]);
+      const n = reaped.rows[0]?.n ?? 0;
+      if (n > 0) this.#metrics.released(product, 'expired', n);
+    }
+    for (const [product, n] of await this.denials.settle(this.db)) this.#metrics.unmet(product, n);
+    // an empty batch takes those out of the queue who no longer ask
+    const queues = await this.db.query<{ pool_id: number; free: number }>(
+      `SELECT p.pool_id, b.o_limit - b.o_in_use AS free FROM pool p,
+       LATERAL seat_batch(p.pool_id, 1000, '{}', '{}', '{}', NULL, NULL, NULL, '{}', '{}', false, NULL) b WHERE p.waiting > 0`,
+    );
+    for (const row of queues.rows) this.waitingRoom.poke(row.pool_id, row.free);
+  }
+
+  async #clear(client: Client, product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {
+    const { rows } = await client.query<{ stale_before: number; cleared: number; kept: number; products: string }>(
+      "SELECT * FROM clear_stale($1 * interval '1 ms', $2, $3, NULL)",
+      [this.staleAfterMs, product ?? null, cause === 'admin' ? 'A' : 'R'],
+    );
+    const row = rows[0];
+    if (row === undefined) throw new Error('clear_stale answered no row');
+    for (const part of row.products.split(',')) {
+      const at = part.lastIndexOf('=');
+      if (at > 0) this.#metrics.released(part.slice(0, at), cause, Number(part.slice(at + 1)));
+    }
+    for (const { info } of this.#pools.values()) this.waitingRoom.poke(info.poolId, row.cleared);
+    return { before: row.stale_before, released: row.cleared, kept: row.kept };
+  }
+
+  async #clearAtStart(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
+    if (policy === 'never') return undefined;
+    const id = policy === 'start' ? `start:${new Date().toISOString()}` : policy.once;
+    return this.transaction(async (tx) => {
+      await tx.query('LOCK TABLE clearing IN EXCLUSIVE MODE'); // of two servers that start together one clears
+      const known = await tx.query<ClearingRow>('SELECT * FROM clearing WHERE id = $1', [id]);
+      if (known.rows[0]) return clearingOf(known.rows[0]);
+      const done = await this.#clear(tx, undefined, 'roll');
+      const { rows } = await tx.query<ClearingRow>(
+        'INSERT INTO clearing (id, at, stale_before, cleared, kept) VALUES ($1, clock_timestamp(), $2, $3, $4) RETURNING *',
+        [id, done.before, done.released, done.kept],
+      );
+      this.#log.info({ id, ...done }, 'stale seats cleared at start');
+      return rows[0] && clearingOf(rows[0]);
+    });
+  }
+}
+
+/** A clearing of stale seats in numbers. */
+export interface Cleared {
+  readonly before: number;
+  readonly released: number;
+  readonly kept: number;
+}
+
+interface ClearingRow {
+  id: string;
+  at: Date;
+  stale_before: number;
+  cleared: number;
+  kept: number;
+}
+
+const clearingOf = (row: ClearingRow): ClearingStatus => ({
+  id: row.id,
+  at: row.at.toISOString(),
+  staleBefore: row.stale_before,
+  cleared: row.cleared,
+  kept: row.kept,
+});
