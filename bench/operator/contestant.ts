@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { cached, keyOf } from '../../cluster/cache.ts';
+import { type Daemon, freePort, run, startDaemon } from '../../cluster/process.ts';
+import { operatorNamespace } from './fixture.ts';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const image = 'localhost/licence-server:dev';
+
+/** `ours` runs the bundle, `source` the sources as they stand, `theirs` the yardstick written with controller-runtime. */
+export const contestants = ['ours', 'source', 'theirs'] as const;
+export type Contestant = (typeof contestants)[number];
+
+export interface Launch {
+  readonly contestant: Contestant;
+  readonly kubeconfig: string;
+  readonly workers: number;
+  readonly logFile: string;
+  /** Directory for a CPU profile, if one is wanted (not of `theirs`). */
+  readonly profile?: string | undefined;
+}
+
+/** A running operator: its process, and where its metrics are. */
+export interface Running {
+  readonly daemon: Daemon;
+  readonly metricsUrl: string;
+  readonly startedAt: number;
+}
+
+/** What has to be there before `launch`: the bundle, the Go program. Answers at once when nothing has changed. */
+export async function build(contestant: Contestant): Promise<string> {
+  if (contestant === 'theirs') return buildPeer();
+  const bundle = here('../../dist/operator/main.js');
+  if (contestant === 'ours') {
+    await run(process.execPath, [here('../../build.ts')], { cwd: here('../../') });
+    if (!existsSync(bundle)) throw new Error(`the build left no ${bundle}`);
+    return bundle;
+  }
+  return here('../../operator/main.ts');
+}
+
+async function buildPeer(): Promise<string> {
+  const module = here('controller-runtime');
+  const sources = await run('sh', ['-c', 'cat go.mod go.sum *.go'], { cwd: module });
+  const dir = await cached('controller-runtime-peer', keyOf(sources, process.arch), async (draft) => {
+    const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', join(draft, 'operator'), '.'];
+    await run('go', args, { cwd: module, env: { CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-buildvcs=false' } });
+  });
+  return join(dir, 'operator');
+}
+
+/** Starts an operator; it may not be ready yet. */
+export async function launch(program: string, options: Launch): Promise<Running> {
+  const port = await freePort();
+  const address = `127.0.0.1:${port}`;
+  const startedAt = Date.now();
+  const daemon = await (options.contestant === 'theirs'
+    ? startDaemon(
+        'controller-runtime',
+        program,
+        [
+          ...['--metrics-bind-address', address, '--namespace', operatorNamespace],
+          ...['--server-image', image, '--workers', String(options.workers)],
+        ],
+        { logFile: options.logFile, env: { KUBECONFIG: options.kubeconfig } },
+      )
+    : startDaemon(
+        'operator',
+        process.execPath,
+        [
+          ...['--import', pathToFileURL(here('clusterNames.mjs')).href],
+          ...(options.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', options.profile]),
+          program,
+        ],
+        {
+          logFile: options.logFile,
+          env: {
+            KUBECONFIG: options.kubeconfig,
+            OPERATOR_LISTEN: address,
+            OPERATOR_NAMESPACE: operatorNamespace,
+            OPERATOR_SERVER_IMAGE: image,
+            OPERATOR_WORKERS: String(options.workers),
+            OPERATOR_SERVER_ADDRESS: 'service',
+          },
+        },
+      ));
+  return { daemon, metricsUrl: `http://${address}/metrics`, startedAt };
+}
+
+/** What an operator's metrics tell, under the names that controller-runtime gave them. */
+export interface Reading {
+  readonly reconciles: number;
+  readonly failures: number;
+  readonly queued: number;
+  readonly active: number;
+  readonly leads: boolean;
+}
+
+/** @throws while it does not answer */
+export async function readMetrics(url: string): Promise<Reading> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const sums = new Map<string, number>();
+  for (const line of (await answer.text()).split('\n')) {
+    const [, name, labels = '', value] = /^([a-z_]+)(\{.*\})? (\S+)$/.exec(line) ?? [];
+    if (name === undefined) continue;
+    sums.set(name, (sums.get(name) ?? 0) + Number(value));
+    if (name === 'controller_runtime_reconcile_total' && labels.includes('result="error"')) {
+      sums.set('failures', (sums.get('failures') ?? 0) + Number(value));
+    }
+  }
+  const sum = (name: string) => sums.get(name) ?? 0;
+  return {
+    reconciles: sum('controller_runtime_reconcile_total'),
+    failures: sum('failures'),
+    queued: sum('workqueue_depth'),
+    active: sum('controller_runtime_active_workers'),
+    leads: sum('leader_election_master_status') > 0,
+  };
+}

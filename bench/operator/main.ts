@@ -1,0 +1,135 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { run } from '../../cluster/process.ts';
+import { build, type Contestant, contestants } from './contestant.ts';
+import { callsMarkdownOf, markdownOf, tableOf } from './report.ts';
+import { type Measures, runScenario } from './scenario.ts';
+
+// `npm run bench:operator`: the operator beside one written with controller-runtime, turn by turn, each run on a new control plane.
+// What is measured and why it is fair: README.md beside this file.
+
+const whole = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be a whole number from 1');
+  return value;
+};
+const wholes = (text: string): number[] => text.split(',').map(whole);
+const names = (text: string): Contestant[] =>
+  text.split(',').map((name) => {
+    const known = contestants.find((c) => c === name);
+    if (known === undefined) throw new InvalidArgumentError(`must be of ${contestants.join(', ')}`);
+    return known;
+  });
+
+const options = new Command('bench:operator')
+  .option('--size <n,…>', 'how many LicenceServers are created at once', wholes, [1000, 5000])
+  .option('--rounds <n>', 'runs of each contestant; the median counts', whole, 3)
+  .option('--steady <seconds>', 'how long nothing is done', whole, 60)
+  .option('--workers <n>', 'reconciles at a time', whole, 4)
+  .option('--budget <minutes>', 'no new run starts after this time', whole, 60)
+  .option('--only <names>', 'contestants: ours, source, theirs', names, ['ours', 'theirs'] satisfies Contestant[])
+  .option('--profile <dir>', 'writes a CPU profile of ours')
+  .option('--logs <dir>', "keeps the operators' logs")
+  .option('--no-results', 'prints only')
+  .parse()
+  .opts<{
+    size: number[];
+    rounds: number;
+    steady: number;
+    workers: number;
+    budget: number;
+    only: Contestant[];
+    profile?: string;
+    logs?: string;
+    results: boolean;
+  }>();
+
+const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+for (const dir of [options.logs, options.profile]) if (dir !== undefined) mkdirSync(dir, { recursive: true });
+const endsAt = Date.now() + options.budget * 60_000;
+
+const programs = new Map<Contestant, string>();
+for (const contestant of options.only) {
+  say(`building ${contestant}`);
+  programs.set(contestant, await build(contestant));
+}
+
+const runs: Measures[] = [];
+for (const size of options.size) {
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const contestant of options.only) {
+      if (Date.now() > endsAt) {
+        say(`out of time: ${contestant}, size ${size}, round ${round} is left out`);
+        continue;
+      }
+      const name = `${contestant}, size ${size}, round ${round} of ${options.rounds}`;
+      const measures = await runScenario({
+        contestant,
+        program: programs.get(contestant) ?? '',
+        size,
+        workers: options.workers,
+        steadySeconds: options.steady,
+        profile: contestant === 'theirs' ? undefined : options.profile,
+        logs: options.logs,
+        onStep: (step) => say(`${name}: ${step}`),
+      });
+      runs.push(measures);
+      say(`${name}: applied in ${(measures.appliedMs / 1000).toFixed(1)} s`);
+    }
+  }
+}
+
+const { stdout: commit } = await gitHead();
+const machine = `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${load()}`;
+const sections = options.size.flatMap((size) => {
+  const ofSize = runs.filter((m) => m.size === size);
+  const present = options.only.filter((c) => ofSize.some((m) => m.contestant === c));
+  if (present.length === 0) return [];
+  const count = Math.max(...present.map((c) => ofSize.filter((m) => m.contestant === c).length));
+  const title = `${size} at once, median of ${count}`;
+  return [
+    markdownOf(title, present, tableOf(present, ofSize)),
+    callsMarkdownOf('calls a server', present, ofSize, (m) => m.calls),
+    callsMarkdownOf('calls of a restart a server', present, ofSize, (m) => m.restartCalls),
+  ];
+});
+for (const section of sections) console.log(`\n${section}`);
+
+if (options.results && runs.length > 0) {
+  const dir = fileURLToPath(new URL('results', import.meta.url));
+  mkdirSync(dir, { recursive: true });
+  const at = new Date().toISOString();
+  const name = join(dir, `${at.slice(0, 19).replaceAll(':', '')}-${options.size.join('-')}`);
+  const head = [`# Operator at scale, ${at.slice(0, 10)}`, `Commit ${commit} · ${machine}`, ratioNote()];
+  writeFileSync(`${name}.md`, `${[...head, ...sections].join('\n\n')}\n`);
+  writeFileSync(`${name}.json`, `${JSON.stringify({ at, commit, machine, options: shownOptions(), runs }, null, 1)}\n`);
+  say(`kept as ${name}.{md,json}`);
+}
+
+async function gitHead(): Promise<{ stdout: string }> {
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  const head = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd }).catch(() => 'unknown');
+  const changed = await run('git', ['status', '--porcelain', '--', 'operator', 'runtime'], { cwd }).catch(() => '');
+  return { stdout: `${head.trim()}${changed.trim() === '' ? '' : ' with uncommitted changes'}` };
+}
+
+/** A figure from a machine that others use too is worth less; the load says so. */
+function load(): string {
+  try {
+    return `load ${readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 3).join(' ')}`;
+  } catch {
+    return 'load unknown';
+  }
+}
+
+function ratioNote(): string {
+  return 'Absolute times are of this machine at this hour; the ratios within one run count.';
+}
+
+function shownOptions(): unknown {
+  const { size, rounds, steady, workers } = options;
+  return { size, rounds, steady, workers };
+}

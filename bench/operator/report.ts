@@ -1,0 +1,95 @@
+import type { Contestant } from './contestant.ts';
+import type { Measures } from './scenario.ts';
+
+/** What a table says: a row a measure, a column a contestant, and the ratio of the first two. */
+export interface Row {
+  readonly what: string;
+  readonly unit: string;
+  readonly values: readonly number[];
+  /** First divided by second; absent where nothing is compared. */
+  readonly ratio?: number | undefined;
+}
+
+const seconds = (ms: number) => ms / 1000;
+
+const rows: readonly (readonly [string, string, (m: Measures) => number])[] = [
+  ['created at once → every child applied', 's', (m) => seconds(m.appliedMs)],
+  ['created at once → every status written', 's', (m) => seconds(m.settledMs)],
+  ['servers a second', '/s', (m) => m.size / seconds(m.appliedMs)],
+  ['API calls a server', '', (m) => m.callsPerServer],
+  ['of them writes', '', (m) => m.writesPerServer],
+  ['reconciles a server', '', (m) => m.reconcilesPerServer],
+  ['API calls a reconcile', '', (m) => m.callsPerReconcile],
+  ['failed reconciles', '', (m) => m.failures],
+  ['edit → applied meanwhile, p50', 'ms', (m) => m.edits.p50Ms],
+  ['edit → applied meanwhile, p99', 'ms', (m) => m.edits.p99Ms],
+  ['edits', '', (m) => m.edits.count],
+  ['processor time', 's', (m) => m.cpuSeconds],
+  ['RSS idle', 'MiB', (m) => m.rssIdleMib],
+  ['RSS peak', 'MiB', (m) => m.rssPeakMib],
+  ['RSS settled', 'MiB', (m) => m.rssSettledMib],
+  ['writes while nothing happens', '', (m) => m.steadyWrites],
+  ['reads while nothing happens', '', (m) => m.steadyReads],
+  ['processor while nothing happens', '%', (m) => (100 * m.steadyCpuSeconds) / m.steadySeconds],
+  ['exit', 'ms', (m) => m.exitMs],
+  ['start → first request', 'ms', (m) => m.firstRequestMs],
+  ['start → leader', 'ms', (m) => m.leaderMs],
+  ['restart → all observed', 's', (m) => seconds(m.restartMs)],
+  ['restart: writes', '', (m) => m.restartWrites],
+  ['restart: reads', '', (m) => m.restartReads],
+  ['restart: processor time', 's', (m) => m.restartCpuSeconds],
+  ['restart: RSS peak', 'MiB', (m) => m.restartRssPeakMib],
+];
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const at = (i: number) => sorted[i] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? at(Math.floor(middle)) : (at(middle - 1) + at(middle)) / 2;
+}
+
+/** Medians over the runs of each contestant, in the contestants' order. */
+export function tableOf(contestants: readonly Contestant[], runs: readonly Measures[]): Row[] {
+  return rows.map(([what, unit, of]) => {
+    const values = contestants.map((c) => median(runs.filter((m) => m.contestant === c).map(of)));
+    const [first, second] = values;
+    const isCompared = first !== undefined && second !== undefined && second !== 0 && Number.isFinite(first / second);
+    return { what, unit, values, ...(isCompared ? { ratio: first / second } : {}) };
+  });
+}
+
+const shown = (value: number): string =>
+  Number.isNaN(value) ? '–' : Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(value % 1 === 0 ? 0 : 2);
+
+/** A Markdown table; readable as plain text too. */
+export function markdownOf(title: string, contestants: readonly Contestant[], table: readonly Row[]): string {
+  const head = [title, 'unit', ...contestants, ...(contestants.length > 1 ? ['ratio'] : [])];
+  const body = table.map(({ what, unit, values, ratio }) => [
+    what,
+    unit,
+    ...values.map(shown),
+    ...(contestants.length > 1 ? [ratio === undefined ? '' : ratio.toFixed(2)] : []),
+  ]);
+  const widths = head.map((_, i) => Math.max(...[head, ...body].map((line) => (line[i] ?? '').length)));
+  const pad = (text: string, i: number) => (i < 2 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0));
+  const line = (cells: readonly string[]) => `| ${cells.map(pad).join(' | ')} |`;
+  const rule = widths.map((width, i) => (i < 2 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  return [line(head), `|-${rule.join('-|-')}-|`, ...body.map(line)].join('\n');
+}
+
+/** Which calls make up a phase, a server: what differs between contestants is seen here first. */
+export function callsMarkdownOf(
+  title: string,
+  contestants: readonly Contestant[],
+  runs: readonly Measures[],
+  pick: (m: Measures) => Readonly<Record<string, number>>,
+): string {
+  const of = contestants.map((c) => runs.filter((m) => m.contestant === c).map(pick));
+  const names = [...new Set(of.flat().flatMap(Object.keys))].sort();
+  const lines = names.map((name) => {
+    const values = of.map((counts) => median(counts.map((c) => c[name] ?? 0)).toFixed(2));
+    return `| ${[name, ...values].join(' | ')} |`;
+  });
+  const rule = ['---', ...contestants.map(() => '---:')];
+  return [`| ${[title, ...contestants].join(' | ')} |`, `| ${rule.join(' | ')} |`, ...lines].join('\n');
+}
