@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { build as buildPages } from 'vite';
 
 // `npm run build`: bundles each program into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
@@ -62,6 +63,7 @@ function copyAssets(folder: string, to: string): void {
   }
 }
 
+await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
 for (const program of programs) {
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);

@@ -1,9 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyOf } from './cache.ts';
-import { type ControlPlane, createPki, startControlPlaneIn } from './controlPlane.ts';
+import { type Addresses, type ControlPlane, createPki, startControlPlaneIn } from './controlPlane.ts';
 import { ensureImages, type ImageArchive } from './images.ts';
-import { readKubeconfig, writeKubeconfig } from './kubeconfig.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
 import {
   applySystemObjects,
   ctr,
@@ -17,7 +17,7 @@ import {
   startContainerd,
   startNode,
 } from './node.ts';
-import { openAuthority } from './pki.ts';
+import { type CertificateAuthority, openAuthority } from './pki.ts';
 import { progress } from './prerequisite.ts';
 import {
   childOf,
@@ -89,21 +89,63 @@ export interface ClusterOptions {
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   await ensureNodePrerequisites();
-  const { pause } = await ensureTools(['pause', 'kubelet', 'kube-proxy', 'coredns'], 'to run pods on a node');
+  await ensureTools(['pause', 'kubelet', 'kube-proxy', 'coredns'], 'to run pods on a node');
+  const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
   const images = Promise.resolve(options.images ?? ensureImages());
   images.catch(() => {}); // awaited below; until then a failure is not unhandled
-  const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
+  progress('cluster: starting');
+  const began = Date.now();
+  const namespaces = await openNamespaces(dir);
+  const abort = new AbortController();
+  let plane: ControlPlane | undefined;
+  const stop: Cluster['stop'] = async ({ keep = false } = {}) => {
+    abort.abort();
+    plane?.api.close();
+    await namespaces.close();
+    rmSync(join(dir, 'owner'), { force: true });
+    if (!keep) rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    const { place } = namespaces;
+    const apiPort = await keptPort(join(dir, 'api-port'));
+    const inside = { apiPort: 6443, etcdPort: 2379, etcdPeerPort: 2380, nodeAddress };
+    const addresses = { ...inside, outsideUrl: `https://127.0.0.1:${apiPort}` };
+    const authority = await openPki(dir, addresses);
+    await namespaces.forward(`127.0.0.1:${inside.apiPort}`, apiPort);
+    [plane] = await Promise.all([
+      startControlPlaneIn(dir, addresses, place.start, { scheduler: true }, authority),
+      startContainerd(place),
+    ]);
+    await applySystemObjects(plane.api);
+    await startProvisioner(plane.api, join(dir, 'volumes'), nodeName, abort.signal);
+    await startNode(place, plane.api, authority);
+    progress(`cluster: node ready after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    await importImages(place, await images);
+    const { kubeconfig, auditLog } = plane;
+    const info = { kubeconfig, auditLog, dir, runDir: place.runDir, nsenterPid: place.pid, nodeAddress };
+    return { ...accessCluster(info), controlPlane: plane, stop };
+  } catch (error) {
+    await stop({ keep: options.dir !== undefined }).catch(() => {});
+    throw error;
+  }
+}
+
+interface Namespaces {
+  readonly place: NodePlace;
+  forward(target: string, port: number): Promise<void>;
+  /** Ends everything in them and removes what the kernel keeps of it. */
+  close(): Promise<void>;
+}
+
+/** New namespaces, held open by their process 1, which also reaps orphans; all that lives in them ends with it. */
+async function openNamespaces(dir: string): Promise<Namespaces> {
   for (const left of leftovers('run')) clearCgroups(left);
   const runDir = createScratch('run');
   const cgroup = `softonit-licence-${keyOf(runDir)}`;
   writeFileSync(join(runDir, 'cgroup'), cgroup);
   mkdirSync(join(dir, 'log'), { recursive: true });
   const logFile = (name: string) => join(dir, 'log', `${name}.log`);
-  const abort = new AbortController();
-
-  progress('cluster: starting');
-  const began = Date.now();
-  // Process 1 of the namespaces: holds them open and reaps orphans. All that lives in them ends with it.
+  const { pause } = await ensureTools(['pause'], 'to hold the namespaces of a cluster');
   const holder = await startDaemon(
     'cluster',
     'unshare',
@@ -112,80 +154,48 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   );
   const daemons: Daemon[] = [holder];
   let pid = 0;
-  let controlPlane: ControlPlane | undefined;
-
-  const stop: Cluster['stop'] = async ({ keep = false } = {}) => {
-    abort.abort();
-    controlPlane?.api.close();
+  const close = async () => {
     await holder.stop('SIGKILL');
     // Process 1 of a process namespace ends after all others in it.
     await until('the end of the cluster', 15_000, () => pid === 0 || !isAlive(pid));
-    await Promise.all(daemons.map((d) => d.stop('SIGKILL')));
-    await until('the end of its cgroups', 5_000, () => removeCgroups(cgroup)).catch(() => {});
+    await Promise.all(daemons.map((daemon) => daemon.stop('SIGKILL')));
+    await until('the end of its cgroups', 5_000, () => removeCgroups(cgroup)).catch(() => {}); // the next start tries again
     rmSync(runDir, { recursive: true, force: true });
-    rmSync(join(dir, 'owner'), { force: true });
-    if (!keep) rmSync(dir, { recursive: true, force: true });
   };
-
+  const isOpen = async () => {
+    pid = childOf(holder.pid);
+    return pid !== 0 && (await run(...insideOf(pid, 'true', [])).then(() => true));
+  };
   try {
-    await until(
-      'namespaces',
-      10_000,
-      async () => {
-        pid = childOf(holder.pid);
-        return pid !== 0 && (await run(...insideOf(pid, 'true', [])).then(() => true));
-      },
-      [holder],
-    );
+    await until('namespaces', 10_000, isOpen, [holder]);
     await prepareNamespaces({ dir, pid });
-    const place: NodePlace = {
-      dir,
-      runDir,
-      pid,
-      cgroup,
-      start: async (name, command, args) => {
-        const daemon = await startDaemon(name, command, args, { logFile: logFile(name), inside: pid });
-        daemons.push(daemon);
-        return daemon;
-      },
-    };
-    const apiPort = await keptPort(join(dir, 'api-port'));
-    const outsideUrl = `https://127.0.0.1:${apiPort}`;
-    const addresses = { apiPort: 6443, etcdPort: 2379, etcdPeerPort: 2380, outsideUrl, nodeAddress };
-    const isNew = !existsSync(join(dir, 'etcd'));
-    const authority = isNew ? await createPki(dir, addresses) : openAuthority(join(dir, 'pki'));
-    if (isNew) await authority.client('apiserver-kubelet', 'apiserver-kubelet', ['system:masters']);
-    else renewKubeconfig(dir, outsideUrl);
-    daemons.push(...(await forwardTo(place, `127.0.0.1:6443`, apiPort)));
-
-    const [plane] = await Promise.all([
-      startControlPlaneIn(dir, addresses, place.start, { scheduler: true }, authority),
-      startContainerd(place).then(async () =>
-        importImages(
-          place,
-          (await images).filter((i) => i.short === 'pause'),
-        ),
-      ),
-    ]);
-    controlPlane = plane;
-    await applySystemObjects(plane.api);
-    await startProvisioner(plane.api, join(dir, 'volumes'), nodeName, abort.signal);
-    await Promise.all([startNode(place, plane.api, authority), images.then((all) => importImages(place, all))]);
-    progress(`cluster: node ready after ${((Date.now() - began) / 1000).toFixed(1)} s`);
-
-    const info: ClusterInfo = {
-      kubeconfig: plane.kubeconfig,
-      dir,
-      runDir,
-      nsenterPid: pid,
-      nodeAddress,
-      auditLog: plane.auditLog,
-    };
-    return { ...accessCluster(info), controlPlane: plane, stop };
   } catch (error) {
-    await stop({ keep: options.dir !== undefined }).catch(() => {});
+    await close();
     throw error;
   }
+  const start: NodePlace['start'] = async (name, command, args) => {
+    const daemon = await startDaemon(name, command, args, { logFile: logFile(name), inside: pid });
+    daemons.push(daemon);
+    return daemon;
+  };
+  const place = { dir, runDir, pid, cgroup, start };
+  const forward = async (target: string, port: number) => {
+    daemons.push(...(await forwardTo(place, target, port)));
+  };
+  return { place, forward, close };
+}
+
+/** Certificates of a new cluster, or those of the one that is in the directory. */
+async function openPki(dir: string, addresses: Addresses): Promise<CertificateAuthority> {
+  if (existsSync(join(dir, 'etcd'))) {
+    const authority = openAuthority(join(dir, 'pki'));
+    const pair = { cert: join(dir, 'pki', 'admin.crt'), key: join(dir, 'pki', 'admin.key') };
+    writeKubeconfig(join(dir, 'kubeconfig'), addresses.outsideUrl, authority.certPem, { pair });
+    return authority;
+  }
+  const authority = await createPki(dir, addresses);
+  await authority.client('apiserver-kubelet', 'apiserver-kubelet', ['system:masters']);
+  return authority;
 }
 
 /** The same ways in for another process, which got `info` from the one that started the cluster. */
@@ -272,11 +282,6 @@ async function keptPort(file: string): Promise<number> {
   const port = await freePort(before);
   writeFileSync(file, String(port));
   return port;
-}
-
-function renewKubeconfig(dir: string, url: string): void {
-  const pair = { cert: join(dir, 'pki', 'admin.crt'), key: join(dir, 'pki', 'admin.key') };
-  writeKubeconfig(join(dir, 'kubeconfig'), url, readKubeconfig(join(dir, 'kubeconfig')).caPem, { pair });
 }
 
 function clearCgroups(runDir: string): void {

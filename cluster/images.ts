@@ -70,26 +70,18 @@ export async function ensureImage(target: Target): Promise<ImageArchive> {
 
 /** Files that an image is made of: the Dockerfile, and exactly what .dockerignore lets into a build. Path and content alternate. */
 export function sourceInputs(root: string): (string | Buffer)[] {
-  const allowed = readFileSync(join(root, '.dockerignore'), 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith('!'))
-    .map((line) =>
-      join(
-        root,
-        line
-          .slice(1)
-          .trim()
-          .replace(/\/\**$/, ''),
-      ),
-    );
-  const files = [join(root, 'Dockerfile'), ...allowed].flatMap((path) => {
-    if (!existsSync(path)) return [];
-    if (!statSync(path).isDirectory()) return [path];
-    return readdirSync(path, { recursive: true, withFileTypes: true })
+  const lines = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n');
+  const allowed = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1).trim());
+  const excepted = lines.filter((line) => /^[^#!*]/.test(line)).map((line) => `${line.trim()}/`);
+  const files = ['Dockerfile', ...allowed].flatMap((path) => {
+    const top = statSync(join(root, path), { throwIfNoEntry: false });
+    if (!top?.isDirectory()) return top ? [path] : [];
+    return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name));
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+      .filter((file) => !excepted.some((prefix) => file.startsWith(prefix)));
   });
-  return files.sort().flatMap((file) => [relative(root, file), readFileSync(file)]);
+  return files.sort().flatMap((file) => [file, readFileSync(join(root, file))]);
 }
 
 /** The process that holds a pod's namespaces. */

@@ -207,7 +207,6 @@ const isReady = (node: unknown): boolean =>
   ) ?? false;
 
 async function nodeCertificates(dir: string, authority: CertificateAuthority): Promise<void> {
-  if (existsSync(join(dir, 'dns.kubeconfig'))) return;
   const [kubelet, proxy, dns] = await Promise.all([
     authority.client('kubelet', `system:node:${nodeName}`, ['system:nodes']),
     authority.client('proxy', 'system:kube-proxy'),

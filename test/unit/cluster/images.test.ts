@@ -9,9 +9,17 @@ import { repository } from '../../support/sources.ts';
 let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'inputs-'));
-  for (const folder of ['server/db', 'docs']) mkdirSync(join(root, folder), { recursive: true });
-  writeFileSync(join(root, '.dockerignore'), '# what a build sees\n*\n!package.json\n!server\n!absent\n');
-  for (const file of ['Dockerfile', 'package.json', 'server/main.ts', 'server/db/1.sql', 'docs/a.md', '.env']) {
+  for (const folder of ['server/db', 'server/dist', 'docs']) mkdirSync(join(root, folder), { recursive: true });
+  writeFileSync(join(root, '.dockerignore'), '# what a build sees\n*\n!package.json\n!server\n!absent\nserver/dist\n');
+  for (const file of [
+    'Dockerfile',
+    'package.json',
+    'server/main.ts',
+    'server/db/1.sql',
+    'server/dist/made.js',
+    'docs/a.md',
+    '.env',
+  ]) {
     writeFileSync(join(root, file), file);
   }
 });
