@@ -21,7 +21,7 @@ export interface EventInput {
 }
 
 export interface EventRecorderOptions {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'create' | 'mergePatch'>;
   /** Qualified name, for example `example.org/some-operator`. */
   readonly controller: string;
   /** For example the pod's name. */
