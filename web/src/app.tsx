@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { createApi } from './api.ts';
 import { type Shell, ShellContext, TextContext, useText } from './context.ts';
-import { formatRoute, parseRoute, type Route, views } from './logic/route.ts';
+import { formatRoute, isToken, parseRoute, type Route, views } from './logic/route.ts';
 import { Icon } from './parts/icon.tsx';
 import { RefusalNotice } from './parts/notice.tsx';
 import { Preferences, usePreferences } from './parts/preferences.tsx';
-import { keepToken } from './session.ts';
+import { arrivedToken, keepToken } from './session.ts';
 import { createText } from './text/text.ts';
 import { useResource } from './useResource.ts';
 import { About } from './views/about.tsx';
@@ -24,7 +24,19 @@ export function App({ firstToken }: { firstToken: string | undefined }) {
   const [token, setToken] = useState(firstToken);
   const [trouble, setTrouble] = useState<SignInTrouble>();
 
+  useEffect(() => {
+    const arrive = () => {
+      const arrived = arrivedToken();
+      if (arrived === undefined) return;
+      setTrouble(undefined);
+      setToken(arrived);
+    };
+    addEventListener('hashchange', arrive);
+    return () => removeEventListener('hashchange', arrive);
+  }, []);
+
   const signIn = (given: string) => {
+    if (!isToken(given)) return setTrouble('signIn.wrong');
     keepToken(given);
     setTrouble(undefined);
     setToken(given);
@@ -63,7 +75,9 @@ interface SessionProps {
 function Session({ token, trouble, preferences, onToken, onSignOut }: SessionProps) {
   const { t, clock } = useText();
   const api = useMemo(() => createApi(token), [token]);
-  const status = useResource('status', api.status, statusEveryMs);
+  const [refusedToken, setRefusedToken] = useState(false);
+  // A refused token is not tried again: the server counts failures.
+  const status = useResource('status', api.status, refusedToken ? undefined : statusEveryMs);
   const [message, setMessage] = useState('');
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const say = useCallback((told: string) => {
@@ -78,6 +92,7 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
   const unknown = refused?.status === 401 || refused?.status === 403;
   const wasIn = status.data !== undefined;
   useEffect(() => {
+    setRefusedToken(unknown);
     if (!unknown || token === undefined) return;
     onSignOut(refused?.status === 403 ? 'signIn.notAdmin' : wasIn ? 'signIn.ended' : 'signIn.wrong');
   }, [unknown]);

@@ -1,6 +1,6 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { takeToken } from './session.ts';
+import { arrivedToken, storedTokenOf } from './session.ts';
 
 const page = document.getElementById('page');
-if (page !== null) render(<App firstToken={takeToken()} />, page);
+if (page !== null) render(<App firstToken={arrivedToken() ?? storedTokenOf()} />, page);

@@ -12,16 +12,17 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-/** The token of this tab. One that arrived in the address is kept and taken out of the address and its history entry. */
-export function takeToken(): string | undefined {
-  const arrived = tokenInFragment(location.hash);
-  if (arrived !== undefined) {
-    history.replaceState(null, '', location.pathname);
-    keepToken(arrived);
-    return arrived;
-  }
-  return attempt(() => sessionStorage.getItem(storedToken)) ?? undefined;
+/** A token that arrived in the address: it is kept, and taken out of the address and its history entry. */
+export function arrivedToken(): string | undefined {
+  if (!location.hash.startsWith('#token=')) return undefined;
+  const token = tokenInFragment(location.hash);
+  history.replaceState(null, '', location.pathname);
+  if (token !== undefined) keepToken(token);
+  return token;
 }
+
+/** The token of this tab. */
+export const storedTokenOf = (): string | undefined => attempt(() => sessionStorage.getItem(storedToken)) ?? undefined;
 
 export function keepToken(token: string | undefined): void {
   attempt(() =>

@@ -28,7 +28,7 @@ export function useResource<T>(key: string, load: () => Promise<T>, everyMs: num
     at: 0,
     refusal: undefined,
   });
-  const newest = useRef({ load, asked: 0 });
+  const newest = useRef<{ load: () => Promise<T>; asked: number; key?: string }>({ load, asked: 0 });
   newest.current.load = load;
 
   const reload = useCallback(async () => {
@@ -44,7 +44,9 @@ export function useResource<T>(key: string, load: () => Promise<T>, everyMs: num
   }, [key]);
 
   useEffect(() => {
-    void reload();
+    const { current } = newest;
+    if (current.key !== key) void reload();
+    current.key = key;
     if (everyMs === undefined) return;
     const tick = () => {
       if (document.visibilityState === 'visible') void reload();
@@ -54,9 +56,8 @@ export function useResource<T>(key: string, load: () => Promise<T>, everyMs: num
     return () => {
       clearInterval(timer);
       document.removeEventListener('visibilitychange', tick);
-      newest.current.asked++;
     };
-  }, [reload, everyMs]);
+  }, [key, reload, everyMs]);
 
   const settled = state.key === key && (state.data !== undefined || state.refusal !== undefined);
   return { data: state.data, settled, at: state.at, refusal: state.refusal, reload };

@@ -20,9 +20,12 @@ export function formatRoute(view: View, query: Readonly<Record<string, string>> 
   return `#/${view}${search === '' ? '' : `?${search}`}`;
 }
 
+/** Whether a text can be a token at all: what may stand in a header of HTTP. */
+export const isToken = (text: string): boolean => /^[\x21-\x7e]{1,4096}$/.test(text);
+
 /** The token that arrived as `#token=…`, and nothing else of the fragment. */
 export function tokenInFragment(hash: string): string | undefined {
   if (!hash.startsWith('#token=')) return undefined;
   const token = new URLSearchParams(hash.slice(1)).get('token');
-  return token === null || token === '' ? undefined : token;
+  return token !== null && isToken(token) ? token : undefined;
 }

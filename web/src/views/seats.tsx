@@ -52,6 +52,7 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
     setFurther([]);
     onChanged();
     await first.reload();
+    document.querySelector<HTMLElement>('main h1')?.focus(); // the button that was used is gone
   };
 
   return (
