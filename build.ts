@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { build as buildPages } from 'vite';
 
-// `npm run build`: bundles each program into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
+// `npm run build [-- program…]`: bundles each program, or the named ones, into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -13,7 +13,7 @@ const programs = ['operator', 'server', 'authority'] as const;
 const assets: Record<(typeof programs)[number], readonly string[]> = {
   operator: ['operator', 'crds'],
   server: ['server', 'licence', 'web/dist'],
-  authority: ['authority', 'licence', 'web/dist'],
+  authority: ['authority', 'licence'],
 };
 /** Folders of packages that are read at run time. */
 const packageAssets = ['node_modules/@fastify/swagger-ui/static'];
@@ -64,7 +64,8 @@ function copyAssets(folder: string, to: string): void {
 }
 
 await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
-for (const program of programs) {
+const named = process.argv.slice(2);
+for (const program of programs.filter((p) => named.length === 0 || named.includes(p))) {
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);
   rmSync(out, { recursive: true, force: true });
