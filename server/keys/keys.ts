@@ -192,7 +192,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
         }
       });
     }
-    if (latestMs - records.latestSeenMs >= clockNoteMs) await records.setLatestSeen(latestMs);
+    if (latestMs - records.latestSeenMs >= clockNoteMs) await exclusively(() => records.setLatestSeen(latestMs));
   }
 
   async function act(action: KeyAction): Promise<void> {
@@ -428,7 +428,9 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     stop: async () => {
       stopped = true;
       cancelTimer();
-      await serially(() => (latestMs > records.latestSeenMs ? records.setLatestSeen(latestMs) : Promise.resolve()));
+      await serially(async () => {
+        if (latestMs > records.latestSeenMs) await records.setLatestSeen(latestMs);
+      });
     },
     status: () => ({
       fingerprint: identity.fingerprint,
