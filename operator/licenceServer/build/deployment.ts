@@ -105,7 +105,7 @@ const containerOf = (spec: Spec, parts: PodParts) => {
 };
 
 interface Template {
-  readonly metadata: { readonly labels: Record<string, string>; readonly annotations: Record<string, string> };
+  readonly metadata: { readonly labels: Record<string, string>; readonly annotations?: Record<string, string> };
   readonly spec: Record<string, unknown>;
 }
 
@@ -150,13 +150,15 @@ function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
     [podMarks.restartReason]: restartReason,
     [databaseDigest]: parts.databaseDigest,
   };
+  const annotations = {
+    ...spec.podTemplate?.metadata?.annotations,
+    ...(Object.fromEntries(Object.entries(ours).filter(([, v]) => v !== undefined)) as Record<string, string>),
+  };
   return {
     metadata: {
       labels: { ...spec.podTemplate?.metadata?.labels, ...selectorOf(owner) },
-      annotations: {
-        ...spec.podTemplate?.metadata?.annotations,
-        ...(Object.fromEntries(Object.entries(ours).filter(([, v]) => v !== undefined)) as Record<string, string>),
-      },
+      // The API server keeps no empty map: one would differ from what stands there, and be written again, after each restart.
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },
     spec: (spec.podTemplate?.spec === undefined ? pod : overlay(pod, spec.podTemplate.spec)) as Record<string, unknown>,
   };
