@@ -33,7 +33,7 @@ export async function build(contestant: Contestant): Promise<string> {
   if (contestant === 'theirs') return buildPeer();
   const bundle = here('../../dist/operator/main.js');
   if (contestant === 'ours') {
-    await run(process.execPath, [here('../../build.ts')], { cwd: here('../../') });
+    await run(process.execPath, [here('../../build.ts'), 'operator'], { cwd: here('../../') });
     if (!existsSync(bundle)) throw new Error(`the build left no ${bundle}`);
     return bundle;
   }
