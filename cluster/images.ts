@@ -219,6 +219,7 @@ async function archive(short: string, name: string, key: string, make: () => Pro
     await withLock(buildLock, async () => {
       await make();
       await buildah(['push', '-q', name, `docker-archive:${join(draft, 'image.tar')}:${name}`]); // imported by the name inside
+      await forgetOldLayers();
     });
   });
   const now = new Date();
@@ -227,7 +228,20 @@ async function archive(short: string, name: string, key: string, make: () => Pro
     .filter((entry) => entry.startsWith(`${short}-`) && !entry.endsWith('.making'))
     .map((entry) => join(images, entry))
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-    .slice(4);
+    .slice(3);
   for (const old of stale) rmSync(old, { recursive: true, force: true });
   return { name, short, key: `${short}-${key}`, tar: join(dir, 'image.tar') };
+}
+
+/** Layers that no image of a name is built on are kept for some days, since the next build may use them again. */
+async function forgetOldLayers(): Promise<void> {
+  const images = JSON.parse(await buildah(['images', '--all', '--json'])) as {
+    id: string;
+    names: string[] | null;
+    created: number;
+  }[];
+  const before = Date.now() / 1000 - 3 * 24 * 3600;
+  for (const { id } of images.filter((image) => image.names === null && image.created < before)) {
+    await buildah(['rmi', id]).catch(() => {}); // refused while another image is built on it
+  }
 }
