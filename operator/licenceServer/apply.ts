@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { Logger } from '../../runtime/log.ts';
 import { ApiError, isAlreadyExists, isForbidden, isInvalid } from '../kube/apiError.ts';
 import { type Applier, OwnedByAnother } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -60,6 +61,7 @@ export async function applyChildren(
   valid: Valid,
   children: Children,
   signal: AbortSignal,
+  log: Logger,
 ): Promise<readonly Fault[]> {
   await keepFinalizer(options, server, valid);
   await makeSecrets(options, valid);
@@ -67,7 +69,7 @@ export async function applyChildren(
   const refusals: Fault[] = [];
   for (const name of Object.keys(kindOf) as (keyof Children)[]) {
     const child = children[name];
-    const refusal = child === undefined ? undefined : await applyChild(options, kindOf[name], child);
+    const refusal = child === undefined ? undefined : await applyChild(options, kindOf[name], child, log);
     if (refusal !== undefined) refusals.push(refusal);
     // A pod whose storage or settings were refused would only hang.
     if (refusal !== undefined && name === 'config') break;
@@ -78,7 +80,12 @@ export async function applyChildren(
   return refusals;
 }
 
-async function applyChild(options: ApplyOptions, kind: ResourceKind, child: Child): Promise<Fault | undefined> {
+async function applyChild(
+  options: ApplyOptions,
+  kind: ResourceKind,
+  child: Child,
+  log: Logger,
+): Promise<Fault | undefined> {
   const { namespace, name } = child.metadata;
   const observed = options.stores.get(kind, namespace, name);
   // Known by metadata only: its name or its digest tells whether it is the same.
@@ -87,11 +94,7 @@ async function applyChild(options: ApplyOptions, kind: ResourceKind, child: Chil
     if (digest === undefined || digest === observed.metadata.annotations?.[contentDigest]) return undefined;
   }
   try {
-    if (kind === kinds.ConfigMap) {
-      options.stores.configMaps.assume(await options.client.apply(kind, child, { fieldManager }));
-    } else {
-      await options.applier.apply({ kind, object: child }, observed);
-    }
+    await write(options, kind, child, observed, log);
     return undefined;
   } catch (error) {
     if (error instanceof OwnedByAnother) {
@@ -100,6 +103,33 @@ async function applyChild(options: ApplyOptions, kind: ResourceKind, child: Chil
     if (!isInvalid(error) && !isForbidden(error)) throw error;
     const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
     return { reason: `${child.kind}Refused`, message: `the API server refused the ${child.kind} ${name}: ${detail}` };
+  }
+}
+
+async function write(
+  { applier, client, stores }: ApplyOptions,
+  kind: ResourceKind,
+  child: Child,
+  observed: KubeObject | undefined,
+  log: Logger,
+): Promise<void> {
+  const tell = (outcome: string, changed: readonly string[]) => {
+    if (outcome !== 'unchanged') log.info({ kind: kind.kind, name: child.metadata.name, outcome, changed }, 'applied');
+  };
+  if (kind === kinds.ConfigMap) {
+    stores.configMaps.assume(await client.apply(kind, child, { fieldManager }));
+    return tell(observed === undefined ? 'created' : 'updated', []);
+  }
+  try {
+    const { outcome, changed } = await applier.apply({ kind, object: child }, observed);
+    tell(outcome, changed);
+  } catch (error) {
+    if (!isInvalid(error) || observed === undefined) throw error;
+    // Somebody's edit and ours may be valid each, but not together (two ports of one name): ours replaces theirs, as a whole.
+    const { namespace, name } = child.metadata;
+    const replaced = await client.mergePatch(kind, namespace, name, { spec: child.spec });
+    const { changed } = await applier.apply({ kind, object: child }, replaced);
+    tell('replaced', changed);
   }
 }
 

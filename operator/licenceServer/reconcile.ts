@@ -41,7 +41,7 @@ export const reconcileLicenceServer =
     const observed = { ...seen, check: await checkKeys(options, server, valid, seen, signal) };
     const decided = plan(valid, before, observed, options.defaults);
     const children = childrenOf(valid, decided, observed, options.defaults);
-    const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal);
+    const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal, log);
     await releaseStale(options, key, decided, log);
 
     const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });

@@ -103,12 +103,15 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
 
 /**
  * The LicenceServer that a claim belongs to, if another one of the namespace was first: the older, or of equally old ones
- * the first by name. A server's own claim counts as used from the moment that the server exists.
+ * the one that runs already, or the first by name. A server's own claim counts as used from the moment that the server exists.
  */
 export function claimHolderOf(server: LicenceServer, spec: Spec, others: readonly LicenceServer[]): string | undefined {
   const claimOf = (s: LicenceServer, existing: string | undefined) => existing ?? `${s.metadata.name}-data`;
   const wanted = claimOf(server, spec.storage.existingClaim);
-  const age = (s: LicenceServer) => `${s.metadata.creationTimestamp ?? ''}/${s.metadata.name}`;
+  // Times have whole seconds: of two of one second the one that runs already is the first.
+  const runs = (s: LicenceServer) =>
+    s.status?.fingerprint !== undefined && !s.status.conditions?.some((c) => c.reason === 'ClaimInUse');
+  const age = (s: LicenceServer) => `${s.metadata.creationTimestamp ?? ''}/${runs(s) ? 0 : 1}/${s.metadata.name}`;
   return others
     .filter((other) => other.metadata.uid !== server.metadata.uid && age(other) < age(server))
     .filter((other) => {

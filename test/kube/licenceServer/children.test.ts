@@ -127,6 +127,14 @@ describe('the operator', () => {
   });
 
   test('refuses a claim that an older LicenceServer uses, with its name, and goes on when it is free', async () => {
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+    const metadata = { name: 'shared', namespace: stage.namespace };
+    await stage.client.create(kinds.PersistentVolumeClaim, {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata,
+      spec,
+    });
     await settled({ storage: { existingClaim: 'shared' } });
     await stage.create('branch', specWithKey({ storage: { existingClaim: 'shared' } }));
     const refused = await stage.until('branch', 'is refused', (s) => condition(s, 'Stalled')?.status === 'True');
