@@ -22,6 +22,7 @@ export const layers: readonly Layer[] = [
   { folder: 'cli/', may: ['client/', 'licence/', 'runtime/'] },
   { folder: 'client/', may: ['licence/'] },
   { folder: 'cluster/', may: ['runtime/'] },
+  { folder: 'web/', may: ['licence/'] },
 ];
 
 /** Files that only compute: the same input gives the same answer, whenever and wherever they run. */

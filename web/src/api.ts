@@ -32,11 +32,11 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
       headers: {
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        // not Authorization: a proxy that asks for a password of its own may need that one
+        ...(token === undefined ? {} : { 'x-licence-token': token }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       cache: 'no-store',
-      credentials: 'omit',
       signal: AbortSignal.timeout(timeoutMs),
     }).catch((error: unknown) => {
       throw new ApiRefused({ status: 0, reason: 'Unreachable', detail: String(error) });
