@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { rights } from '../operator/licenceServer/rights.ts';
 import { dashboards } from './dashboards.ts';
@@ -17,6 +17,6 @@ export const generatedFiles = (): Readonly<Record<string, string>> => ({
   ...Object.fromEntries(Object.entries(dashboards()).map(([name, text]) => [`files/dashboards/${name}`, text])),
 });
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (import.meta.main) {
   for (const [path, text] of Object.entries(generatedFiles())) writeFileSync(`${chart}${path}`, text);
 }
