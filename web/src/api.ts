@@ -1,7 +1,7 @@
 import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/serverStatus.ts';
 import type { ActivationAnswer } from './logic/activationAnswer.ts';
 import type { Refusal } from './logic/problemText.ts';
-import type { DenialPage, Identity, LeasePage, Usage } from './wire.ts';
+import type { DenialPage, Identity, LeasePage, ProductList, Usage } from './wire.ts';
 
 /** The server said no, or did not answer (`status` 0). */
 export class ApiRefused extends Error {
@@ -55,6 +55,7 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
 
   return {
     status: () => call<ServerStatus>('GET', 'v1/status'),
+    products: () => call<ProductList>('GET', 'v1/products'),
     identity: () => call<Identity>('GET', 'v1/identity'),
     leases: (filter: LeaseFilter, cursor?: string) =>
       call<LeasePage>('GET', `v1/leases${query({ ...filter, cursor, limit: '100' })}`),

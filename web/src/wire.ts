@@ -1,5 +1,8 @@
 import type { Holder, LeaseMode } from '../../licence/words.ts';
 
+export const leaseStates = ['active', 'stale', 'expired'] as const;
+export type LeaseState = (typeof leaseStates)[number];
+
 /** `GET /v1/leases` */
 export interface LeasePage {
   readonly leases: readonly Lease[];
@@ -10,10 +13,12 @@ export interface Lease {
   readonly product: string;
   readonly holder: Holder;
   readonly mode: LeaseMode;
-  readonly state: string;
+  readonly state: LeaseState;
   readonly acquiredAt: string;
-  readonly renewedAt?: string;
+  readonly renewedAt: string;
   readonly expiresAt?: string;
+  /** The reservation whose seat it is. */
+  readonly reservation?: string;
 }
 
 /** `GET /v1/denials` */
@@ -45,6 +50,14 @@ export interface UsagePoint {
   /** Most seats in use within the step. */
   readonly peak: number;
   readonly denied: number;
+}
+
+/** `GET /v1/products`: what it adds to the server's status. */
+export interface ProductList {
+  readonly products: readonly {
+    readonly product: string;
+    readonly reservations: readonly { readonly name: string; readonly seats: number; readonly inUse: number }[];
+  }[];
 }
 
 /** `GET /v1/identity` */

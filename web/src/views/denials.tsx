@@ -10,6 +10,9 @@ import { RefusalNotice } from '../parts/notice.tsx';
 import { useResource } from '../useResource.ts';
 import type { Denial } from '../wire.ts';
 
+/** The server's largest page. */
+const mostRows = 1_000;
+
 export function Denials({ status }: { status: ServerStatus }) {
   const text = useText();
   const { t, number, moment } = text;
@@ -76,8 +79,8 @@ export function Denials({ status }: { status: ServerStatus }) {
           ]}
         />
       )}
-      {data && data.denials.length >= count && (
-        <button type="button" onClick={() => setCount(count + 200)}>
+      {data?.nextCursor !== undefined && count < mostRows && (
+        <button type="button" onClick={() => setCount(Math.min(count * 3, mostRows))}>
           {t('app.more')}
         </button>
       )}

@@ -11,7 +11,7 @@ import { SeatMeter } from '../parts/seatMeter.tsx';
 import { Sparkline } from '../parts/sparkline.tsx';
 import { UsageChart } from '../parts/usageChart.tsx';
 import { useResource } from '../useResource.ts';
-import type { Usage } from '../wire.ts';
+import type { ProductList, Usage } from '../wire.ts';
 
 export function Overview({ status, at }: { status: ServerStatus; at: number }) {
   const text = useText();
@@ -26,6 +26,9 @@ export function Overview({ status, at }: { status: ServerStatus; at: number }) {
     },
     60_000,
   );
+  const lists = useResource('products', api.products, 15_000);
+  const reservationsOf = (product: string) =>
+    lists.data?.products.find((p) => p.product === product)?.reservations ?? [];
   return (
     <>
       <h1 tabIndex={-1}>{t('overview.title')}</h1>
@@ -58,7 +61,7 @@ export function Overview({ status, at }: { status: ServerStatus; at: number }) {
           <ul class="products">
             {byUrgency(status.products).map((p) => (
               <li key={p.product}>
-                <ProductCard product={p} now={at} day={day.data} />
+                <ProductCard product={p} reservations={reservationsOf(p.product)} now={at} day={day.data} />
               </li>
             ))}
           </ul>
@@ -76,7 +79,14 @@ interface Day {
   readonly usage: Usage;
 }
 
-function ProductCard({ product: p, now, day }: { product: ProductStatus; now: number; day: Day | undefined }) {
+interface ProductCardProps {
+  readonly product: ProductStatus;
+  readonly reservations: ProductList['products'][number]['reservations'];
+  readonly now: number;
+  readonly day: Day | undefined;
+}
+
+function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
   const { t, number, date } = useText();
   const full = p.seatsInUse >= p.seatLimit;
   const term = (until: string | undefined) => (
@@ -111,6 +121,14 @@ function ProductCard({ product: p, now, day }: { product: ProductStatus; now: nu
           <dt>{t('overview.expires')}</dt>
           {term(p.expiresAt)}
         </div>
+        {reservations.map((r) => (
+          <div key={r.name}>
+            <dt>{t('overview.reserved', { name: r.name })}</dt>
+            <dd>
+              {number(r.inUse)} {t('overview.of', { limit: r.seats })}
+            </dd>
+          </div>
+        ))}
       </dl>
       {day && <Sparkline points={peaksOf(day.usage, p.product)} limit={p.seatLimit} from={day.from} to={day.to} />}
       <p>

@@ -10,12 +10,9 @@ import { Field } from '../parts/field.tsx';
 import { RefusalNotice } from '../parts/notice.tsx';
 import { ReasonDialog } from '../parts/reasonDialog.tsx';
 import { refusalOf, useResource } from '../useResource.ts';
-import type { Lease, LeasePage } from '../wire.ts';
+import { type Lease, type LeasePage, leaseStates } from '../wire.ts';
 
-/** Beyond this many rows the list no longer refreshes by itself, since that would fetch every page again. */
-const refreshedRows = 100;
 const fields = ['product', 'base', 'user', 'host', 'state'] as const;
-const leaseStates = ['active', 'stale'] as const;
 
 export function Seats({ status, query, onChanged }: { status: ServerStatus; query: LeaseFilter; onChanged(): void }) {
   const text = useText();
@@ -25,6 +22,7 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
   const [moreRefusal, setMoreRefusal] = useState<Refusal>();
   const [releasing, setReleasing] = useState<Lease | 'stale'>();
   const key = JSON.stringify(fields.map((f) => query[f] ?? ''));
+  // Once further pages are shown the list no longer refreshes by itself: that would fetch all of them again.
   const first = useResource(key, () => api.leases(query), further.length === 0 ? 15_000 : undefined);
   // Another question makes the further pages meaningless.
   useEffect(() => setFurther([]), [key]);
@@ -67,7 +65,7 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
           {staleCount > 0 && ` (${text.number(staleCount)})`}
         </button>
       </div>
-      <Filter status={status} query={query} />
+      <Filter status={status} query={query} leases={leases} />
       {first.refusal && <RefusalNotice refusal={first.refusal} onRetry={first.reload} />}
       {!first.data && !first.refusal && <p class="empty">{t('app.loading')}</p>}
       {first.data && leases.length === 0 && <p class="empty">{t(filtered ? 'seats.noneFiltered' : 'seats.none')}</p>}
@@ -86,7 +84,7 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
         </>
       )}
       {moreRefusal && <RefusalNotice refusal={moreRefusal} onRetry={more} />}
-      {cursor !== undefined && leases.length >= refreshedRows && (
+      {cursor !== undefined && (
         <button type="button" onClick={more}>
           {t('app.more')}
         </button>
@@ -121,7 +119,6 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
 
 function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) => void): Column<Lease>[] {
   const { t } = text;
-  const heard = (l: Lease) => l.renewedAt ?? l.acquiredAt;
   return [
     { head: t('seats.user'), names: true, class: 'name', cell: (l) => l.holder.user || t('app.none') },
     { head: t('seats.base'), class: 'name', cell: (l) => l.holder.base || t('app.none') },
@@ -140,15 +137,16 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
       head: t('seats.state'),
       cell: (l) => (
         <>
-          <span class={`badge badge-${l.state}`}>{text.find(`seats.state.${l.state}`) ?? l.state}</span>{' '}
+          <span class={`badge badge-${l.state}`}>{t(`seats.state.${l.state}`)}</span>{' '}
           <small>{t(`seats.mode.${l.mode}`)}</small>
+          {l.reservation && <small>{t('seats.reservation', { name: l.reservation })}</small>}
         </>
       ),
     },
     { head: t('seats.since'), cell: (l) => text.moment(l.acquiredAt) },
     {
       head: t('seats.renewed'),
-      cell: (l) => <span title={text.moment(heard(l))}>{text.relative(heard(l), Date.now())}</span>,
+      cell: (l) => <span title={text.moment(l.renewedAt)}>{text.relative(l.renewedAt, Date.now())}</span>,
     },
     {
       head: t('seats.actions'),
@@ -167,7 +165,7 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
 }
 
 /** The filter lives in the address, so that it can be linked and survives a reload. */
-function Filter({ status, query }: { status: ServerStatus; query: LeaseFilter }) {
+function Filter({ status, query, leases }: { status: ServerStatus; query: LeaseFilter; leases: readonly Lease[] }) {
   const { t } = useText();
   const [typed, setTyped] = useState<Record<string, string>>({});
   const value = (name: (typeof fields)[number]) => typed[name] ?? query[name] ?? '';
@@ -205,13 +203,22 @@ function Filter({ status, query }: { status: ServerStatus; query: LeaseFilter })
       {(['user', 'base', 'host'] as const).map((name) => (
         <Field key={name} label={t(`seats.${name}`)}>
           {(a) => (
-            <input
-              {...a}
-              type="search"
-              autocomplete="off"
-              value={value(name)}
-              onInput={(e) => set(name, e.currentTarget.value)}
-            />
+            <>
+              <input
+                {...a}
+                type="search"
+                autocomplete="off"
+                placeholder={t('seats.exact')}
+                list={`${a.id}-known`}
+                value={value(name)}
+                onInput={(e) => set(name, e.currentTarget.value)}
+              />
+              <datalist id={`${a.id}-known`}>
+                {[...new Set(leases.map((l) => l.holder[name]))].sort().map((known) => (
+                  <option key={known} value={known} />
+                ))}
+              </datalist>
+            </>
           )}
         </Field>
       ))}
