@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../../cluster/controlPlane.ts';
-import { CommandFailed, until } from '../../../cluster/process.ts';
+import { CommandFailed, run, until } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
 import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
 import { chartPath, type Rendered } from '../../support/chart.ts';
+import { repository } from '../../support/sources.ts';
 
 // A control plane of its own: the definition of LicenceServer is cluster-wide, and here it belongs to Helm.
 let plane: ControlPlane;
@@ -173,8 +175,31 @@ describe('an operator that is installed', () => {
     expect(await remove('head-office-identity', account)).toBe('it was not refused');
   });
 
+  it('is looked into with the commands of the documentation', async () => {
+    await kubectl.apply([licenceServer('accounting')]);
+    const patch = JSON.stringify({ status: sampleStatus });
+    await kubectl([
+      '-n',
+      'accounting',
+      'patch',
+      'lics',
+      'head-office',
+      '--subresource=status',
+      '--type=merge',
+      '-p',
+      patch,
+    ]);
+    const commands = documentedCommands();
+    expect(commands.length).toBeGreaterThan(10);
+    for (const [page, command] of commands) {
+      const script = command.replaceAll('NAMESPACE', 'accounting').replaceAll('NAME', 'head-office');
+      const env = { KUBECONFIG: plane.kubeconfig, PATH: `${dirname(tools.kubectl)}:${process.env.PATH}` };
+      const output = await run('bash', ['-o', 'pipefail', '-ec', script], { env }).catch((error) => error.message);
+      expect(output, `${page}: ${script}`).toMatch(/head-office|erp|Ready|Idle|Exhausted|Rolling|RolledBack/);
+    }
+  });
+
   it('has manifests without Helm that the API server takes', async () => {
-    const { run } = await import('../../../cluster/process.ts');
     await kubectl.apply([namespace('licence-system')]);
     const manifests = await run(process.execPath, ['charts/manifests.ts']);
     const applied = await kubectl(['apply', '--dry-run=server', '-f', '-', '-o', 'name'], { input: manifests });
@@ -205,4 +230,37 @@ function lenientDefinition(kind: string) {
       ],
     },
   };
+}
+
+const at = '2026-03-01T00:00:00Z';
+const sampleStatus = {
+  conditions: [
+    { type: 'Ready', status: 'False', reason: 'KeyUnknown', message: 'key erp', lastTransitionTime: at },
+    { type: 'SeatsFresh', status: 'True', reason: 'Fresh', message: 'none', lastTransitionTime: at },
+  ],
+  products: [{ product: 'erp', seatLimit: 5, seatsInUse: 4, seatsStale: 1 }],
+  keys: [{ name: 'erp', keyId: '0123456789ab', state: 'Refused', reason: 'KeyUnknown', message: 'no', product: 'erp' }],
+  rotation: {
+    copy: 'c',
+    key: 'erp',
+    phase: 'RolledBack',
+    startedAt: at,
+    phaseAt: at,
+    attempts: 1,
+    reason: 'KeyUnknown',
+  },
+  staleSeats: { lastClearing: { at, by: 'Roll', before: 3, after: 0 }, notBefore: at },
+  nextDisruption: { reasons: ['StaleSeats'], message: 'Idle: 3 seats are in real use' },
+};
+
+/** Every `kubectl get lics` of the documentation that reads a status: page and command. */
+function documentedCommands(): [string, string][] {
+  const pages = readdirSync(join(repository, 'docs'), { recursive: true, encoding: 'utf8' }).filter((page) =>
+    page.endsWith('.md'),
+  );
+  return pages.flatMap((page) =>
+    [...readFileSync(join(repository, 'docs', page), 'utf8').matchAll(/^kubectl .*get lics.*jsonpath=.*$/gm)].map(
+      ([command]): [string, string] => [page, command],
+    ),
+  );
 }
