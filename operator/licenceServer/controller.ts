@@ -14,11 +14,12 @@ import type { OperatorMetrics } from './operatorMetrics.ts';
 import type { Defaults } from './plan.ts';
 import { Prune } from './prune.ts';
 import { reconcileLicenceServer } from './reconcile.ts';
+import { referenceIndex } from './references.ts';
 import type { ServerClient } from './serverClient.ts';
 import { ServerPoller } from './serverPoller.ts';
 import { instanceOf } from './stores.ts';
 import { Teller } from './teller.ts';
-import { fieldManager, group, licenceServerKind } from './types.ts';
+import { fieldManager, group, type LicenceServer, licenceServerKind } from './types.ts';
 import type { Watch } from './watch.ts';
 
 export interface LicenceServerControllerOptions {
@@ -89,6 +90,14 @@ export function createLicenceServerController(options: LicenceServerControllerOp
   const referrers = (name: string) => (object: KubeObject) =>
     stores.licenceServers.byIndex('reference', `${name}/${keyOf(object)}`).map((server) => keyOf(server));
 
+  /** Other LicenceServers that use the same claim. */
+  const neighbours = (object: KubeObject) =>
+    referenceIndex(object as LicenceServer)
+      .filter((reference) => reference.startsWith('Claim/'))
+      .flatMap((reference) => stores.licenceServers.byIndex('reference', reference))
+      .map(keyOf)
+      .filter((key) => key !== keyOf(object));
+
   const subscribe = (): (() => void)[] => {
     const enqueue = controller.enqueue.bind(controller);
     const follow = [
@@ -98,16 +107,8 @@ export function createLicenceServerController(options: LicenceServerControllerOp
         update: (_, server) => rolling.noteServer(keyOf(server), server),
         delete: (server) => rolling.noteServer(keyOf(server), undefined),
       }),
-      // A server whose claim was taken goes on as soon as the other one is gone.
-      stores.licenceServers.onChange(
-        enqueueMapped(
-          (server) =>
-            server.metadata.deletionTimestamp === undefined
-              ? []
-              : stores.licenceServers.byIndex('namespace', server.metadata.namespace ?? '').map(keyOf),
-          enqueue,
-        ) as never,
-      ),
+      // A server whose claim was taken goes on as soon as the other one is gone, or uses another.
+      stores.licenceServers.onChange(enqueueMapped(neighbours, enqueue) as never),
       stores.secrets.onChange(enqueueMapped(referrers('Secret'), enqueue)),
       stores.configMaps.onChange(enqueueMapped(referrers('ConfigMap'), enqueue)),
       stores.claims.onChange(enqueueMapped(referrers('Claim'), enqueue)),

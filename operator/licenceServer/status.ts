@@ -30,13 +30,13 @@ const withConditions = (
   );
 
 /** The status of a LicenceServer that is refused: everything else stays as it was last seen. */
-export function refusedStatus(server: LicenceServer, fault: Fault, nowMs: number): Status {
+export function refusedStatus(server: LicenceServer, { reason, message }: Fault, nowMs: number): Status {
   const before = server.status ?? {};
   const generation = server.metadata.generation ?? 0;
   const said: Said[] = [
-    { type: 'Ready', status: 'False', ...fault },
+    { type: 'Ready', status: 'False', reason, message },
     { type: 'Reconciling', status: 'False', reason: 'Stalled', message: 'it waits for a person' },
-    { type: 'Stalled', status: 'True', ...fault },
+    { type: 'Stalled', status: 'True', reason, message },
   ];
   return { ...before, observedGeneration: generation, conditions: withConditions(before, said, generation, nowMs) };
 }

@@ -19,10 +19,7 @@ export interface Watched {
 export class Stores {
   readonly licenceServers = new Store<LicenceServer>({
     transform: (object) => object as LicenceServer,
-    indexes: {
-      reference: referenceIndex,
-      namespace: (server) => [server.metadata.namespace],
-    },
+    indexes: { reference: referenceIndex },
   });
   /** Metadata of all: their content is read by name, when it is needed. */
   readonly secrets = metadataStore();

@@ -43,7 +43,10 @@ function rotation(before: Status, after: Status): Told[] {
     case 'Staged':
       return [say('Normal', 'KeysStaged', 'Rotate', `new content of ${keys} was seen`)];
     case 'Checked':
-      return [say('Normal', 'KeysChecked', 'Rotate', `${keys} would be activated`)];
+      return [checked(keys)];
+    case 'Rolling':
+      // Without a window the phase before passes unseen.
+      return was?.phase === 'Checked' || before.keysCopy === undefined || is.key === '' ? [] : [checked(keys)];
     case 'Active':
       return [say('Normal', 'KeysActive', 'Rotate', `${keys} was proven active`)];
     case 'RolledBack':
@@ -52,6 +55,8 @@ function rotation(before: Status, after: Status): Told[] {
       return [];
   }
 }
+
+const checked = (keys: string): Told => say('Normal', 'KeysChecked', 'Rotate', `${keys} would be activated`);
 
 function staleSeats(plan: Plan | undefined): Told[] {
   const event = plan?.staleSeats.event;
