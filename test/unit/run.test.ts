@@ -30,11 +30,10 @@ it('a run without a single test is not a good one', () => {
 it.runIf(process.platform === 'linux')(
   'a level that cannot run is skipped with its reason, and is a failure in CI',
   () => {
-    const withoutGo = {
-      PATH: '/usr/bin:/bin',
-      LICENCE_CACHE_DIR: '/tmp/softonit-licence-no-cache',
-      KUBEBUILDER_ASSETS: '',
-    };
+    const bare = mkdtempSync(join(tmpdir(), 'bare-machine-'));
+    onTestFinished(() => rmSync(bare, { recursive: true }));
+    for (const command of ['setpriv', 'nice']) symlinkSync(`/usr/bin/${command}`, join(bare, command));
+    const withoutGo = { PATH: bare, LICENCE_CACHE_DIR: bare, KUBEBUILDER_ASSETS: '' };
     const skipped = npmTest(['--level', 'kube', 'no/such/file'], withoutGo);
     expect(skipped.lines.join('\n')).toContain('SKIPPED: kube: Go is missing');
     expect([skipped.lines.at(-1), skipped.status]).toEqual(['0 passed, 0 failed, 1 skipped', 1]);
