@@ -60,7 +60,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     requestTimeout: limits.requestTimeoutMs ?? 30_000,
     connectionTimeout: 0,
     keepAliveTimeout: 72_000,
-    routerOptions: { maxParamLength: 500 },
+    routerOptions: { maxParamLength: 2_500 }, // 200 characters of any script, percent-encoded
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     ...(limits.https ? { https: limits.https } : {}),

@@ -5,8 +5,7 @@ import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.
 import type { Logger } from '../../runtime/log.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { Denials } from './denials.ts';
-import type { ProductEntitlement } from './entitlement.ts';
-import { nextExpiryAt, refreshed } from './entitlement.ts';
+import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import type { HolderKey } from './holderKey.ts';
 import { isUnavailable, type Lane, StoreUnavailable } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
@@ -22,7 +21,14 @@ import {
   SeatCommand,
 } from './seatLane.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
-import { type Client, quickSetup, type ReportResult, type SeatBatchResult, sessionSetup } from './seatSql.ts';
+import {
+  type Client,
+  quickSetup,
+  type ReportBatchResult,
+  type ReportResult,
+  type SeatBatchResult,
+  sessionSetup,
+} from './seatSql.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
 /** `start`: clear at every start; `never`; or once for the given id. */
@@ -144,22 +150,22 @@ export class SeatStore {
 
   /** New limits count for every check-out that comes after. Licences that expire later are taken off by a timer. */
   async setEntitlements(entitlements: readonly ProductEntitlement[]): Promise<void> {
-    const now = Date.now();
-    const current = refreshed(entitlements, now);
-    const pools = await this.transaction((tx) => savePools(tx, current, this.#reservations, this.leaseMs));
-    this.#entitlements = current;
+    const pools = await this.transaction((tx) => savePools(tx, entitlements, this.#reservations, this.leaseMs));
+    this.#entitlements = entitlements;
     const open = new Map<string, OpenPool>();
     for (const info of pools) {
       const lane = this.#lanes.get(info.poolId) ?? this.#openLane(info);
       this.#lanes.set(info.poolId, lane);
+      if (!this.#pools.has(info.product)) this.#metrics.introduce(info.product);
       open.set(info.product, { info, lane });
     }
     this.#pools = open;
     clearTimeout(this.#expiry);
-    const next = nextExpiryAt(current, now);
+    const now = Date.now();
+    const next = nextExpiryAt(entitlements, now);
     if (next === undefined || this.#stopped) return;
     // timers hold no more than 24 days
-    this.#expiry = setTimeout(() => this.#refresh(), Math.min(next - now + 1, 86_400_000));
+    this.#expiry = setTimeout(() => this.#refresh(next), Math.min(next - now + 1, 86_400_000));
   }
 
   pool(product: string): PoolInfo | undefined {
@@ -259,16 +265,34 @@ export class SeatStore {
     }
   }
 
+  /** Runs work that no other server on this database runs at the same time. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const client = await this.db.connect();
+    let locked = false;
+    try {
+      await client.query("SET lock_timeout='60s'; SET statement_timeout='60s'");
+      await client.query('SELECT pg_advisory_lock(7227003)');
+      locked = true;
+      return await work();
+    } finally {
+      // the session ends, and with it the lock and the settings
+      client.release(locked);
+    }
+  }
+
   /** Counts stale seats and waiting holders anew, so that counters read after it are true. */
   async count(): Promise<void> {
     await this.denials.flush(this.db);
     await this.db.query("SELECT count_pools($1 * interval '1 ms')", [this.staleAfterMs]);
   }
 
-  #refresh(): void {
-    this.setEntitlements(this.#entitlements).catch((error) => {
+  /** A licence has just expired (or a day has passed). The given time counts even if the clock was set back meanwhile. */
+  #refresh(expiryMs: number): void {
+    const early = Date.now() < expiryMs - 86_000_000;
+    const current = early ? this.#entitlements : refreshed(this.#entitlements, Math.max(Date.now(), expiryMs));
+    this.setEntitlements(current).catch((error) => {
       this.#troubled('entitlements', error);
-      if (!this.#stopped) this.#expiry = setTimeout(() => this.#refresh(), 5_000);
+      if (!this.#stopped) this.#expiry = setTimeout(() => this.#refresh(expiryMs), 5_000);
     });
   }
 

@@ -1,0 +1,135 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { type FSWatcher, mkdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from '../../runtime/log.ts';
+
+/** `admin` may do everything; `client` takes and gives back seats; `metrics` reads `/metrics`. */
+export const roles = ['client', 'admin', 'metrics'] as const;
+export type Role = (typeof roles)[number];
+
+/** Which role a presented token has; undefined for none. */
+export interface TokenVerifier {
+  roleOf(token: string): Role | undefined;
+  /** Grows when tokens change: what was verified before must be verified again. */
+  readonly generation: number;
+}
+
+/** Shorter ones can be guessed. */
+const shortest = 16;
+const pollMs = 2_000;
+
+/**
+ * The tokens in a directory: one file a role, one token a line, all of them accepted, so that a token can be replaced without
+ * refusing anybody. Changed files count at once. Tokens are looked up by a digest under a key of this process, so the time of
+ * a look-up says nothing about any token.
+ */
+export class TokenFiles implements TokenVerifier {
+  generation = 0;
+  readonly #dir: string;
+  readonly #log: Logger;
+  readonly #secret = randomBytes(32);
+  #known = new Map<string, Role>();
+  #seen = '';
+  #checkedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #watcher: FSWatcher | undefined;
+
+  /** @throws Error when the directory has no usable admin token: nobody could manage the server. */
+  constructor(dir: string, log: Logger) {
+    this.#dir = dir;
+    this.#log = log;
+    this.#load();
+    if (![...this.#known.values()].includes('admin')) {
+      throw new Error(
+        `${join(dir, 'admin')} has no token of at least ${shortest} characters; write one, one token a line`,
+      );
+    }
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#reload(), pollMs);
+    try {
+      this.#watcher = watch(this.#dir, () => this.#reload());
+      this.#watcher.on('error', () => {}); // the poll goes on
+    } catch {
+      // not every file system can be watched
+    }
+  }
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#watcher?.close();
+  }
+
+  roleOf(token: string): Role | undefined {
+    const role = this.#known.get(this.#digest(token));
+    if (role !== undefined) return role;
+    // a token that was made a moment ago should not be refused
+    if (Date.now() - this.#checkedAt < 250) return undefined;
+    this.#reload();
+    return this.#known.get(this.#digest(token));
+  }
+
+  #digest(token: string): string {
+    return createHmac('sha256', this.#secret).update(token).digest('base64');
+  }
+
+  #reload(): void {
+    try {
+      if (this.#stamp() !== this.#seen) {
+        this.#load();
+        this.#log.info({ dir: this.#dir }, 'tokens changed');
+      }
+      this.#checkedAt = Date.now();
+    } catch (error) {
+      this.#log.warn({ err: error, dir: this.#dir }, 'tokens could not be read; the last ones stay');
+    }
+  }
+
+  #stamp(): string {
+    return roles
+      .map((role) => {
+        const s = statSync(join(this.#dir, role), { throwIfNoEntry: false });
+        return s ? `${s.ino}/${s.mtimeMs}/${s.size}` : '';
+      })
+      .join(' ');
+  }
+
+  #load(): void {
+    const stamp = this.#stamp();
+    const known = new Map<string, Role>();
+    for (const role of roles) {
+      for (const line of readLines(join(this.#dir, role))) {
+        if (line.length < shortest)
+          this.#log.warn({ role }, `a token is shorter than ${shortest} characters: not accepted`);
+        else if (known.get(this.#digest(line)) !== 'admin') known.set(this.#digest(line), role);
+      }
+    }
+    this.#known = known;
+    this.#seen = stamp;
+    this.generation += 1;
+  }
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw new Error(`the tokens in ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Makes a token for each role that has none yet, readable by the owner alone. */
+export function makeTokens(dir: string): void {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  for (const role of roles) {
+    try {
+      writeFileSync(join(dir, role), `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+  }
+}

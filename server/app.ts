@@ -1,0 +1,183 @@
+import swagger from '@fastify/swagger';
+import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
+import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { type AccessMode, guard } from './access/access.ts';
+import { registerAudit } from './audit.ts';
+import type { Identity } from './keys/identity.ts';
+import type { Keys } from './keys/keys.ts';
+import { keyStatusSchema, registerKeyRoutes } from './keys/routes.ts';
+import { registerPage } from './page.ts';
+import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
+import { storeProblem } from './seats/answers.ts';
+import { productStatuses } from './seats/leaseQueries.ts';
+import { registerSeatRoutes } from './seats/routes.ts';
+import { createSeatGauges } from './seats/seatGauges.ts';
+import type { SeatMetrics } from './seats/seatMetrics.ts';
+import type { SeatStore } from './seats/store.ts';
+import { registerUsageRoutes } from './usage/routes.ts';
+import type { UsageHistory } from './usage/usageHistory.ts';
+
+export interface AppParts {
+  readonly log: Logger;
+  readonly version: string;
+  readonly startedAt: Date;
+  readonly limits?: HttpLimits;
+  readonly access: AccessMode;
+  readonly metrics: Metrics;
+  readonly seatMetrics: SeatMetrics;
+  readonly store: SeatStore;
+  readonly keys: Keys;
+  readonly identity: Identity;
+  readonly usage: UsageHistory;
+  /** The compact JWS of an activation, for proofs. */
+  activationOf(keyId: string): string | undefined;
+  /** What the clearing at this start did. */
+  clearing(): ClearingStatus | undefined;
+  /** Whether the server has begun to stop: it is not ready any more. */
+  stopping(): boolean;
+}
+
+const productStatus = z.object({
+  product: z.string(),
+  seatLimit: z.int(),
+  seatsInUse: z.int(),
+  seatsStale: z.int(),
+  staleSince: z.string().optional(),
+  holdersWaiting: z.int(),
+  supportUntil: z.string().optional(),
+  expiresAt: z.string().optional(),
+});
+const serverStatus = z.object({
+  version: z.string(),
+  startedAt: z.string(),
+  fingerprint: z.string(),
+  products: z.array(productStatus),
+  keys: z.array(keyStatusSchema),
+  clearing: z
+    .object({ id: z.string(), at: z.string(), staleBefore: z.int(), cleared: z.int(), kept: z.int() })
+    .optional(),
+  trouble: z.string().optional(),
+});
+
+/** The HTTP interface of the licence server over its parts; nothing listens yet. */
+export async function createApp(parts: AppParts): Promise<Http> {
+  const http = createHttp(parts.log, parts.limits);
+  readJsonPlainly(http);
+  guard(http, parts.access);
+  await http.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Licence server',
+        version: parts.version,
+        description: 'Floating seats: check-out, heartbeats, session reports; administration of seats and keys.',
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await http.register(async (api) => {
+    const routes = api as unknown as Http;
+    registerAudit(routes, parts.store.db);
+    registerProbes(routes, parts);
+    registerSeatRoutes(routes, parts.store, parts.seatMetrics, {
+      fingerprint: parts.identity.fingerprint,
+      sign: (bytes) => parts.identity.sign(bytes),
+      activationOf: (keyId) => parts.activationOf(keyId),
+    });
+    registerSeatAdminRoutes(routes, parts.store);
+    registerUsageRoutes(routes, parts.usage);
+    registerKeyRoutes(routes, parts.keys, parts.identity);
+    registerStatus(routes, parts);
+    registerMetrics(routes, parts);
+  });
+  registerPage(http);
+  http.get('/openapi.json', { schema: { hide: true } }, () => http.swagger());
+  return http;
+}
+
+/** A body is JSON or nothing; no member of it is treated specially, since every route picks what it knows. */
+function readJsonPlainly(http: Http): void {
+  http.removeContentTypeParser(['application/json', 'text/plain']);
+  http.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(body as string));
+    } catch {
+      done(Object.assign(new Error('the body is not JSON'), { statusCode: 400 }), undefined);
+    }
+  });
+}
+
+function registerProbes(http: Http, parts: AppParts): void {
+  http.get('/healthz/live', { schema: { summary: 'Whether the process works', tags: ['probes'] } }, (_request, reply) =>
+    reply.type('text/plain').send('ok\n'),
+  );
+  http.get(
+    '/healthz/ready',
+    { schema: { summary: 'Whether a check-out can be answered, whatever the entitlement', tags: ['probes'] } },
+    (_request, reply) => {
+      const trouble = parts.stopping() ? 'the server is stopping' : parts.store.trouble();
+      return reply
+        .code(trouble === undefined ? 200 : 503)
+        .type('text/plain')
+        .send(`${trouble ?? 'ok'}\n`);
+    },
+  );
+}
+
+function registerStatus(http: Http, parts: AppParts): void {
+  http.get(
+    '/v1/status',
+    {
+      config: { role: 'admin' },
+      schema: { summary: 'The whole server in one answer', tags: ['administration'], response: { 200: serverStatus } },
+    },
+    async () => {
+      const { keys, fingerprint, trouble: keyTrouble } = parts.keys.status();
+      const products = await productStatuses(parts.store).catch((error) => {
+        throw storeProblem(error);
+      });
+      const clearing = parts.clearing();
+      const trouble = [parts.store.trouble(), keyTrouble].filter((t) => t !== undefined).join('; ');
+      const status: ServerStatus = {
+        version: parts.version,
+        startedAt: parts.startedAt.toISOString(),
+        fingerprint,
+        products: products.map(({ counts: _, ...product }) => product),
+        keys,
+        ...(clearing === undefined ? {} : { clearing }),
+        ...(trouble === '' ? {} : { trouble }),
+      };
+      return status as z.infer<typeof serverStatus>;
+    },
+  );
+}
+
+function registerMetrics(http: Http, parts: AppParts): void {
+  const { registry } = parts.metrics;
+  const refresh = createSeatGauges(parts.metrics, parts.store);
+  parts.metrics
+    .gauge('licence_build_info', 'The version of this server; always 1.', ['version'])
+    .set({ version: parts.version }, 1);
+  http.get(
+    '/metrics',
+    { config: { role: 'metrics' }, schema: { summary: 'Prometheus metrics', tags: ['probes'] } },
+    async (request, reply) => {
+      await refresh().catch((error) => {
+        // the counters of this process are true all the same
+        parts.seatMetrics.storeError('metrics');
+        request.log.warn({ err: error }, 'seat gauges are of an earlier scrape');
+      });
+      return reply
+        .type(registry.contentType)
+        .serializer((text: unknown) => String(text))
+        .send((await registry.metrics()) as never);
+    },
+  );
+}

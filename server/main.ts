@@ -1,0 +1,175 @@
+import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
+import { systemClock } from '../runtime/clock.ts';
+import { listenOn } from '../runtime/httpShell.ts';
+import { createLog, type Logger } from '../runtime/log.ts';
+import { createMetrics } from '../runtime/metrics.ts';
+import { runProgram } from '../runtime/program.ts';
+import { Lifetime } from '../runtime/shutdown.ts';
+import type { AccessMode } from './access/access.ts';
+import { makeTokens, TokenFiles } from './access/tokens.ts';
+import { createApp } from './app.ts';
+import { openDatabase } from './db/database.ts';
+import { createAuthorityClient } from './keys/authorityClient.ts';
+import { loadIdentity } from './keys/identity.ts';
+import { createKeys } from './keys/keys.ts';
+import { SeatMetrics } from './seats/seatMetrics.ts';
+import { SeatStore } from './seats/store.ts';
+import { type ServerConfig, settings } from './settings.ts';
+import { followCertificate, readCertificate } from './tls.ts';
+import { UsageHistory } from './usage/usageHistory.ts';
+
+/** The data directory, made if need be. @throws Error naming it when it cannot be used. */
+function prepareDataDir(dir: string): void {
+  const licences = join(dir, 'Licence');
+  try {
+    mkdirSync(licences, { recursive: true, mode: 0o700 });
+    accessSync(licences, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `cannot use ${licences}: ${why}; give this program the right to read and write there, or set LICENCE_DATA_DIR`,
+    );
+  }
+}
+
+function accessOf(config: ServerConfig, log: Logger, life: Lifetime): AccessMode {
+  if (config.LICENCE_ACCESS === 'open') {
+    log.warn('access is open: whoever reaches this server may do everything');
+    return { kind: 'open' };
+  }
+  const dir = config.LICENCE_TOKENS_DIR ?? join(config.LICENCE_DATA_DIR, 'tokens');
+  if (config.LICENCE_TOKENS_DIR === undefined) {
+    makeTokens(dir);
+    log.info({ dir }, 'tokens are in the files client, admin and metrics of this directory');
+  }
+  const tokens = new TokenFiles(dir, log);
+  tokens.start();
+  life.onStop('tokens', () => tokens.stop());
+  return { kind: 'token', tokens };
+}
+
+async function run(config: ServerConfig): Promise<number> {
+  const startedAt = new Date();
+  const log = createLog('licence-server', config.LOG_LEVEL);
+  const life = new Lifetime(log, 10_000);
+  const dataDir = config.LICENCE_DATA_DIR;
+  prepareDataDir(dataDir);
+  try {
+    const tls = config.LICENCE_TLS_DIR === undefined ? undefined : readCertificate(config.LICENCE_TLS_DIR);
+    const access = accessOf(config, log, life);
+    const identity = await loadIdentity({
+      dataDir,
+      ...(config.LICENCE_IDENTITY_FILE === undefined ? {} : { file: config.LICENCE_IDENTITY_FILE }),
+    });
+    const database = await openDatabase(
+      {
+        url: config.DATABASE_URL,
+        dataDir,
+        socketDir: config.LICENCE_SOCKET_DIR,
+        postgresBin: config.LICENCE_POSTGRES_BIN,
+      },
+      log,
+    );
+    life.onStop('database', () => database.stop());
+
+    const metrics = createMetrics();
+    const seatMetrics = new SeatMetrics(metrics);
+    const store = new SeatStore({
+      connection: database.connection,
+      leaseMs: config.LICENCE_LEASE_SECONDS * 1000,
+      staleAfterMs: config.LICENCE_STALE_AFTER_SECONDS * 1000,
+      reservations: config.LICENCE_RESERVATIONS,
+      log,
+      metrics: seatMetrics,
+    });
+    life.onStop('seats', () => store.stop());
+    const clearing = await store.start(config.LICENCE_CLEAR_STALE);
+    const usage = new UsageHistory(store.db, log, config.LICENCE_HISTORY_DAYS);
+    usage.start();
+    life.onStop('usage', () => usage.stop());
+
+    const { LICENCE_AUTHORITY_URL: authorityUrl, LICENCE_AUTHORITY_CA: caFile } = config;
+    const authority =
+      authorityUrl === undefined
+        ? undefined
+        : createAuthorityClient({ url: authorityUrl, ...(caFile === undefined ? {} : { caFile }) });
+    if (authority) life.onStop('authority', () => authority.close());
+    const keys = await createKeys({
+      log,
+      clock: systemClock,
+      metrics,
+      identity,
+      dataDir,
+      setEntitlements: (products) => store.setEntitlements(products),
+      ...(config.LICENCE_KEYS_DIR === undefined ? {} : { keysDir: config.LICENCE_KEYS_DIR }),
+      ...(config.LICENCE_TRUSTED_KEYS === undefined ? {} : { trustFile: config.LICENCE_TRUSTED_KEYS }),
+      ...(authority === undefined ? {} : { authority }),
+      ...(config.LICENCE_REACTIVATE === undefined ? {} : { reactivate: config.LICENCE_REACTIVATE }),
+      exclusively: (work) => store.exclusively(work),
+    });
+    await keys.start();
+    life.onStop('keys', () => keys.stop());
+
+    const http = await createApp({
+      log,
+      version: packageJson.version,
+      startedAt,
+      access,
+      metrics,
+      seatMetrics,
+      store,
+      keys,
+      identity,
+      usage,
+      activationOf: activationReader(dataDir),
+      clearing: () => clearing,
+      stopping: () => life.signal.aborted,
+      ...(tls === undefined ? {} : { limits: { https: tls } }),
+    });
+    http.server.headersTimeout = 15_000; // a request's head may not trickle in
+    const address = await listenOn(http, config.LICENCE_LISTEN);
+    life.onStop('http', async () => {
+      store.waitingRoom.close(); // who waits for a seat is answered, so that closing need not wait
+      await http.close();
+    });
+    if (config.LICENCE_TLS_DIR !== undefined) {
+      const stop = followCertificate(http.server as never, config.LICENCE_TLS_DIR, log);
+      life.onStop('certificate', stop);
+    }
+    log.info({ address, version: packageJson.version, fingerprint: identity.fingerprint }, 'ready');
+  } catch (error) {
+    await life.stop(); // what was started ends in order, PostgreSQL last
+    throw error;
+  }
+  return life.run();
+}
+
+/** Reads an activation for a proof; each is read at most every few seconds. */
+function activationReader(dataDir: string): (keyId: string) => string | undefined {
+  const known = new Map<string, { text: string | undefined; atMs: number }>();
+  return (keyId) => {
+    const now = Date.now();
+    const last = known.get(keyId);
+    if (last && now - last.atMs < 5_000) return last.text;
+    let text: string | undefined;
+    try {
+      text = /^[0-9a-z]+$/.test(keyId)
+        ? readFileSync(join(dataDir, 'Licence', `${keyId}.lic`), 'utf8').trim()
+        : undefined;
+    } catch {
+      text = undefined; // the proof then stands without its chain
+    }
+    known.set(keyId, { text, atMs: now });
+    return text;
+  };
+}
+
+await runProgram({
+  name: 'licence-server',
+  purpose: 'counts the floating seats of products and keeps their keys',
+  settings,
+  prefixes: ['LICENCE_'],
+  run,
+});

@@ -1,0 +1,114 @@
+import type { Http } from '../../runtime/httpShell.ts';
+import { ProblemError } from '../../runtime/problem.ts';
+import { storeProblem } from './answers.ts';
+import { listDenials, listLeases, productStatuses } from './leaseQueries.ts';
+import { momentAt, readLeaseId } from './requests.ts';
+import * as schemas from './schemas.ts';
+import type { SeatStore } from './store.ts';
+
+const admin = { role: 'admin' };
+const tags = ['administration'];
+
+/** Runs work against the database; trouble with it becomes 503. */
+async function stored<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeProblem(error);
+  }
+}
+
+/** The routes of administrators: who holds what, counts, refusals, taking seats back. */
+export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
+  http.get(
+    '/v1/leases',
+    {
+      config: admin,
+      schema: {
+        summary: 'Who holds what',
+        tags,
+        querystring: schemas.leasesQuery,
+        response: { 200: schemas.leasesAnswer },
+      },
+    },
+    ({ query }) => stored(() => listLeases(store, query)),
+  );
+
+  http.post(
+    '/v1/leases/:leaseId([0-9a-fA-F-]+)::release',
+    {
+      config: admin,
+      schema: { summary: 'Take a seat back', tags, params: schemas.leaseParams, body: schemas.reasonBody },
+    },
+    async ({ params }, reply) => {
+      const leaseId = readLeaseId(params.leaseId);
+      const held = await stored(() => store.release(leaseId, 'admin'));
+      if (!held) {
+        throw new ProblemError({ status: 404, reason: 'LeaseUnknown', detail: 'there is no such lease (any more)' });
+      }
+      return reply.code(204).send();
+    },
+  );
+
+  http.post(
+    '/v1/stale::release',
+    {
+      config: admin,
+      schema: {
+        summary: 'Take all stale seats back, in place',
+        tags,
+        body: schemas.releaseStaleBody,
+        response: { 200: schemas.releaseStaleAnswer },
+      },
+    },
+    ({ body }) =>
+      stored(async () => {
+        const cleared = await store.releaseStale(body.product, 'admin');
+        await store.count();
+        return cleared;
+      }),
+  );
+
+  http.get(
+    '/v1/products',
+    { config: admin, schema: { summary: 'Counts of every product', tags, response: { 200: schemas.productsAnswer } } },
+    () =>
+      stored(async () => ({
+        products: (await productStatuses(store)).map(({ counts, ...status }) => {
+          const info = store.pool(status.product);
+          return {
+            ...status,
+            seatsAvailable: Math.max(0, status.seatLimit - status.seatsInUse),
+            queueLength: counts.waiting,
+            reservations: (info?.reservations ?? []).map((r, i) => ({
+              name: r.name,
+              seats: counts.reserved?.[i] ?? 0,
+              inUse: counts.reserved_used?.[i] ?? 0,
+            })),
+            supportPolicy: info?.entitlement.supportPolicy ?? 'warn',
+          };
+        }),
+      })),
+  );
+
+  http.get(
+    '/v1/denials',
+    {
+      config: admin,
+      schema: {
+        summary: 'Refused check-outs',
+        tags,
+        querystring: schemas.denialsQuery,
+        response: { 200: schemas.denialsAnswer },
+      },
+    },
+    ({ query: { from, to, ...filter } }) =>
+      stored(() =>
+        listDenials(store, {
+          ...filter,
+          fromMs: from === undefined ? undefined : momentAt(from, 'from'),
+          toMs: to === undefined ? undefined : momentAt(to, 'to'),
+        }),
+      ),
+  );
+}

@@ -1,0 +1,65 @@
+import type { FastifyReply } from 'fastify';
+import type { DenialReason } from '../../licence/words.ts';
+import { ProblemError } from '../../runtime/problem.ts';
+import { isUnavailable, StoreUnavailable } from './lane.ts';
+
+/** Answers of the routes that are called all the time, written by hand: a general serializer costs more. */
+const json = 'application/json; charset=utf-8';
+const problemJson = 'application/problem+json';
+
+export function sendJson(reply: FastifyReply, status: number, body: string): void {
+  reply.code(status).header('content-type', json).send(body);
+}
+
+/** RFC 3339. The last one is kept: a batch shares its time. */
+let lastMs = Number.NaN;
+let lastText = '';
+export function momentOf(ms: number): string {
+  if (ms === lastMs) return lastText;
+  lastMs = ms;
+  lastText = new Date(ms).toISOString();
+  return lastText;
+}
+
+/**
+ * When the next heartbeat is due, in whole seconds: about a third of the lease time, each time a little different, so that
+ * clients that started together drift apart.
+ */
+export const heartbeatAfter = (leaseMs: number): number => {
+  const third = leaseMs / 3_000;
+  return Math.max(1, Math.floor(third * (0.8 + 0.2 * Math.random())));
+};
+
+/** A refusal of the ledger: 409 with what a program needs to decide. */
+export function sendDenied(
+  reply: FastifyReply,
+  reason: DenialReason,
+  detail: string,
+  more: { readonly inUse?: number; readonly seatLimit?: number; readonly place?: number | undefined },
+  retryAfterSeconds?: number,
+): void {
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  const seats = more.seatLimit === undefined ? '' : `,"seats":{"limit":${more.seatLimit},"inUse":${more.inUse}}`;
+  const queue = more.place === undefined ? '' : `,"queue":{"position":${more.place}}`;
+  reply
+    .code(409)
+    .header('content-type', problemJson)
+    .send(
+      `{"type":"about:blank","title":"${reason}","status":409,"reason":"${reason}","detail":${JSON.stringify(detail)}${seats}${queue}}`,
+    );
+}
+
+/** The ledger's faults as problems: what may pass by itself is 503 with a time to come again. */
+export function storeProblem(error: unknown): Error {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof StoreUnavailable || isUnavailable(error)) {
+    return new ProblemError({
+      status: 503,
+      reason: 'StoreUnavailable',
+      detail:
+        'the server cannot reach its database or its disk is full; whether this took effect is unknown: repeat it',
+      retryAfterSeconds: 2 + Math.floor(Math.random() * 3),
+    });
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,45 @@
+import { holderOf } from './holderKey.ts';
+
+/** Who signs proofs. */
+export interface ProofSigner {
+  /** `sha256:` and hex. */
+  readonly fingerprint: string;
+  /** Ed25519 signature, 64 bytes. */
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+export interface ProvenLease {
+  readonly product: string;
+  readonly holder: string;
+  readonly leaseId: string;
+  readonly nonce: string;
+  readonly nowMs: number;
+  /** Absent for a lease that does not expire by itself. */
+  readonly expiresAtMs: number | undefined;
+}
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+/**
+ * A signed lease: a compact JWS by the server's own key, whose header carries the activation that names this key and is
+ * itself signed by the vendor. So a client that knows the vendor's keys can tell, without a network, that a real server has
+ * answered its nonce. Only who sends a nonce gets one: a signature costs more than the seat.
+ */
+export function proofOf(signer: ProofSigner, activation: string | undefined, lease: ProvenLease): string {
+  const header = encode({
+    alg: 'Ed25519',
+    typ: 'licence-lease+jwt',
+    kid: signer.fingerprint,
+    ...(activation === undefined ? {} : { activation }),
+  });
+  const payload = encode({
+    product: lease.product,
+    holder: holderOf(lease.holder),
+    leaseId: lease.leaseId,
+    nonce: lease.nonce,
+    iat: Math.floor(lease.nowMs / 1000),
+    ...(lease.expiresAtMs === undefined ? {} : { exp: Math.floor(lease.expiresAtMs / 1000) }),
+  });
+  const signed = `${header}.${payload}`;
+  return `${signed}.${Buffer.from(signer.sign(Buffer.from(signed))).toString('base64url')}`;
+}

@@ -1,0 +1,306 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Http } from '../../runtime/httpShell.ts';
+import { heartbeatAfter, momentOf, sendDenied, sendJson, storeProblem } from './answers.ts';
+import { supportState } from './entitlement.ts';
+import { holderOf } from './holderKey.ts';
+import type { PoolInfo } from './pools.ts';
+import { type ProofSigner, proofOf } from './proof.ts';
+import { type CheckOutRequest, readCheckOut, readLeaseId, readLeaseIds, readSessions } from './requests.ts';
+import * as schemas from './schemas.ts';
+import type { ClaimResult } from './seatLane.ts';
+import type { SeatMetrics } from './seatMetrics.ts';
+import { queueMs, type SeatStore } from './store.ts';
+
+/** Signs proofs, and knows the activation behind a licence. */
+export interface Prover extends ProofSigner {
+  activationOf(keyId: string): string | undefined;
+}
+
+const client = { role: 'client' };
+/** Routes that validate and serialize by hand: the schema only documents them. */
+const raw = (handler: (request: FastifyRequest, reply: FastifyReply) => void) => handler as never;
+const unchecked = { validatorCompiler: () => () => true, attachValidation: false };
+const summary = (text: string) => ({ summary: text, tags: ['seats'] });
+
+/** The routes of client programs: check out, renew, release, report. */
+export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMetrics, prover: Prover): void {
+  const { leaseMs } = store;
+
+  const granted = (reply: FastifyReply, pool: PoolInfo, request: CheckOutRequest, result: ClaimResult) => {
+    const { entitlement } = pool;
+    const expiresAtMs = request.mode === 'leased' ? result.nowMs + leaseMs : undefined;
+    const times =
+      expiresAtMs === undefined
+        ? ''
+        : `,"expiresAt":"${momentOf(expiresAtMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}`;
+    const state = supportState(entitlement, request.releasedAtMs, result.nowMs);
+    const until = entitlement.supportUntil === undefined ? '' : `,"until":"${entitlement.supportUntil}"`;
+    let proof = '';
+    if (request.nonce !== undefined) {
+      const activation = prover.activationOf(entitlement.licences[0]?.keyId ?? '');
+      const { product, holder, nonce } = request;
+      const signed = proofOf(prover, activation, {
+        product,
+        holder,
+        leaseId: result.leaseId,
+        nonce,
+        nowMs: result.nowMs,
+        expiresAtMs,
+      });
+      proof = `,"proof":"${signed}"`;
+    }
+    sendJson(
+      reply,
+      result.code === 'granted' ? 201 : 200,
+      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${proof}}`,
+    );
+  };
+
+  const denied = (reply: FastifyReply, pool: PoolInfo, request: CheckOutRequest, result: ClaimResult) => {
+    const { product } = request;
+    const expired = pool.entitlement.seatLimit === 0 && pool.entitlement.expiresAt !== undefined;
+    const reason = expired ? 'KeyExpired' : 'SeatsExhausted';
+    metrics.checkedOut(product, 'denied', reason);
+    store.noteDenial(product, request.holder, reason);
+    if (expired) {
+      const detail = `the licence of ${product} ended at ${pool.entitlement.expiresAt}; install a key that prolongs it`;
+      return sendDenied(reply, reason, detail, {});
+    }
+    const place = result.place;
+    const after = place === undefined ? 5 + Math.floor(Math.random() * 6) : Math.min(2 + place, queueMs / 1_500);
+    const detail = `all ${result.seatLimit} seats of ${product} are taken; ask again after ${after} s, or wait in the queue with "wait"`;
+    sendDenied(reply, reason, detail, { inUse: result.inUse, seatLimit: result.seatLimit, place }, after);
+  };
+
+  /** Asks the ledger, and again whenever a seat may have come free, until the request has waited long enough. */
+  const ask = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    pool: PoolInfo,
+    wanted: CheckOutRequest,
+    untilMs: number,
+  ) => {
+    const { product, holder, mode } = wanted;
+    const subject = request.subject?.podUid;
+    store.checkOut(
+      pool,
+      holder,
+      mode,
+      wanted.waitSeconds > 0,
+      subject,
+      (result) => {
+        if (result.code !== 'denied') {
+          if (wanted.waitSeconds > 0 && request.raw.socket.destroyed) {
+            // it went away while it waited: the seat is for the next one
+            store.release(result.leaseId, 'holder').catch(() => {});
+            return;
+          }
+          metrics.checkedOut(product, result.code, '');
+          if (result.code === 'granted') store.denials.granted(product, holder, result.nowMs);
+          granted(reply, pool, wanted, result);
+          return;
+        }
+        const now = Date.now();
+        if (untilMs <= now || pool.entitlement.seatLimit === 0) return denied(reply, pool, wanted, result);
+        const gone = () => leave();
+        const again = () => request.raw.socket.off('close', gone);
+        const leave = store.waitingRoom.enter(
+          pool.poolId,
+          {
+            retry: () => {
+              again();
+              ask(request, reply, pool, wanted, untilMs);
+            },
+            giveUp: () => {
+              again();
+              denied(reply, pool, wanted, result);
+            },
+          },
+          untilMs,
+          now,
+        );
+        request.raw.socket.once('close', gone);
+      },
+      (error) => reply.send(storeProblem(error)),
+    );
+  };
+
+  http.post(
+    '/v1/checkouts',
+    {
+      config: client,
+      ...unchecked,
+      schema: {
+        ...summary('Take a seat, or renew the one that this holder has'),
+        body: schemas.checkOutBody,
+        response: { 200: schemas.grant, 201: schemas.grant, 409: schemas.denied },
+      },
+    },
+    raw((request, reply) => {
+      const startedMs = performance.now();
+      const wanted = readCheckOut(request.body);
+      const { product } = wanted;
+      const pool = store.pool(product);
+      if (pool === undefined) {
+        metrics.checkedOut('', 'denied', 'ProductUnknown'); // any text may be asked for: no label
+        store.noteDenial(product, wanted.holder, 'ProductUnknown');
+        sendDenied(
+          reply,
+          'ProductUnknown',
+          `no key for the product ${product} is active here; install one, or check its name`,
+          {},
+        );
+        return;
+      }
+      const { entitlement } = pool;
+      if (
+        entitlement.supportPolicy === 'require' &&
+        supportState(entitlement, wanted.releasedAtMs, Date.now()) === 'expired'
+      ) {
+        metrics.checkedOut(product, 'denied', 'SupportRequired');
+        store.noteDenial(product, wanted.holder, 'SupportRequired');
+        const detail = `support of ${product} ended at ${entitlement.supportUntil}, before this version came out; extend it, or use an older version`;
+        sendDenied(reply, 'SupportRequired', detail, {});
+        return;
+      }
+      if (wanted.waitSeconds === 0)
+        reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
+      ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : Date.now() + wanted.waitSeconds * 1000);
+    }),
+  );
+
+  http.post(
+    '/v1/leases/:leaseId/heartbeat',
+    {
+      config: client,
+      ...unchecked,
+      schema: {
+        ...summary('Renew a lease'),
+        params: schemas.leaseParams,
+        response: { 200: schemas.heartbeatAnswer, 410: schemas.problem },
+      },
+    },
+    raw((request, reply) => {
+      const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);
+      store.heartbeat(
+        [leaseId],
+        (outcomes, nowMs) => {
+          const outcome = typeof outcomes === 'string' ? outcomes : outcomes[0];
+          if (outcome === 'lost') {
+            metrics.heartbeats('lost', 1);
+            reply.code(410).header('content-type', 'application/problem+json').send(leaseLost);
+            return;
+          }
+          metrics.heartbeats('renewed', 1);
+          if (outcome === 'kept') sendJson(reply, 200, '{}');
+          else
+            sendJson(
+              reply,
+              200,
+              `{"expiresAt":"${momentOf(nowMs + leaseMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}}`,
+            );
+        },
+        (error) => reply.send(storeProblem(error)),
+      );
+    }),
+  );
+
+  http.post(
+    '/v1/heartbeats',
+    {
+      config: client,
+      ...unchecked,
+      schema: {
+        ...summary('Renew many leases in one call'),
+        body: schemas.heartbeatsBody,
+        response: { 200: schemas.heartbeatsAnswer },
+      },
+    },
+    raw((request, reply) => {
+      const leaseIds = readLeaseIds(request.body);
+      store.heartbeat(
+        leaseIds,
+        (outcomes, nowMs) => {
+          const lost = typeof outcomes === 'string' ? [] : leaseIds.filter((_, i) => outcomes[i] === 'lost');
+          const renewed = leaseIds.length - lost.length;
+          metrics.heartbeats('renewed', renewed);
+          if (lost.length > 0) metrics.heartbeats('lost', lost.length);
+          sendJson(
+            reply,
+            200,
+            `{"expiresAt":"${momentOf(nowMs + leaseMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)},"renewed":${renewed},"lost":${JSON.stringify(lost)}}`,
+          );
+        },
+        (error) => reply.send(storeProblem(error)),
+      );
+    }),
+  );
+
+  http.delete(
+    '/v1/leases/:leaseId',
+    {
+      config: client,
+      ...unchecked,
+      schema: { ...summary('Give a seat back'), params: schemas.leaseParams },
+    },
+    raw((request, reply) => {
+      const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);
+      store.release(leaseId, 'holder').then(
+        () => reply.code(204).send(),
+        (error) => reply.send(storeProblem(error)),
+      );
+    }),
+  );
+
+  http.put(
+    '/v1/bases/:base/sessions',
+    {
+      config: client,
+      ...unchecked,
+      schema: {
+        ...summary('Session report: everybody who is in this base now; the absent give their seats back'),
+        params: schemas.baseParams,
+        body: schemas.sessionsBody,
+        response: { 200: schemas.sessionsAnswer },
+      },
+    },
+    raw((request, reply) => {
+      const { base, sessions } = readSessions((request.params as { base: string }).base, request.body);
+      store.report(base, sessions).then(
+        (result) => {
+          const rows = sessions.map(({ product, holder }, i) => {
+            const code = result.codes[i];
+            const { user, host, session } = holderOf(holder);
+            const who = `{"product":${JSON.stringify(product)},"user":${JSON.stringify(user)},"host":${JSON.stringify(host)},"session":${JSON.stringify(session)}`;
+            if (code === 'G' || code === 'R') {
+              const outcome = code === 'G' ? 'granted' : 'renewed';
+              metrics.checkedOut(product, outcome, '');
+              if (code === 'G') store.denials.granted(product, holder, Date.now());
+              return `${who},"outcome":"${outcome}","leaseId":"${result.leaseIds[i]}"}`;
+            }
+            const entitlement = store.pool(product)?.entitlement;
+            const expired = entitlement?.seatLimit === 0 && entitlement.expiresAt !== undefined;
+            const reason = entitlement === undefined ? 'ProductUnknown' : expired ? 'KeyExpired' : 'SeatsExhausted';
+            metrics.checkedOut(entitlement === undefined ? '' : product, 'denied', reason);
+            store.noteDenial(product, holder, reason);
+            return `${who},"outcome":"denied","reason":"${reason}"}`;
+          });
+          sendJson(
+            reply,
+            200,
+            `{"base":${JSON.stringify(base)},"released":${result.released},"sessions":[${rows.join(',')}]}`,
+          );
+        },
+        (error) => reply.send(storeProblem(error)),
+      );
+    }),
+  );
+}
+
+const leaseLost = JSON.stringify({
+  type: 'about:blank',
+  title: 'LeaseLost',
+  status: 410,
+  reason: 'LeaseLost',
+  detail: 'the lease has ended: it expired, was given back or was taken back; check out again',
+});

@@ -1,0 +1,29 @@
+import type { Metrics } from '../../runtime/metrics.ts';
+import { poolCounts } from './leaseQueries.ts';
+import type { SeatStore } from './store.ts';
+
+/**
+ * Gauges of seats, read from the pools' counters at each scrape: a scrape costs one small query, however many leases
+ * exist. Answers the function to call before a scrape.
+ */
+export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Promise<void> {
+  const limit = metrics.gauge('licence_seats_limit', 'Seats that may be in use at once.', ['product']);
+  const inUse = metrics.gauge('licence_seats_in_use', 'Seats that are held, stale ones included.', ['product']);
+  const stale = metrics.gauge('licence_seats_stale', 'Seats held for bases that have been silent.', ['product']);
+  const queue = metrics.gauge('licence_queue_length', 'Holders that wait for a seat.', ['product']);
+  const reserved = metrics.gauge('licence_seats_reserved', 'Seats kept for a reservation.', ['product', 'reservation']);
+  return async () => {
+    const counts = await poolCounts(store.db);
+    reserved.reset();
+    for (const c of counts) {
+      const { product } = c;
+      limit.set({ product }, c.seat_limit);
+      inUse.set({ product }, c.in_use);
+      stale.set({ product }, c.stale);
+      queue.set({ product }, c.waiting);
+      store.pool(product)?.reservations.forEach((r, i) => {
+        reserved.set({ product, reservation: r.name }, c.reserved?.[i] ?? 0);
+      });
+    }
+  };
+}

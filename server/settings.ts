@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { bounds } from '../licence/words.ts';
+import { type Config, integer, listen, oneOf, type Setting, text, textOr } from '../runtime/config.ts';
+import { logLevels } from '../runtime/log.ts';
+import { parseReservations, type Reservation } from './seats/reservations.ts';
+import type { ClearPolicy } from './seats/store.ts';
+
+/** Where the settings and activations lie unless told otherwise. */
+export const defaultDataDir =
+  process.platform === 'win32'
+    ? join(process.env.ProgramData ?? 'C:\\ProgramData', 'Softonit', 'Licence Server')
+    : '/var/Softonit/Licence Server';
+
+const reservations: Setting<Reservation[]> = {
+  help: 'seats kept for some, as JSON: [{product, seats, users, bases, hosts}]',
+  schema: z
+    .string()
+    .optional()
+    .transform((value, ctx) => {
+      try {
+        return parseReservations(value === undefined || value.trim() === '' ? undefined : value);
+      } catch (error) {
+        ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+        return z.NEVER;
+      }
+    }),
+  shownDefault: 'none',
+};
+
+const clearStale: Setting<ClearPolicy> = {
+  help: 'which starts clear stale seats (start | never | once:ID)',
+  schema: z
+    .string()
+    .optional()
+    .transform((value, ctx) => {
+      const word = value === undefined || value.trim() === '' ? 'start' : value.trim();
+      if (word === 'start' || word === 'never') return word;
+      const id = /^once:([\w.:/-]{1,128})$/.exec(word)?.[1];
+      if (id !== undefined) return { once: id };
+      ctx.addIssue({ code: 'custom', message: `must be start, never, or once:ID, not "${word}"` });
+      return z.NEVER;
+    }),
+  shownDefault: 'start',
+};
+
+export const settings = {
+  LICENCE_LISTEN: listen('address to listen on', '127.0.0.1:8080'),
+  LICENCE_DATA_DIR: textOr('directory of settings, activations and seats', defaultDataDir),
+  DATABASE_URL: text('PostgreSQL to keep seats in; unset: an embedded one in the data directory'),
+  LICENCE_KEYS_DIR: text('directory with a file a key'),
+  LICENCE_TRUSTED_KEYS: text("JWKS file of the vendor's public keys"),
+  LICENCE_AUTHORITY_URL: text('address of the authority that activates keys'),
+  LICENCE_AUTHORITY_CA: text("PEM file of the authority's certificate authorities"),
+  LICENCE_IDENTITY_FILE: text("PEM file of the server's private key; unset: made once in the data directory"),
+  LICENCE_REACTIVATE: text('an id: activate the configured keys again, once per id'),
+  LICENCE_ACCESS: oneOf('how clients prove themselves', ['token', 'serviceaccount', 'open'], 'token'),
+  LICENCE_TOKENS_DIR: text('directory with the files client, admin and metrics; unset: made in the data directory'),
+  LICENCE_AUDIENCE: textOr('audience of service-account tokens', 'licence-server'),
+  LICENCE_LEASE_SECONDS: integer(
+    'a leased seat is kept so long after the last heartbeat',
+    bounds.leaseSeconds.default,
+    1,
+    bounds.leaseSeconds.max,
+  ),
+  LICENCE_STALE_AFTER_SECONDS: integer(
+    'silence of a base after which its seats are stale',
+    bounds.staleAfterSeconds.default,
+    1,
+    bounds.staleAfterSeconds.max,
+  ),
+  LICENCE_CLEAR_STALE: clearStale,
+  LICENCE_RESERVATIONS: reservations,
+  LICENCE_HISTORY_DAYS: integer('days that events, denials and the audit are kept', 90, 1, 3_650),
+  LICENCE_TLS_DIR: text('directory with tls.crt and tls.key: serve HTTPS; reloaded when they change'),
+  LICENCE_SOCKET_DIR: text("directory for the embedded PostgreSQL's socket; unset: the system's temporary directory"),
+  LICENCE_POSTGRES_BIN: text('directory of PostgreSQL programs; unset: searched'),
+  LOG_LEVEL: oneOf('least important lines to log', logLevels, 'info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
+};
+export type ServerConfig = Config<typeof settings>;

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { Http } from '../../runtime/httpShell.ts';
+import { invalid, momentAt } from '../seats/requests.ts';
+import type { UsageHistory, UsagePoint } from './usageHistory.ts';
+
+const query = z.object({
+  from: z.string().max(40).optional().describe('RFC 3339; default: a day ago'),
+  to: z.string().max(40).optional().describe('RFC 3339; default: now'),
+  step: z.coerce.number().int().min(60).max(31_622_400).default(300).describe('seconds a point'),
+  product: z.string().max(63).optional(),
+  format: z.enum(['json', 'csv']).default('json'),
+});
+const point = z.object({
+  product: z.string(),
+  at: z.string(),
+  seatLimit: z.int(),
+  peak: z.int().describe('most seats in use within the step'),
+  mean: z.number(),
+  stale: z.int(),
+  denied: z.int().describe('holders refused within the step'),
+});
+const mostPoints = 20_000;
+
+/** Quotes a value for a spreadsheet; one that a spreadsheet would take for a formula is made a text. */
+const cell = (value: string | number): string => {
+  const text = String(value);
+  const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+};
+
+export const csvOf = (points: readonly UsagePoint[]): string =>
+  [
+    'product,at,seatLimit,peak,mean,stale,denied',
+    ...points.map((p) => [p.product, p.at, p.seatLimit, p.peak, p.mean, p.stale, p.denied].map(cell).join(',')),
+  ].join('\r\n');
+
+/** `GET /v1/usage` */
+export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
+  http.get(
+    '/v1/usage',
+    {
+      config: { role: 'admin' },
+      schema: {
+        summary: 'Seats in use over time',
+        tags: ['history'],
+        querystring: query,
+        response: { 200: z.object({ stepSeconds: z.int(), points: z.array(point) }) },
+      },
+    },
+    async ({ query: q }, reply) => {
+      const now = Date.now();
+      const fromMs = q.from === undefined ? now - 86_400_000 : momentAt(q.from, 'from');
+      const toMs = q.to === undefined ? now : momentAt(q.to, 'to');
+      if (toMs <= fromMs) throw invalid('to: must be after from');
+      if ((toMs - fromMs) / 1000 / q.step > mostPoints)
+        throw invalid(`step: more than ${mostPoints} points; take a larger one`);
+      if (q.product?.includes('\u0000')) throw invalid('product: must not contain control characters');
+      const points = await usage.points(fromMs, toMs, q.step, q.product);
+      if (q.format === 'csv') {
+        return reply
+          .type('text/csv; charset=utf-8')
+          .header('content-disposition', 'attachment; filename="usage.csv"')
+          .serializer((text: unknown) => String(text))
+          .send(csvOf(points) as never);
+      }
+      return { stepSeconds: q.step, points };
+    },
+  );
+}
