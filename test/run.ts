@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -47,10 +47,12 @@ if (typeof wanted === 'string') {
   process.exit(2);
 }
 
-const onLinux = process.platform === 'linux';
+const hasDeathSignal = existsSync('/usr/bin/setpriv');
 /** Starts a command that ends with this process, however that ends. */
 const start = (command: string, args: readonly string[], stdout: 'inherit' | 'pipe'): ChildProcess => {
-  const [program, ...rest] = onLinux ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
+  const [program, ...rest] = hasDeathSignal
+    ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args]
+    : [command, ...args];
   return spawn(program ?? command, rest, { cwd: repository, stdio: ['ignore', stdout, 'inherit'] });
 };
 const statusOf = (child: ChildProcess): Promise<number> =>
