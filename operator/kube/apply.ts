@@ -1,5 +1,6 @@
+import { isConflict } from './apiError.ts';
 import type { DeleteOptions, DeleteOutcome, KubeClient } from './client.ts';
-import { type Difference, differences } from './difference.ts';
+import { differences } from './difference.ts';
 import { hashOf } from './hashOf.ts';
 import type { KubeMetrics } from './kubeMetrics.ts';
 import { controllerOf, type KubeObject, keyOf } from './object.ts';
@@ -34,6 +35,8 @@ export interface ApplierOptions {
   readonly storeOf: (kind: ResourceKind) => Store | undefined;
 }
 
+type Part = 'object' | 'status';
+
 /** An object of the wanted name belongs to another controller; it is left alone. */
 export class OwnedByAnother extends Error {
   constructor(kind: ResourceKind, object: KubeObject) {
@@ -55,8 +58,8 @@ export class OwnedByAnother extends Error {
  */
 export class Applier {
   readonly #options: ApplierOptions;
-  /** Path and name of an object → what differs after writing it, for the hash that was written. */
-  readonly #normalised = new Map<string, { readonly hash: string; readonly left: string }>();
+  /** Object → hash of what was written, and of what the API server left different: only where it did. */
+  readonly #written = new Map<string, { readonly hash: string; readonly left: string }>();
 
   constructor(options: ApplierOptions) {
     this.#options = options;
@@ -86,13 +89,15 @@ export class Applier {
     const left = observed === undefined ? [] : differences(wanted, observed);
     if (observed !== undefined) {
       assertOurs(kind, object, observed);
-      if (left.length === 0 || this.#isNormalised(kind, object, hash, left)) {
+      if (left.length === 0 || this.#isRemembered(kind, object, 'object', hash, hashOf(left))) {
         return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
       }
     }
     const answer = await client.applyWithStatus(kind, wanted, { fieldManager, signal });
     const written = answer.body as KubeObject;
-    this.#note(kind, object, hash, differences(wanted, written));
+    const rest = differences(wanted, written);
+    if (rest.length === 0) this.#written.delete(memoryKey(kind, object, 'object'));
+    else this.#remember(kind, object, 'object', hash, hashOf(rest));
     this.#options.storeOf(kind)?.assume(written);
     const isSame = observed !== undefined && observed.metadata.resourceVersion === written.metadata.resourceVersion;
     const outcome = answer.status === 201 ? 'created' : isSame ? 'unchanged' : 'updated';
@@ -101,8 +106,10 @@ export class Applier {
   }
 
   /**
-   * Makes `status` the whole status of the object that was observed; undefined members are left out.
-   * @throws ApiError; NotFound if the object is gone
+   * Makes `status` the status of the object that was observed; undefined members are left out. What others did to the rest
+   * of the object meanwhile does not matter; if they changed its status, or put another object in its place, that is a
+   * conflict: what was decided from the old status is not written over the new one.
+   * @throws ApiError; a conflict also in those cases, NotFound if the object is gone
    */
   async applyStatus(
     kind: ResourceKind,
@@ -110,24 +117,47 @@ export class Applier {
     status: Readonly<Record<string, unknown>>,
     signal?: AbortSignal,
   ): Promise<Applied> {
-    const { client, fieldManager } = this.#options;
     const hash = hashOf(status);
-    const { namespace, name, uid } = observed.metadata;
-    const settled = hash === hashOf(observed.status ?? {});
-    const left = settled ? [] : differences({ status }, { status: observed.status ?? {} });
-    const same =
-      settled || this.#isNormalised(kind, observed, hash, [...left, ...gone(status, observed.status)], 'status');
-    if (same) return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
-    // The uid keeps a status from reaching a successor of the same name.
-    const metadata = { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) };
-    const object: KubeObject = { metadata, status };
-    const written = await client.apply(kind, object, { fieldManager, subresource: 'status', signal });
-    const rest = hash === hashOf(written.status ?? {}) ? [] : differences({ status }, written);
-    this.#note(kind, observed, hash, [...rest, ...gone(status, written.status)], 'status');
+    const before = hashOf(observed.status ?? {});
+    if (hash === before || this.#isRemembered(kind, observed, 'status', hash, before)) {
+      return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
+    }
+    const written = await this.#writeStatus(kind, observed, status, signal);
+    const after = hashOf(written.status ?? {});
+    if (after === hash) this.#written.delete(memoryKey(kind, observed, 'status'));
+    else this.#remember(kind, observed, 'status', hash, after);
     this.#options.storeOf(kind)?.assume(written);
-    const isSame = observed.metadata.resourceVersion === written.metadata.resourceVersion;
-    const outcome = isSame ? 'unchanged' : 'updated';
-    return this.#done({ kind, object: written, outcome, changed: isSame ? [] : left.map(({ path }) => path) });
+    const isSame = before === after;
+    const changed = isSame ? [] : differences({ status }, { status: observed.status ?? {} }).map(({ path }) => path);
+    return this.#done({ kind, object: written, outcome: isSame ? 'unchanged' : 'updated', changed });
+  }
+
+  async #writeStatus(
+    kind: ResourceKind,
+    observed: KubeObject,
+    status: Readonly<Record<string, unknown>>,
+    signal: AbortSignal | undefined,
+  ): Promise<KubeObject> {
+    const { client, fieldManager } = this.#options;
+    const { namespace, name, uid } = observed.metadata;
+    let version = observed.metadata.resourceVersion;
+    for (let tries = 1; ; tries++) {
+      // Only the resource version keeps the write from a changed status or a successor: of a status, the uid is ignored.
+      const metadata = {
+        name,
+        ...(namespace === undefined ? {} : { namespace }),
+        ...(version === undefined ? {} : { resourceVersion: version }),
+      };
+      try {
+        return await client.apply(kind, { metadata, status }, { fieldManager, subresource: 'status', signal });
+      } catch (error) {
+        if (!isConflict(error) || tries === 3) throw error;
+        const now = await client.get(kind, namespace, name, signal);
+        const isSame = now?.metadata.uid === uid && hashOf(now?.status) === hashOf(observed.status);
+        if (now === undefined || !isSame) throw error;
+        version = now.metadata.resourceVersion;
+      }
+    }
   }
 
   /** Deletes exactly this object (by uid): a successor of the same name stays. @throws ApiError */
@@ -143,18 +173,16 @@ export class Applier {
 
   /** Drops what is remembered of an object that is gone. */
   forget(kind: ResourceKind, object: KubeObject): void {
-    for (const part of ['', 'status']) this.#normalised.delete(memoryKey(kind, object, part));
+    for (const part of ['object', 'status'] as const) this.#written.delete(memoryKey(kind, object, part));
   }
 
-  #isNormalised(kind: ResourceKind, object: KubeObject, hash: string, left: readonly Difference[], part = ''): boolean {
-    const known = this.#normalised.get(memoryKey(kind, object, part));
-    return known?.hash === hash && known.left === hashOf(left);
+  #isRemembered(kind: ResourceKind, object: KubeObject, part: Part, hash: string, left: string): boolean {
+    const known = this.#written.get(memoryKey(kind, object, part));
+    return known?.hash === hash && known.left === left;
   }
 
-  #note(kind: ResourceKind, object: KubeObject, hash: string, left: readonly Difference[], part = ''): void {
-    const key = memoryKey(kind, object, part);
-    if (left.length === 0) this.#normalised.delete(key);
-    else this.#normalised.set(key, { hash, left: hashOf(left) });
+  #remember(kind: ResourceKind, object: KubeObject, part: Part, hash: string, left: string): void {
+    this.#written.set(memoryKey(kind, object, part), { hash, left });
   }
 
   #done(applied: Applied): Applied {
@@ -163,13 +191,7 @@ export class Applier {
   }
 }
 
-/** Top-level members that are there and not wanted. */
-const gone = (wanted: Readonly<Record<string, unknown>>, found: unknown): Difference[] =>
-  Object.entries((found ?? {}) as Record<string, unknown>)
-    .filter(([name]) => wanted[name] === undefined)
-    .map(([name, value]) => ({ path: `status.${name}`, wanted: undefined, found: value }));
-
-const memoryKey = (kind: ResourceKind, object: KubeObject, part: string): string =>
+const memoryKey = (kind: ResourceKind, object: KubeObject, part: Part): string =>
   `${collectionPath(kind, object.metadata.namespace)}/${object.metadata.name}/${part}`;
 
 function assertOurs(kind: ResourceKind, wanted: KubeObject, observed: KubeObject): void {
