@@ -26,7 +26,7 @@ export type Api = ReturnType<typeof createApi>;
 
 /** @param token the administrator's; undefined where access is open */
 export function createApi(token: string | undefined, timeoutMs = 30_000) {
-  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  async function answerOf(method: string, path: string, body?: unknown): Promise<string> {
     const response = await fetch(path, {
       method,
       headers: {
@@ -42,15 +42,16 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
       throw new ApiRefused({ status: 0, reason: 'Unreachable', detail: String(error) });
     });
     const text = await response.text().catch(() => '');
-    const answer = parse(text);
-    if (response.ok) return answer as T;
-    const problem = (answer ?? {}) as { reason?: unknown; detail?: unknown };
+    if (response.ok) return text;
+    const problem = (parse(text) ?? {}) as { reason?: unknown; detail?: unknown };
     throw new ApiRefused({
       status: response.status,
       reason: typeof problem.reason === 'string' ? problem.reason : 'Unknown',
       detail: typeof problem.detail === 'string' ? problem.detail : `HTTP ${response.status}`,
     });
   }
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
+    parse(await answerOf(method, path, body)) as T;
   const of = (id: string) => encodeURIComponent(id);
 
   return {
@@ -72,6 +73,11 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
       call<Usage>(
         'GET',
         `v1/usage${query({ from: moment(from), to: moment(to), step: String(stepSeconds), product })}`,
+      ),
+    usageCsv: (from: number, to: number, stepSeconds: number, product: string) =>
+      answerOf(
+        'GET',
+        `v1/usage${query({ from: moment(from), to: moment(to), step: String(stepSeconds), product, format: 'csv' })}`,
       ),
     keys: () => call<{ keys: KeyStatus[] }>('GET', 'v1/keys'),
     checkKey: (key: string) => call<KeyCheckResponse>('POST', 'v1/keys:check', { key }),

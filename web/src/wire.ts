@@ -41,6 +41,7 @@ export interface Denial {
 
 /** `GET /v1/usage` */
 export interface Usage {
+  readonly stepSeconds: number;
   readonly points: readonly UsagePoint[];
 }
 export interface UsagePoint {

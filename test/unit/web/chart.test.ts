@@ -6,22 +6,28 @@ import { periodNames, rangeOf } from '../../../web/src/logic/periods.ts';
 const box: Box = { width: 100, height: 50, from: 0, to: 1_000, max: 10 };
 
 describe('the chart', () => {
-  it('steps: a value holds until the next one, the last until the edge', () => {
+  it('steps: a value holds for its step, but not beyond the edge', () => {
     const points = [
       { at: 0, value: 0 },
       { at: 500, value: 10 },
     ];
-    expect(stepPath(points, box)).toBe('M0,50H50V0H100');
-    expect(areaPath(points, box)).toBe('M0,50H50V0H100V50H0Z');
+    expect(stepPath(points, box, 500)).toBe('M0,50H50V0H100');
+    expect(areaPath(points, box, 500)).toBe('M0,50H50V0H100V50H0Z');
   });
 
   it('draws nothing for no points', () => {
-    expect(stepPath([], box)).toBe('');
-    expect(areaPath([], box)).toBe('');
+    expect(stepPath([], box, 100)).toBe('');
+    expect(areaPath([], box, 100)).toBe('');
+  });
+
+  it('leaves a gap where nothing was recorded', () => {
+    const points = [0, 100, 600].map((at) => ({ at, value: 5 }));
+    expect(stepPath(points, box, 100)).toBe('M0,25H10V25H20M60,25H70');
+    expect(areaPath(points, box, 100)).toBe('M0,25H10V25H20V50H0ZM60,25H70V50H60Z');
   });
 
   it('keeps a value above the top inside of the box', () => {
-    expect(stepPath([{ at: 0, value: 99 }], box)).toBe('M0,0H100');
+    expect(stepPath([{ at: 0, value: 99 }], box, 2_000)).toBe('M0,0H100');
   });
 
   it('has a round top at or above every count, and whole marks from 0 to it', () => {

@@ -31,21 +31,42 @@ export function valueTicks(max: number): number[] {
 export const xOf = (at: number, b: Box): number => round(((at - b.from) / (b.to - b.from)) * b.width);
 export const yOf = (value: number, b: Box): number => round(b.height - (Math.min(value, b.max) / b.max) * b.height);
 
-/** A step line: each value holds until the next point (counts do not slope). Ends at the box's right edge. */
-export function stepPath(points: readonly Point[], box: Box): string {
-  const [first, ...rest] = points;
-  if (first === undefined) return '';
-  let path = `M${xOf(Math.max(first.at, box.from), box)},${yOf(first.value, box)}`;
-  for (const p of rest) path += `H${xOf(p.at, box)}V${yOf(p.value, box)}`;
-  return `${path}H${round(box.width)}`;
+/** Runs of points without a gap: where nothing was recorded, nothing is drawn. */
+function runsOf(points: readonly Point[], stepMs: number): Point[][] {
+  const runs: Point[][] = [];
+  let last: Point | undefined;
+  for (const point of points) {
+    if (last === undefined || point.at - last.at > 1.5 * stepMs) runs.push([point]);
+    else runs.at(-1)?.push(point);
+    last = point;
+  }
+  return runs;
 }
 
-/** The surface under a step line. */
-export function areaPath(points: readonly Point[], box: Box): string {
-  const [first] = points;
-  if (first === undefined) return '';
-  return `${stepPath(points, box)}V${round(box.height)}H${xOf(Math.max(first.at, box.from), box)}Z`;
+function runPath(run: readonly Point[], box: Box, stepMs: number): { line: string; from: number; to: number } {
+  const [first, ...rest] = run;
+  const last = run.at(-1);
+  if (first === undefined || last === undefined) return { line: '', from: 0, to: 0 };
+  const from = xOf(Math.max(first.at, box.from), box);
+  const to = xOf(Math.min(last.at + stepMs, box.to), box);
+  const steps = rest.map((p) => `H${xOf(p.at, box)}V${yOf(p.value, box)}`).join('');
+  return { line: `M${from},${yOf(first.value, box)}${steps}H${to}`, from, to };
 }
+
+/** A step line: each value holds for its step (counts do not slope). */
+export const stepPath = (points: readonly Point[], box: Box, stepMs: number): string =>
+  runsOf(points, stepMs)
+    .map((run) => runPath(run, box, stepMs).line)
+    .join('');
+
+/** The surface under a step line. */
+export const areaPath = (points: readonly Point[], box: Box, stepMs: number): string =>
+  runsOf(points, stepMs)
+    .map((run) => {
+      const { line, from } = runPath(run, box, stepMs);
+      return `${line}V${round(box.height)}H${from}Z`;
+    })
+    .join('');
 
 /** At most `count` marks at even distances within the box, both ends included. */
 export const timeTicks = (box: Pick<Box, 'from' | 'to'>, count: number): number[] =>

@@ -10,5 +10,8 @@ const series = (usage: Usage, product: string, value: (p: Usage['points'][number
 /** Most seats in use of one product, a step each, oldest first. */
 export const peaksOf = (usage: Usage, product: string): Point[] => series(usage, product, (p) => p.peak);
 
+/** Refused holders, a step each. */
+export const denialsOf = (usage: Usage, product: string): Point[] => series(usage, product, (p) => p.denied);
+
 /** The licence's limit over the same steps. */
 export const limitsOf = (usage: Usage, product: string): Point[] => series(usage, product, (p) => p.seatLimit);

@@ -8,6 +8,9 @@ export interface UsageChartProps {
   readonly points: readonly Point[];
   /** The licence's limit over the same time. */
   readonly limits: readonly Point[];
+  /** Holders refused, a step each. */
+  readonly denials: readonly Point[];
+  readonly stepMs: number;
   readonly from: number;
   readonly to: number;
 }
@@ -15,7 +18,7 @@ export interface UsageChartProps {
 const margin = { left: 44, right: 8, top: 10, bottom: 26 };
 
 /** Use of one product over a period. The pointer reads single values; the table below says the same without one. */
-export function UsageChart({ product, points, limits, from, to }: UsageChartProps) {
+export function UsageChart({ product, points, limits, denials, stepMs, from, to }: UsageChartProps) {
   const { t, tick, moment, number } = useText();
   const [read, setRead] = useState<number>();
   const [figure, width] = useWidth();
@@ -30,6 +33,7 @@ export function UsageChart({ product, points, limits, from, to }: UsageChartProp
   };
   const withClock = to - from <= 2 * 86_400_000;
   const point = read === undefined ? undefined : points[read];
+  const refused = denials.find((d) => d.at === point?.at)?.value ?? 0;
   const marks = width < 520 ? 3 : 6;
 
   const follow = (event: PointerEvent & { currentTarget: SVGSVGElement }) => {
@@ -71,9 +75,21 @@ export function UsageChart({ product, points, limits, from, to }: UsageChartProp
             {tick(at, withClock)}
           </text>
         ))}
-        <path class="area" d={areaPath(points, box)} />
-        <path class="line" d={stepPath(points, box)} />
-        <path class="limit" d={stepPath(limits, box)} />
+        <path class="area" d={areaPath(points, box, stepMs)} />
+        <path class="line" d={stepPath(points, box, stepMs)} />
+        <path class="limit" d={stepPath(limits, box, stepMs)} />
+        {denials
+          .filter((d) => d.value > 0)
+          .map((d) => (
+            <rect
+              key={d.at}
+              class="denial"
+              x={xOf(d.at, box)}
+              y={box.height - 6}
+              width={Math.max(2, (stepMs / (to - from)) * box.width)}
+              height="6"
+            />
+          ))}
         {point && (
           <g class="reading">
             <line x1={xOf(point.at, box)} x2={xOf(point.at, box)} y1="0" y2={box.height} />
@@ -84,7 +100,11 @@ export function UsageChart({ product, points, limits, from, to }: UsageChartProp
       <figcaption>
         <span class="legend legend-line">{t('usage.inUse')}</span>
         <span class="legend legend-limit">{t('usage.limit')}</span>
-        <span class="reading-text">{point ? `${moment(point.at)}: ${number(point.value)}` : ''}</span>
+        {denials.some((d) => d.value > 0) && <span class="legend legend-denial">{t('usage.denials')}</span>}
+        <span class="reading-text">
+          {point ? `${moment(point.at)}: ${number(point.value)}` : ''}
+          {refused ? `, ${t('usage.denials')}: ${number(refused)}` : ''}
+        </span>
       </figcaption>
     </figure>
   );

@@ -75,6 +75,7 @@ export const en = {
   'usage.limit': 'Seats of the licence',
   'usage.denials': 'Denials',
   'usage.table': 'The same as a table',
+  'usage.csv': 'Download as CSV',
   'usage.time': 'Time',
   'usage.chart': '{product}: use of seats in the period, peak {peak} of {limit}',
 

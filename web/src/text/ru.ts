@@ -76,6 +76,7 @@ export const ru: Dictionary = {
   'usage.limit': 'Мест по лицензии',
   'usage.denials': 'Отказы',
   'usage.table': 'То же в виде таблицы',
+  'usage.csv': 'Скачать в CSV',
   'usage.time': 'Время',
   'usage.chart': '{product}: занятость мест за период, максимум {peak} из {limit}',
 

@@ -3,14 +3,16 @@ import type { ProductStatus, ServerStatus } from '../../../licence/serverStatus.
 import { useShell, useText } from '../context.ts';
 import { attentionOf, byUrgency, termState } from '../logic/attention.ts';
 import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
+import type { Refusal } from '../logic/problemText.ts';
 import { formatRoute } from '../logic/route.ts';
-import { limitsOf, peaksOf } from '../logic/usageSeries.ts';
+import { denialsOf, limitsOf, peaksOf } from '../logic/usageSeries.ts';
 import { Field } from '../parts/field.tsx';
 import { Notice, RefusalNotice } from '../parts/notice.tsx';
 import { SeatMeter } from '../parts/seatMeter.tsx';
 import { Sparkline } from '../parts/sparkline.tsx';
 import { UsageChart } from '../parts/usageChart.tsx';
-import { useResource } from '../useResource.ts';
+import { saveFile } from '../saveFile.ts';
+import { refusalOf, useResource } from '../useResource.ts';
 import type { ProductList, Usage } from '../wire.ts';
 
 export function Overview({ status, at }: { status: ServerStatus; at: number }) {
@@ -130,7 +132,15 @@ function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
           </div>
         ))}
       </dl>
-      {day && <Sparkline points={peaksOf(day.usage, p.product)} limit={p.seatLimit} from={day.from} to={day.to} />}
+      {day && (
+        <Sparkline
+          points={peaksOf(day.usage, p.product)}
+          stepMs={day.usage.stepSeconds * 1_000}
+          limit={p.seatLimit}
+          from={day.from}
+          to={day.to}
+        />
+      )}
       <p>
         <a href={formatRoute('seats', { product: p.product })} aria-label={`${t('overview.seeSeats')}: ${p.product}`}>
           {t('overview.seeSeats')}
@@ -155,6 +165,17 @@ function UsageSection({ products }: { products: readonly string[] }) {
     60_000,
   );
   const points = data ? peaksOf(data.usage, data.product) : [];
+  const [csvRefusal, setCsvRefusal] = useState<Refusal>();
+  const download = async () => {
+    const range = rangeOf(period, Date.now());
+    try {
+      const csv = await api.usageCsv(range.from, range.to, range.stepSeconds, product);
+      saveFile(`usage-${product}.csv`, csv, 'text/csv');
+      setCsvRefusal(undefined);
+    } catch (error) {
+      setCsvRefusal(refusalOf(error));
+    }
+  };
   return (
     <section aria-labelledby="usage" class="card usage">
       <div class="bar">
@@ -187,14 +208,20 @@ function UsageSection({ products }: { products: readonly string[] }) {
       {refusal && <RefusalNotice refusal={refusal} onRetry={reload} />}
       {data && points.length === 0 && <p class="empty">{t('usage.empty')}</p>}
       {data && points.length > 0 && (
-        <div class={settled ? '' : 'busy'}>
+        <div class={settled ? 'stack' : 'stack busy'}>
           <UsageChart
             product={data.product}
             points={points}
             limits={limitsOf(data.usage, data.product)}
+            denials={denialsOf(data.usage, data.product)}
+            stepMs={data.usage.stepSeconds * 1_000}
             from={data.from}
             to={data.to}
           />
+          <button type="button" onClick={download}>
+            {t('usage.csv')}
+          </button>
+          {csvRefusal && <RefusalNotice refusal={csvRefusal} />}
           <details>
             <summary>{t('usage.table')}</summary>
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
