@@ -1,0 +1,265 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { IssuedKey } from '../../licence/authorityWire.ts';
+import { createKey } from '../../licence/key.ts';
+import { axeViolations, chromiumOrSkip, launchBrowser, openTab } from '../support/browser.ts';
+import { type PageServer, startPageServer } from '../support/pageServer.ts';
+import { eventually } from '../support/product.ts';
+
+const chromium = await chromiumOrSkip();
+const inEnglish = { locale: 'en-GB', timezoneId: 'UTC' };
+const inRussian = { locale: 'ru-RU', timezoneId: 'Europe/Moscow' };
+
+describe.skipIf(chromium === undefined)('the page of the licence server', () => {
+  let server: PageServer;
+  let browser: Browser;
+  let erp: IssuedKey;
+  let trade: IssuedKey;
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([startPageServer(), launchBrowser(chromium ?? '')]);
+    erp = await server.authority.issue({ product: 'erp', seatLimit: 3, supportUntil: '2020-01-01T00:00:00Z' });
+    trade = await server.authority.issue({ product: 'trade', seatLimit: 10 });
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  const signedIn = (view = '') => `${server.url}#token=${server.tokens.admin}${view}`;
+  const checkOut = async (user: string, more: object = {}) => {
+    const holder = { base: 'Бухгалтерия', user, host: `ws-${user}`, session: '' };
+    return server.call('client', 'POST', '/v1/checkouts', { product: 'trade', mode: 'sticky', holder, ...more });
+  };
+  const leaseUsers = async () => {
+    const { body } = await server.call('admin', 'GET', '/v1/leases?product=trade');
+    return (body as { leases: { holder: { user: string } }[] }).leases.map((l) => l.holder.user);
+  };
+  const goTo = async (page: Page, view: string) => {
+    await page.goto(`${server.url}#/${view}`);
+    await page.locator('main h1').waitFor();
+  };
+
+  it('is sent to everybody, and says what browsers may do with it', async () => {
+    const response = await fetch(server.url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('cache-control')).toContain('max-age=0');
+    const policy = response.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|data:|https?:|\*/);
+    const html = await response.text();
+    expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=/);
+    const [script] = /assets\/[\w-]+\.js/.exec(html) ?? [];
+    const asset = await fetch(new URL(script ?? 'missing', server.url));
+    expect(asset.headers.get('cache-control')).toContain('immutable');
+    for (const path of ['assets/', 'assets/nothing.js', 'assets/..%2findex.html', 'assets/..%2f..%2fpackage.json']) {
+      expect((await fetch(new URL(path, server.url))).status, path).toBeGreaterThanOrEqual(400);
+    }
+  });
+
+  it('takes the token from the address, and leaves none there or in the history', async () => {
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    expect(page.url()).toBe(server.url);
+    await page.reload();
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    expect(complaints).toEqual([]);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }))).not.toContain(
+      server.tokens.admin,
+    );
+    await page.context().close();
+  });
+
+  it.each([
+    ['a-wrong-token', 'does not know this token'],
+    ['a-token-of-a-client', 'belongs to client programs'],
+    ['токен', 'does not know this token'],
+  ])('says why a token does not do: %s', async (token, part) => {
+    const { page } = await openTab(browser, server.url, inEnglish);
+    await page.getByLabel('Token', { exact: true }).fill(token);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain(part);
+    await page.context().close();
+  });
+
+  it('tells a typing error from an unknown key, checks a key without installing it, and installs it', async () => {
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    await page.getByRole('link', { name: 'Install a key' }).click();
+    const key = page.getByLabel('Key', { exact: true }).first();
+    const answer = page.getByRole('region', { name: 'Install a key' }).getByRole('status');
+    const check = page.getByRole('button', { name: 'Check', exact: true });
+
+    await check.click();
+    await expect.poll(() => page.getByRole('alert').first().textContent()).toContain('Enter the key');
+    await key.fill(`${trade.key.slice(0, -1)}${trade.key.endsWith('0') ? '1' : '0'}`);
+    await check.click();
+    await expect.poll(() => answer.textContent()).toContain('typing error');
+    await key.fill(createKey(new Uint8Array(16).fill(77)));
+    await check.click();
+    await expect.poll(() => answer.textContent()).toContain('does not know this key');
+    await key.fill(trade.key.toLowerCase());
+    await check.click();
+    await expect.poll(() => answer.textContent()).toContain('can be installed');
+    expect(await answer.textContent()).toContain('10 seats');
+    expect((await server.call('admin', 'GET', '/v1/keys')).body).toMatchObject({ keys: [] });
+
+    await page.getByRole('button', { name: 'Install', exact: true }).click();
+    await expect.poll(() => answer.textContent()).toContain('installed and active');
+    const card = page.getByRole('article', { name: `Key ${trade.keyId}` });
+    await card.getByText('Active', { exact: true }).waitFor();
+    expect(await card.textContent()).toContain('this page');
+    expect(await key.inputValue()).toBe('');
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('activates without a network: a request file out, the authority’s response in', async () => {
+    const { page, complaints } = await openTab(browser, signedIn(), inRussian);
+    await goTo(page, 'keys');
+    await page.getByText('Активация без сети').click();
+    const steps = page.getByRole('group').filter({ has: page.getByText('Активация без сети') });
+    await steps.getByLabel('Ключ', { exact: true }).fill(erp.key);
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      steps.getByRole('button', { name: 'Скачать запрос' }).click(),
+    ]);
+    const request = JSON.parse(await streamText(await download.createReadStream()));
+    const { body: response } = await server.authority.call('POST', '/v1/activations', request, '');
+
+    const file = steps.getByLabel('Файл ответа');
+    await file.setInputFiles({ name: 'photo.txt', mimeType: 'text/plain', buffer: Buffer.from('not it') });
+    await steps.getByRole('button', { name: 'Загрузить ответ' }).click();
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Это не ответ');
+    await file.setInputFiles({
+      name: 'response.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(JSON.stringify(response)),
+    });
+    await steps.getByRole('button', { name: 'Загрузить ответ' }).click();
+    await page.getByText(`Ключ ${erp.keyId} установлен и активен.`).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('shows who holds seats, finds one by its filter and takes it back with a reason', async () => {
+    for (const user of ['anna', 'boris', 'vera']) expect(await checkOut(user)).toMatchObject({ status: 201 });
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    await goTo(page, 'seats?product=trade');
+    await expect.poll(() => page.getByRole('row').count()).toBe(4);
+    await page.getByLabel('User').fill('boris');
+    await expect.poll(() => page.getByRole('row').count()).toBe(2);
+    expect(page.url()).toContain('user=boris');
+
+    await page.getByRole('button', { name: /^Release the seat of boris/ }).click();
+    const dialog = page.getByRole('dialog', { name: 'Release the seat' });
+    await dialog.getByRole('button', { name: 'Release' }).click();
+    await expect.poll(() => dialog.getByRole('alert').textContent()).toContain('Write a reason');
+    expect(await axeViolations(page)).toEqual([]);
+    await dialog.getByLabel('Reason').fill('the computer was switched off');
+    await dialog.getByRole('button', { name: 'Release' }).click();
+    await page.getByText('is free.').waitFor();
+    await page.getByText('No seat fits the filter.').waitFor();
+    expect((await leaseUsers()).sort()).toEqual(['anna', 'vera']);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('can be used by keyboard alone: to the seats, into the dialog, out with Escape, the focus back where it was', async () => {
+    const { page } = await openTab(browser, signedIn(), inEnglish);
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    const focused = () => page.evaluate<string>(`document.activeElement?.textContent ?? ''`);
+    const tabTo = async (name: RegExp) => {
+      for (let i = 0; i < 60; i++) {
+        await page.keyboard.press('Tab');
+        if (name.test(await focused())) return;
+      }
+      throw new Error(`the Tab key does not reach ${name}`);
+    };
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to content');
+    await tabTo(/^Seats$/);
+    await page.keyboard.press('Enter');
+    await expect.poll(focused).toBe('Seats');
+    await page.getByRole('row').nth(1).waitFor();
+    await tabTo(/^Release$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    await expect.poll(focused).toBe('Release');
+    await page.context().close();
+  });
+
+  it('lists the refused check-outs with their reasons', async () => {
+    for (const user of ['a', 'b', 'c']) await checkOut(user, { product: 'erp' });
+    expect(await checkOut('galina', { product: 'erp' })).toMatchObject({ status: 409 });
+    const { page, complaints } = await openTab(browser, signedIn(), inRussian);
+    await goTo(page, 'denials');
+    const row = page.getByRole('row').filter({ hasText: 'galina' });
+    await eventually('the denial is shown', 20_000, async () => {
+      if ((await row.count()) > 0) return true;
+      await page.reload();
+      await page.locator('main h1').waitFor();
+      await row.waitFor({ timeout: 1_000 });
+      return true;
+    });
+    expect(await row.textContent()).toContain('Все места заняты');
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it.each([
+    ['English, light', { ...inEnglish, colorScheme: 'light' }],
+    ['Russian, dark', { ...inRussian, colorScheme: 'dark' }],
+    ['Russian, a phone', { ...inRussian, viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }],
+  ] as const)('has no fault of accessibility, breaks no policy and fits the screen: %s', async (_, options) => {
+    const { page, complaints } = await openTab(browser, signedIn(), options);
+    const look = async (view: string) => {
+      expect(await axeViolations(page), view).toEqual([]);
+      const overflow = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      expect(overflow, `${view} is wider than the screen`).toBeLessThanOrEqual(0);
+    };
+    for (const view of ['overview', 'seats', 'denials', 'keys', 'about']) {
+      await goTo(page, view);
+      await page.waitForLoadState('networkidle');
+      for (const closed of await page.locator('main details:not([open]) > summary').all()) await closed.click();
+      await look(view);
+    }
+    expect(complaints).toEqual([]);
+    await page.getByRole('button', { name: /Sign out|Выйти/ }).click();
+    await page.getByLabel(/^(Token|Токен)$/).waitFor();
+    await look('sign in');
+    await page.context().close();
+  });
+
+  it('costs at most 100 kB over the wire and can be used within a second', async () => {
+    const times: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const context = await browser.newContext(inEnglish);
+      const page = await context.newPage();
+      const network = await context.newCDPSession(page);
+      await network.send('Network.enable');
+      let bytes = 0;
+      network.on('Network.loadingFinished', (event) => {
+        bytes += event.encodedDataLength;
+      });
+      await page.goto(signedIn());
+      await page.getByRole('article', { name: 'trade' }).waitFor();
+      times.push(await page.evaluate(() => performance.now()));
+      await page.waitForLoadState('networkidle');
+      expect(bytes).toBeGreaterThan(5_000);
+      expect(bytes).toBeLessThanOrEqual(100_000);
+      await context.close();
+    }
+    expect(Math.min(...times)).toBeLessThan(1_000);
+  });
+});
+
+async function streamText(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += chunk;
+  return text;
+}
