@@ -96,11 +96,15 @@ export class SeatStore {
     this.#reservations = options.reservations;
     this.#seats = new DatabaseSessions(options.connection, sessionSetup, 4);
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 2);
-    this.db = new pg.Pool({ connectionTimeoutMillis: 5_000, ...options.connection, max: 4 });
-    this.db.on('error', () => {}); // an idle one was lost: the next query takes another
-    this.db.on('connect', (client) => {
-      client.query("SET statement_timeout='8s'; SET lock_timeout='4s'; SET timezone='UTC'").catch(() => {});
+    this.db = new pg.Pool({
+      connectionTimeoutMillis: 5_000,
+      ...options.connection,
+      max: 4,
+      onConnect: async (client: pg.ClientBase) => {
+        await client.query("SET statement_timeout='8s'; SET lock_timeout='4s'; SET timezone='UTC'");
+      },
     });
+    this.db.on('error', () => {}); // an idle one was lost: the next query takes another
     this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'));
     this.#reports = createReportLane(
       this.#quick,
