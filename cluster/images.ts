@@ -59,12 +59,13 @@ export async function ensureImages(wanted: readonly Target[] = targets): Promise
 
 /** One image of the repository's Dockerfile. */
 export async function ensureImage(target: Target): Promise<ImageArchive> {
-  const baseImage = await ensureBaseImage();
+  const base = await baseImage();
   const short = `licence-${target}`;
   const name = `localhost/${short}:dev`;
-  return archive(short, name, keyOf(target, baseImage, ...sourceInputs(repository)), async () => {
+  return archive(short, name, keyOf(target, base.name, ...sourceInputs(repository)), async () => {
+    await ensureBaseImage(base);
     progress(`building image ${short}`);
-    await build(repository, name, ['--target', target, '--build-arg', `BASE_IMAGE=${baseImage}`]);
+    await build(repository, name, ['--target', target, '--build-arg', `BASE_IMAGE=${base.name}`]);
   });
 }
 
@@ -99,51 +100,57 @@ async function pauseImage(): Promise<ImageArchive> {
   });
 }
 
-/** Debian with Node and npm, in the place of node:24-bookworm-slim. Answers its name. */
-async function ensureBaseImage(): Promise<string> {
+interface BaseImage {
+  readonly name: string;
+  readonly release: string;
+  /** Path of the Node that goes into it. */
+  readonly node: string;
+}
+
+/** Debian with Node and npm, in the place of node:24-bookworm-slim. */
+async function baseImage(): Promise<BaseImage> {
   const node = nodeBinary();
   const version = (await run(node, ['--version'])).trim();
   const release = debianRelease() === 'trixie' ? 'trixie' : 'bookworm';
-  const name = `localhost/licence-base:${version}-npm${npmVersion}-${release}-1`;
-  const exists = () =>
-    buildah(['inspect', '--type', 'image', name]).then(
-      () => true,
-      () => false,
-    );
-  await withLock(buildLock, async () => {
-    if (await exists()) return;
-    progress(`building the base image (Debian ${release}, Node ${version})`);
-    const root = join(cacheDir(), 'tmp', 'rootfs');
-    rmSync(root, { recursive: true, force: true });
-    mkdirSync(join(root, '..'), { recursive: true });
-    await run('debootstrap', ['--variant=minbase', release, root, debianMirror()]);
-    for (const junk of [
-      'var/cache/apt/archives',
-      'var/lib/apt/lists',
-      'usr/share/doc',
-      'usr/share/man',
-      'usr/share/locale',
-      'usr/share/info',
-      'var/log',
-    ]) {
-      for (const entry of readdirSync(join(root, junk)))
-        rmSync(join(root, junk, entry), { recursive: true, force: true });
-    }
-    copyFileSync(node, join(root, 'usr/local/bin/node'));
-    chmodSync(join(root, 'usr/local/bin/node'), 0o755);
-    const modules = join(root, 'usr/local/lib/node_modules');
-    mkdirSync(modules, { recursive: true });
-    cpSync(join(await npmPackage(), 'package'), join(modules, 'npm'), { recursive: true });
-    await run('ln', ['-s', '../lib/node_modules/npm/bin/npm-cli.js', join(root, 'usr/local/bin/npm')]);
-    await run('ln', ['-s', '../lib/node_modules/npm/bin/npx-cli.js', join(root, 'usr/local/bin/npx')]);
-    const container = (await buildah(['from', 'scratch'])).trim();
-    await buildah(['copy', '-q', container, root, '/']);
-    const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-    await buildah(['config', '--cmd', 'node', '--env', path, container]);
-    await buildah(['commit', '-q', '--format', 'docker', '--rm', container, name]);
-    rmSync(root, { recursive: true, force: true });
-  });
-  return name;
+  return { name: `localhost/licence-base:${version}-npm${npmVersion}-${release}-1`, release, node };
+}
+
+async function ensureBaseImage({ name, release, node }: BaseImage): Promise<void> {
+  const exists = await buildah(['inspect', '--type', 'image', name]).then(
+    () => true,
+    () => false,
+  );
+  if (exists) return;
+  progress(`building the base image ${name}`);
+  const root = join(cacheDir(), 'tmp', 'rootfs');
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(join(root, '..'), { recursive: true });
+  await run('debootstrap', ['--variant=minbase', release, root, debianMirror()]);
+  for (const junk of [
+    'var/cache/apt/archives',
+    'var/lib/apt/lists',
+    'usr/share/doc',
+    'usr/share/man',
+    'usr/share/locale',
+    'usr/share/info',
+    'var/log',
+  ]) {
+    for (const entry of readdirSync(join(root, junk)))
+      rmSync(join(root, junk, entry), { recursive: true, force: true });
+  }
+  copyFileSync(node, join(root, 'usr/local/bin/node'));
+  chmodSync(join(root, 'usr/local/bin/node'), 0o755);
+  const modules = join(root, 'usr/local/lib/node_modules');
+  mkdirSync(modules, { recursive: true });
+  cpSync(join(await npmPackage(), 'package'), join(modules, 'npm'), { recursive: true });
+  await run('ln', ['-s', '../lib/node_modules/npm/bin/npm-cli.js', join(root, 'usr/local/bin/npm')]);
+  await run('ln', ['-s', '../lib/node_modules/npm/bin/npx-cli.js', join(root, 'usr/local/bin/npx')]);
+  const container = (await buildah(['from', 'scratch'])).trim();
+  await buildah(['copy', '-q', container, root, '/']);
+  const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  await buildah(['config', '--cmd', 'node', '--env', path, container]);
+  await buildah(['commit', '-q', '--format', 'docker', '--rm', container, name]);
+  rmSync(root, { recursive: true, force: true });
 }
 
 /** The one-file Node of the optional dependency, else the one that runs this. */
