@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
@@ -57,7 +57,7 @@ async function makeOnce(dataDir: string, file: string): Promise<void> {
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
   );
   if (exists) return;
-  const draft = join(dataDir, `.identity-${process.pid}.pem`);
+  const draft = join(dataDir, `.identity-${randomUUID()}.pem`);
   const { privateKey } = generateKeyPairSync('ed25519');
   await writeDurably(draft, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
   try {

@@ -1,5 +1,5 @@
-import { clockToleranceMs, readActivation, verifyActivation } from '../../licence/activation.ts';
-import { type ActivationRequest, type ActivationResponse, activationRequestText } from '../../licence/authorityWire.ts';
+import { readActivation, verifyActivation } from '../../licence/activation.ts';
+import type { ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { parseKey } from '../../licence/key.ts';
 import type { KeyFault } from '../../licence/keyFaults.ts';
 import { momentOf } from '../../licence/moment.ts';
@@ -8,8 +8,10 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { entitlementsAt, type SetEntitlements } from '../seats/entitlement.ts';
+import { activationRequest } from './activationRequest.ts';
 import type { AuthorityClient } from './authorityClient.ts';
 import { backOffMs } from './backOff.ts';
+import { createClockGuard } from './clockGuard.ts';
 import { readConfiguredKeys } from './configuredKeys.ts';
 import { type Attempt, decideKeys, type KeyAction, type KeyDecision, type Situation } from './decide.ts';
 import type { Identity } from './identity.ts';
@@ -41,6 +43,8 @@ export interface Keys {
     answer: { readonly activation: string } & Partial<ActivationResponse>,
     source: KeySource,
   ): Promise<KeyOutcome>;
+  /** The activation in force of a key, as compact JWS: what a signed lease chains to. */
+  activationOf(keyId: string): string | undefined;
   /** Runs a pass now and waits for it. */
   refresh(): Promise<void>;
 }
@@ -78,22 +82,19 @@ export interface KeysDeps {
   readonly pollMs?: number;
 }
 
-/** How often the latest time seen is written down. */
-const clockNoteMs = 10 * 60_000;
-
 export async function createKeys(deps: KeysDeps): Promise<Keys> {
   const { log, clock, identity, authority, pollMs = 5_000 } = deps;
   const exclusively = deps.exclusively ?? (<T>(work: () => Promise<T>) => work());
   const folder = await openLicenceFolder(deps.dataDir);
   const records = await openKeyRecords(deps.dataDir, (message) => log.warn(message));
+  const guard = createClockGuard(clock, records);
   const keyMetrics = createKeyMetrics(deps.metrics);
 
   const attempts = new Map<string, Attempt & { readonly failures: number }>();
   let trust: Trust = { keys: new Map() };
-  let latestMs = records.latestSeenMs;
-  let clockMs = 0;
   let inputs = '';
   let troubles: readonly string[] = [];
+  let sound: ReadonlyMap<string, string> = new Map();
   let shown: KeyDecision = { actions: [], keys: [], licences: [] };
   let handedOver: string | undefined;
   let cancelTimer = () => {};
@@ -107,29 +108,18 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     return run;
   };
 
-  function lookAtClock(): string | undefined {
-    const now = clock.now();
-    if (now < clockMs) attempts.clear(); // their times are in a future that may be far away
-    clockMs = now;
-    latestMs = Math.max(latestMs, records.latestSeenMs, now);
-    if (now >= latestMs - clockToleranceMs) return undefined;
-    return (
-      `the clock was set back: it says ${momentOf(now)}, but ${momentOf(latestMs)} has been seen; nothing is prolonged by ` +
-      'that; set the clock, or, if it is right now, activate a key again'
-    );
-  }
-
-  const verify = (text: string, nowMs = latestMs) =>
+  const verify = (text: string) =>
     verifyActivation(text, {
       trusted: trust.keys,
       fingerprint: identity.fingerprint,
       publicKey: identity.publicKey,
-      nowMs,
+      nowMs: guard.latestMs,
     });
 
   async function gather(): Promise<Situation> {
     await records.reload();
-    const clockTrouble = lookAtClock();
+    const { trouble: clockTrouble, wentBack } = guard.look();
+    if (wentBack) attempts.clear(); // their times are in a future that may be far away
     trust = await readTrust(deps.trustFile, trust.keys);
     const configured = deps.keysDir === undefined ? [] : await readConfiguredKeys(deps.keysDir);
     // A new key, a corrected file or a new trusted key makes an old failure worth another try at once.
@@ -137,16 +127,17 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     if (now !== inputs) attempts.clear();
     inputs = now;
     troubles = [clockTrouble, trust.trouble].filter((t) => t !== undefined);
-    const files = await folder.read();
+    const files = (await folder.read()).map(({ name, text = '' }) => ({ name, text, verified: verify(text) }));
+    sound = new Map(files.filter((f) => f.verified.ok).map((f) => [f.name, f.text]));
     return {
-      clockMs,
-      latestMs,
+      clockMs: guard.clockMs,
+      latestMs: guard.latestMs,
       configured: configured.map(({ name, parsed, activation }) => ({
         name,
         parsed,
         ...(activation === undefined ? {} : { offline: { text: activation, verified: verify(activation) } }),
       })),
-      files: files.map(({ name, text }) => ({ name, verified: verify(text ?? '') })),
+      files,
       records: records.keys,
       attempts,
       canAsk: authority !== undefined,
@@ -158,7 +149,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     shown = decision;
     const successes = Object.values(records.keys).flatMap((r) => (r.activatedAt ? [Date.parse(r.activatedAt)] : []));
     keyMetrics.show(decision.keys, Math.max(0, ...successes));
-    const products = entitlementsAt(decision.licences, latestMs);
+    const products = entitlementsAt(decision.licences, guard.latestMs);
     const text = JSON.stringify(products);
     if (text === handedOver) return;
     await deps.setEntitlements(products);
@@ -192,7 +183,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
         }
       });
     }
-    if (latestMs - records.latestSeenMs >= clockNoteMs) await exclusively(() => records.setLatestSeen(latestMs));
+    if (guard.unnoted) await exclusively(() => guard.note());
   }
 
   async function act(action: KeyAction): Promise<void> {
@@ -266,33 +257,13 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       ...(regenerationsResetAt === undefined ? {} : { regenerationsResetAt }),
     });
     attempts.delete(keyId);
-    await believeClock(payload?.issuedAt, payload?.sequence ?? 0, before?.sequence ?? 0);
+    // An older answer, kept and handed in again, confirms nothing.
+    if (payload && payload.sequence > (before?.sequence ?? 0)) await guard.confirm(Date.parse(payload.issuedAt));
     log.info({ keyId, generation: payload?.generation, sequence: payload?.sequence, source: kept }, 'key activated');
   }
 
-  /**
-   * A clock that was ahead and has been corrected is believed again when the authority has just confirmed its time: a
-   * fresh activation, issued about now.
-   */
-  async function believeClock(issuedAt: string | undefined, sequence: number, before: number): Promise<void> {
-    const now = clock.now();
-    const confirmed = sequence > before && Math.abs(Date.parse(issuedAt ?? '') - now) <= clockToleranceMs;
-    if (!confirmed || now >= latestMs) return;
-    latestMs = now;
-    await records.setLatestSeen(now);
-  }
-
-  function requestFor(key: string, keyId: string): ActivationRequest {
-    const unsigned = {
-      key,
-      fingerprint: identity.fingerprint,
-      publicKey: identity.publicKey,
-      sequence: records.keys[keyId]?.sequence ?? 0,
-      requestedAt: momentOf(clock.now()),
-    };
-    const signature = identity.sign(Buffer.from(activationRequestText(unsigned))).toString('base64url');
-    return { ...unsigned, signature };
-  }
+  const requestFor = (key: string, keyId: string): ActivationRequest =>
+    activationRequest(identity, { key, sequence: records.keys[keyId]?.sequence ?? 0 }, clock.now());
 
   /** The key as it stands now, by the status that `look` just made. */
   const outcomeOf = (keyId: string): KeyOutcome => {
@@ -428,15 +399,14 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     stop: async () => {
       stopped = true;
       cancelTimer();
-      await serially(async () => {
-        if (latestMs > records.latestSeenMs) await records.setLatestSeen(latestMs);
-      });
+      await serially(() => guard.note());
     },
     status: () => ({
       fingerprint: identity.fingerprint,
       keys: shown.keys,
       ...(troubles.length === 0 ? {} : { trouble: troubles.join('; ') }),
     }),
+    activationOf: (keyId) => sound.get(keyId),
     check: (text, product) => serially(() => check(text, product)),
     install: (text, source, product) => serially(() => install(text, source, product)),
     remove: (keyId) => serially(() => remove(keyId)),

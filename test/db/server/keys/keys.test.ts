@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -423,6 +423,19 @@ describe('a key installed by a person', () => {
     expect(server.seats()).toEqual({ erp: 50, zup: 4 });
   });
 
+  it('stays its own when configuration has to activate it again', async () => {
+    const [mine, other] = [await authority.issue(), await authority.issue({ product: 'zup', seatLimit: 4 })];
+    await startWith({});
+    await server.keys.install(mine.key, 'web');
+    await writeFile(join(server.dataDir, 'Licence', lic(mine)), 'damaged');
+    await server.configure({ erp: mine.key });
+    await server.keys.refresh();
+    expect(keyOf('erp')).toMatchObject({ state: 'Active', source: 'web' });
+    await server.configure({ zup: other.key });
+    await server.keys.refresh();
+    expect(server.seats()).toEqual({ erp: 50, zup: 4 });
+  });
+
   it('of the wrong product is refused before it is bound', async () => {
     const zup = await authority.issue({ product: 'zup' });
     await startWith({});
@@ -602,6 +615,24 @@ describe('the clock', () => {
     await startWith({ erp: issued.key });
     expect(keyOf('erp').fault).toMatchObject({ reason: 'ProofInvalid', message: expect.stringContaining('clock') });
   });
+});
+
+it('a copied data directory shows when both go on', async () => {
+  const issued = await authority.issue();
+  await startWith({ erp: issued.key });
+  await server.stop();
+  const copy = await aServer();
+  await cp(server.dataDir, copy.dataDir, { recursive: true });
+  await copy.configure({ erp: issued.key });
+  const activateAgain = async (of: KeysServer, reactivate: string) => {
+    await of.start({ reactivate });
+    await of.keys.refresh();
+    await of.stop();
+    return of.log.includes('suspects a copy');
+  };
+  expect(await activateAgain(server, 'one')).toBe(false);
+  expect(await activateAgain(server, 'two')).toBe(false);
+  expect(await activateAgain(copy, 'one')).toBe(true);
 });
 
 it('replicas on one folder activate a key once between them', async () => {
