@@ -1,6 +1,6 @@
 import { bounds, type Holder, type LeaseMode } from '../../licence/words.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { type HolderKey, holderFault, holderKey, keyBytes, partFault } from './holderKey.ts';
+import { type HolderKey, holderFault, holderKey, partFault } from './holderKey.ts';
 import { isLeaseId } from './leaseId.ts';
 
 /**
@@ -109,7 +109,6 @@ export function readSessions(base: unknown, body: unknown): { base: string; sess
   if (!Array.isArray(sessions) || sessions.length > mostSessions) {
     throw invalid(`sessions: must be a list of at most ${mostSessions} sessions`);
   }
-  if (Buffer.byteLength(name) > keyBytes - 3) throw invalid('base: too long');
   const read = sessions.map((value, i) => {
     const s = objectOf(value, `sessions.${i}`);
     const fault = holderFault({ ...s, base: name });
