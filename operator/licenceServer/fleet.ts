@@ -12,6 +12,8 @@ export class RollingServers {
   readonly #clearing = new Set<string>();
   readonly #failed = new Set<string>();
   readonly #paused = new Set<string>();
+  /** Decided, and about to be seen in the cluster. */
+  readonly #held = new Set<string>();
   readonly #maxRollouts: number;
 
   constructor(maxRollouts: number) {
@@ -32,6 +34,18 @@ export class RollingServers {
     put(this.#paused, key, server?.metadata.annotations?.[requests.pause] !== undefined);
   }
 
+  /**
+   * Counts `key` in from the decision to roll until `release`, when the stores show what was written: between two
+   * decisions there is no time in which both see the same free place.
+   */
+  hold(key: string): void {
+    this.#held.add(key);
+  }
+
+  release(key: string): void {
+    this.#held.delete(key);
+  }
+
   /** Whether one more may roll, as `key` sees it. */
   fleet(key: string): Fleet {
     for (const other of this.#failed) {
@@ -39,7 +53,7 @@ export class RollingServers {
       const message = `LicenceServer ${other} did not come up after its roll; put it right, or pause it, to go on`;
       return { budget: false, message };
     }
-    const others = new Set([...this.#rolling, ...this.#clearing]);
+    const others = new Set([...this.#rolling, ...this.#clearing, ...this.#held]);
     others.delete(key);
     if (others.size < this.#maxRollouts) return { budget: true, message: '' };
     return { budget: false, message: `no more than ${this.#maxRollouts} servers may roll at a time` };

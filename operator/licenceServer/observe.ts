@@ -65,6 +65,7 @@ export async function observe(
         serviceMonitor: discovery.has(kinds.ServiceMonitor),
         prometheusRule: discovery.has(kinds.PrometheusRule),
       },
+      // Asked again in the moment of the decision.
       fleet: options.rolling.fleet(key),
       claimHolder: claimHolderOf(server, spec, neighbours),
     },

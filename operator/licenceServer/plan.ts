@@ -35,6 +35,8 @@ export interface Plan {
   readonly rotation: RotationDecision;
   readonly staleSeats: StaleSeatsDecision;
   readonly nextDisruption: NextDisruption | undefined;
+  /** It rolls by the operator's own decision, so it counts in the fleet's budget. */
+  readonly countsInFleet: boolean;
   /** Nothing but status is written. */
   readonly paused: boolean;
   /** When to look again at the latest. */
@@ -105,6 +107,9 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
     rotation,
     staleSeats,
     nextDisruption: nextDisruptionOf(observed, rotation, staleSeats, held ? wanted : []),
+    countsInFleet:
+      (isFleetRollout && reasons.length > 0) ||
+      (status.staleSeats?.clearing === undefined && staleSeats.status?.clearing?.by === 'Roll'),
     paused: false,
     wakeAtMs: earliest(rotation.wakeAtMs, staleSeats.wakeAtMs, held ? observed.atMs + 5_000 : undefined),
   };
@@ -122,6 +127,7 @@ function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: 
     rotation: { rotation: status.rotation, proven: status.keysCopy, run: undefined },
     staleSeats: { status: status.staleSeats },
     nextDisruption: undefined,
+    countsInFleet: false,
     paused: true,
     wakeAtMs: undefined,
   };

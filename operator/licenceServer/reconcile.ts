@@ -38,20 +38,26 @@ export const reconcileLicenceServer =
 
     const { valid } = validation;
     const before = server.status ?? {};
-    const observed = { ...seen, check: await checkKeys(options, server, valid, seen, signal) };
+    const check = await checkKeys(options, server, valid, seen, signal);
+    const observed = { ...seen, check, fleet: options.rolling.fleet(key) };
     const decided = plan(valid, before, observed, options.defaults);
-    const children = childrenOf(valid, decided, observed, options.defaults);
-    const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal, log);
-    await releaseStale(options, key, decided, log);
+    if (decided.countsInFleet) options.rolling.hold(key);
+    try {
+      const children = childrenOf(valid, decided, observed, options.defaults);
+      const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal, log);
+      await releaseStale(options, key, decided, log);
 
-    const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
-    await options.applier.applyStatus(licenceServerKind, server, status);
-    options.teller.tell(server, status, decided);
-    followServer(options, key, valid, observed, decided, secrets);
-    if (!decided.paused) await options.prune.run(key, server, valid, decided, options.defaults.ipv6, signal);
+      const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
+      await options.applier.applyStatus(licenceServerKind, server, status);
+      options.teller.tell(server, status, decided);
+      followServer(options, key, valid, observed, decided, secrets);
+      if (!decided.paused) await options.prune.run(key, server, valid, decided, options.defaults.ipv6, signal);
 
-    const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
-    return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs));
+      const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
+      return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs));
+    } finally {
+      options.rolling.release(key);
+    }
   };
 
 const wakeAt = (nowMs: number, atMs: number | undefined): Result | undefined =>

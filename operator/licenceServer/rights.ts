@@ -18,7 +18,8 @@ export const rights = {
   /** In every namespace that it looks after. */
   watched: [
     // Finalizers are kept by a patch of the object itself; `…/finalizers` is for owner references that block deletion.
-    rule('licensing.softonit.ru', ['licenceservers'], 'list', 'watch', 'patch'),
+    // `get` is for a status that somebody else's edit of the same object came in between of.
+    rule('licensing.softonit.ru', ['licenceservers'], 'get', 'list', 'watch', 'patch'),
     rule('licensing.softonit.ru', ['licenceservers/status'], 'patch'),
     rule('licensing.softonit.ru', ['licenceservers/finalizers'], 'update'),
     // Watched by metadata, read by name; `patch` never: what it makes there is immutable or made once.

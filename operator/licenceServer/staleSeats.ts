@@ -59,6 +59,8 @@ export interface StaleSeatsDecision {
 }
 
 const longestBackOffMs = 24 * 3_600_000;
+/** How soon it is looked again whether another server may roll. */
+const budgetAgainMs = 5_000;
 /** A clearing that was not proven after this time is taken as one that did not help. */
 const proofTimeoutMs = 10 * 60_000;
 
@@ -121,7 +123,9 @@ export function decideStaleSeats(i: StaleSeatsInput): StaleSeatsDecision {
     };
   }
   if (i.busy || !i.deployed.settled) return { ...idle, waiting: { message: 'another change of the pod is under way' } };
-  if (i.spec.policy === 'Roll' && !i.budget) return { ...idle, waiting: { message: 'other servers are rolling' } };
+  if (i.spec.policy === 'Roll' && !i.budget) {
+    return { ...idle, wakeAtMs: i.nowMs + budgetAgainMs, waiting: { message: 'other servers are rolling' } };
+  }
   const clearing = {
     id: `c${i.nowMs.toString(36)}`,
     by: i.spec.policy,

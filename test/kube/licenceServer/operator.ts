@@ -112,6 +112,10 @@ export class Stage {
   operator: RunningOperator | undefined;
   /** Pods become ready only while this holds. */
   ready = true;
+  /** How long a pod takes to start. */
+  startDelayMs = 0;
+  /** Called before a pod becomes ready. */
+  onStart: (() => void) | undefined;
 
   private constructor(kubeconfig: string, client: KubeClient, namespace: string) {
     this.#kubeconfig = kubeconfig;
@@ -247,6 +251,8 @@ export class Stage {
     for (const pod of pods) {
       const name = pod.metadata.labels['app.kubernetes.io/instance'] ?? '';
       if (!this.ready || known.get(name) === pod.metadata.uid || pod.metadata.deletionTimestamp !== undefined) continue;
+      if (Date.now() - Date.parse(pod.metadata.creationTimestamp) < this.startDelayMs) continue;
+      this.onStart?.();
       const secretName = pod.spec.volumes.find((volume) => volume.name === 'keys')?.secret?.secretName ?? '';
       const secret = await this.get<KubeObject & { data?: Record<string, string> }>(kinds.Secret, secretName);
       const tokens = await this.get<KubeObject & { data?: Record<string, string> }>(kinds.Secret, `${name}-tokens`);
@@ -274,6 +280,7 @@ interface Pod {
     readonly name: string;
     readonly uid: string;
     readonly labels: Record<string, string>;
+    readonly creationTimestamp: string;
     readonly deletionTimestamp?: string;
   };
   readonly spec: {
