@@ -30,8 +30,8 @@ export interface ReflectorOptions {
   readonly metrics: KubeMetrics;
   /** One namespace; all without it. */
   readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
   /** Only `metadata` is asked of the API server (for Secrets). */
   readonly metadataOnly?: boolean;
   /** Bookmarks come about once a minute; default 150 s. */
