@@ -115,10 +115,10 @@ async function main(lifetime: Lifetime): Promise<void> {
   let watched = '';
   if (ground.embedded !== undefined) {
     say('starting Prometheus and Alertmanager');
-    const monitoring = await startMonitoring(ground.embedded, {
+    const monitoring = await startMonitoring(ground.embedded, kubectl, {
       scraped: [
-        { job: name, namespace, service: name, port: 'http', token: tokenOf('metrics') },
-        { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 'http' },
+        { job: name, namespace, service: name, port: 8080, token: tokenOf('metrics') },
+        { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 8080 },
       ],
       rules: [fileURLToPath(new URL('charts/licence-operator/files/alerts.yaml', import.meta.url))],
     });

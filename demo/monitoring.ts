@@ -2,16 +2,20 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { ClusterAccess } from '../cluster/cluster.ts';
-import { readKubeconfig, writeKubeconfig } from '../cluster/kubeconfig.ts';
 import { startDaemon, until } from '../cluster/process.ts';
 import { ensureTools } from '../cluster/tools.ts';
+import type { Kubectl } from './kubectl.ts';
+import { clusterAddress } from './reach.ts';
 
-/** What Prometheus collects from: the endpoints of one Service, with the token that opens its metrics. */
+/**
+ * What Prometheus collects from: one Service by its cluster address (Debian's Prometheus is built without Kubernetes
+ * discovery), with the token that opens its metrics.
+ */
 export interface Scraped {
   readonly job: string;
   readonly namespace: string;
   readonly service: string;
-  readonly port: string;
+  readonly port: number;
   readonly token?: string;
 }
 
@@ -51,32 +55,26 @@ const json = async <T>(url: string): Promise<T> => {
 };
 
 /** Starts both inside the cluster's network and waits until they are ready. They end with the cluster. */
-export async function startMonitoring(cluster: ClusterAccess, options: MonitoringOptions): Promise<Monitoring> {
+export async function startMonitoring(
+  cluster: ClusterAccess,
+  kubectl: Kubectl,
+  options: MonitoringOptions,
+): Promise<Monitoring> {
   const tools = await ensureTools(['prometheus', 'alertmanager'], 'to collect metrics and raise alerts');
   const dir = join(cluster.dir, 'monitoring');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const interval = `${options.intervalSeconds ?? 5}s`;
 
-  const admin = { cert: join(cluster.dir, 'pki', 'admin.crt'), key: join(cluster.dir, 'pki', 'admin.key') };
-  const { caPem } = readKubeconfig(cluster.kubeconfig);
-  const kubeconfig = writeKubeconfig(join(dir, 'kubeconfig'), 'https://127.0.0.1:6443', caPem, { pair: admin });
-
-  const scrape = options.scraped.map((s) => {
+  const scraped = await Promise.all(
+    options.scraped.map(async (s) => ({ ...s, address: await clusterAddress(kubectl, s.namespace, s.service) })),
+  );
+  const scrape = scraped.map((s) => {
     const tokenFile = join(dir, `${s.job}.token`);
     if (s.token !== undefined) writeFileSync(tokenFile, s.token, { mode: 0o600 });
     return {
       job_name: s.job,
       ...(s.token === undefined ? {} : { authorization: { type: 'Bearer', credentials_file: tokenFile } }),
-      kubernetes_sd_configs: [
-        { role: 'endpointslice', kubeconfig_file: kubeconfig, namespaces: { names: [s.namespace] } },
-      ],
-      relabel_configs: [
-        { source_labels: ['__meta_kubernetes_service_name'], regex: s.service, action: 'keep' },
-        { source_labels: ['__meta_kubernetes_endpointslice_port_name'], regex: s.port, action: 'keep' },
-        { source_labels: ['__meta_kubernetes_namespace'], target_label: 'namespace' },
-        { source_labels: ['__meta_kubernetes_service_name'], target_label: 'service' },
-        { source_labels: ['__meta_kubernetes_pod_name'], target_label: 'pod' },
-      ],
+      static_configs: [{ targets: [`${s.address}:${s.port}`], labels: { namespace: s.namespace, service: s.service } }],
     };
   });
   const config = {

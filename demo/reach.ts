@@ -8,14 +8,18 @@ interface ServiceLike {
   readonly spec: { readonly clusterIP: string };
 }
 
+/** The address of a Service inside its cluster. @throws when there is no such Service */
+export async function clusterAddress(kubectl: Kubectl, namespace: string, service: string): Promise<string> {
+  const found = await kubectl.get<ServiceLike>(namespace, 'service', service);
+  if (found === undefined) throw new Error(`there is no Service ${namespace}/${service}`);
+  return found.spec.clusterIP;
+}
+
 /** Into an embedded cluster: a loopback port that leads to the Service's address. */
 export const reachEmbedded =
   (cluster: ClusterAccess, kubectl: Kubectl): Reach =>
-  async (namespace, service, port) => {
-    const found = await kubectl.get<ServiceLike>(namespace, 'service', service);
-    if (found === undefined) throw new Error(`there is no Service ${namespace}/${service}`);
-    return (await cluster.forward(`${found.spec.clusterIP}:${port}`)).url;
-  };
+  async (namespace, service, port) =>
+    (await cluster.forward(`${await clusterAddress(kubectl, namespace, service)}:${port}`)).url;
 
 /**
  * Into any other cluster: `kubectl port-forward`, started again when its pod goes.

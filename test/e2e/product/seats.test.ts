@@ -42,10 +42,10 @@ describe('seats, metrics and the alert', () => {
   beforeAll(async () => {
     product = await useProduct();
     server = await startTestServer(product, { namespace }, { seatLimit: 2 });
-    monitoring = await startMonitoring(product.cluster, {
+    monitoring = await startMonitoring(product.cluster, product.kubectl, {
       scraped: [
-        { job: server.name, namespace, service: server.name, port: 'http', token: await server.token('metrics') },
-        { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 'http' },
+        { job: server.name, namespace, service: server.name, port: 8080, token: await server.token('metrics') },
+        { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 8080 },
       ],
       rules: [fileURLToPath(new URL('../../../charts/licence-operator/files/alerts.yaml', import.meta.url))],
       intervalSeconds: 2,
