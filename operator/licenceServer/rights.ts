@@ -36,7 +36,7 @@ export const rights = {
     rule('events.k8s.io', ['events'], 'create', 'patch'),
   ],
   /** In the namespace that it runs in: the leader lease. */
-  own: [rule('coordination.k8s.io', ['leases'], 'get', 'create', 'update', 'patch')],
+  own: [rule('coordination.k8s.io', ['leases'], 'get', 'create', 'update')],
   /** In the cluster, only where it follows namespaces by a label. */
   cluster: [rule('', ['namespaces'], 'list', 'watch')],
   /** In every namespace, only where it reaches servers through the API server. */

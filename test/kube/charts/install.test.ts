@@ -5,7 +5,7 @@ import { type ControlPlane, startControlPlane } from '../../../cluster/controlPl
 import { CommandFailed, run, until } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
 import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
-import { chartPath, type Rendered } from '../../support/chart.ts';
+import { chartPath, lenientDefinition, type Rendered } from '../../support/chart.ts';
 import { repository } from '../../support/sources.ts';
 
 // A control plane of its own: the definition of LicenceServer is cluster-wide, and here it belongs to Helm.
@@ -208,29 +208,6 @@ describe('an operator that is installed', () => {
     expect(readFileSync('crds/licenceservers.yaml', 'utf8')).toContain('licenceservers.licensing.softonit.ru');
   });
 });
-
-/** A definition that takes anything, in the place of Prometheus Operator's. */
-function lenientDefinition(kind: string) {
-  const plural = `${kind.toLowerCase()}s`;
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.monitoring.coreos.com` },
-    spec: {
-      group: 'monitoring.coreos.com',
-      scope: 'Namespaced',
-      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-        },
-      ],
-    },
-  };
-}
 
 const at = '2026-03-01T00:00:00Z';
 const sampleStatus = {

@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type AuditEntry, readAudit } from '../../../cluster/auditLog.ts';
+import { type ControlPlane, startControlPlane } from '../../../cluster/controlPlane.ts';
+import { serviceAccountKubeconfig } from '../../../cluster/kubeconfig.ts';
+import { type Daemon, startDaemon, until } from '../../../cluster/process.ts';
+import { ensureTools } from '../../../cluster/tools.ts';
+import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
+import { createKey } from '../../../licence/key.ts';
+import { rights } from '../../../operator/licenceServer/rights.ts';
+import { chartPath, lenientDefinition, type Rendered } from '../../support/chart.ts';
+import { repository } from '../../support/sources.ts';
+
+// The real operator with the ServiceAccount of the installed chart, on a control plane whose audit log tells what it asked.
+let plane: ControlPlane;
+let kubectl: Kubectl;
+let operator: Daemon | undefined;
+const account = 'system:serviceaccount:system:operator-licence-operator';
+const at = 'accounting';
+
+beforeAll(async () => {
+  const tools = await ensureTools(['helm', 'kubectl'], 'to test the charts');
+  plane = await startControlPlane();
+  kubectl = kubectlFor(tools, { kubeconfig: plane.kubeconfig });
+  await kubectl.apply(['system', at].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })));
+  await kubectl.apply(['ServiceMonitor', 'PrometheusRule'].map(lenientDefinition));
+  await kubectl.helm([
+    'install',
+    'operator',
+    chartPath('licence-operator'),
+    '-n',
+    'system',
+    '--set',
+    `watch.namespaces={${at}}`,
+  ]);
+  await kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=30s']);
+  operator = await startDaemon('operator', process.execPath, [join(repository, 'operator/main.ts')], {
+    logFile: join(plane.dir, 'log', 'operator.log'),
+    env: {
+      KUBECONFIG: await serviceAccountKubeconfig(plane.dir, 'system', 'operator-licence-operator'),
+      OPERATOR_WATCH_NAMESPACES: at,
+      OPERATOR_NAMESPACE: 'system',
+      OPERATOR_LISTEN: '127.0.0.1:0',
+    },
+  });
+});
+afterAll(async () => {
+  await operator?.stop();
+  await plane?.stop();
+});
+
+const licenceServer = (name: string, spec: Record<string, unknown>) => ({
+  apiVersion: 'licensing.softonit.ru/v1beta1',
+  kind: 'LicenceServer',
+  metadata: { name, namespace: at },
+  spec: {
+    keys: [{ name: 'erp', secretRef: { name: 'keys', key: 'erp' } }],
+    activation: { authority: { url: 'http://127.0.0.1:1', trustedKeys: { configMapRef: { name: 'vendor-keys' } } } },
+    ...spec,
+  },
+});
+const secret = (name: string, stringData: Record<string, string>) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, namespace: at },
+  stringData,
+});
+const keySecret = (seed: number) => secret('keys', { erp: createKey(Buffer.alloc(16, seed)) });
+const untilThere = (kind: string, name: string, there = true) =>
+  until(
+    `${kind} ${name} to ${there ? 'come' : 'go'}`,
+    30_000,
+    async () => ((await kubectl.get(at, kind, name)) !== undefined) === there,
+    operator === undefined ? [] : [operator],
+  );
+const patch = (name: string, spec: unknown) =>
+  kubectl(['-n', at, 'patch', 'lics', name, '--type=merge', '-p', JSON.stringify({ spec })]);
+
+/** `verb group/resource/subresource` of every rule. */
+const granted = (
+  list: readonly {
+    readonly apiGroups: readonly string[];
+    readonly resources: readonly string[];
+    readonly verbs: readonly string[];
+  }[],
+) =>
+  list.flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${[group, resource].filter(Boolean).join('/')}`)),
+    ),
+  );
+/** An apply that made the object needed the right to create it too. */
+const asked = (entries: readonly AuditEntry[]) =>
+  new Set(
+    entries.flatMap(({ verb, resource, status }) =>
+      (verb === 'patch' && status === 201 ? [verb, 'create'] : [verb]).map((v) => `${v} ${resource}`),
+    ),
+  );
+/** Rights that are needed, though no request of this test shows it. */
+const unasked = [
+  'get licensing.softonit.ru/licenceservers', // when two writes of a status meet
+  'update licensing.softonit.ru/licenceservers/finalizers', // where the API server guards owner references that block deletion
+  'patch events.k8s.io/events', // when the same event comes again
+];
+
+it('the rights of the chart are what the operator uses: never too few, and none for nothing', async () => {
+  await kubectl.apply([
+    keySecret(1),
+    secret('database', { uri: 'postgres://nobody@127.0.0.1:1/none' }),
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'vendor-keys', namespace: at },
+      data: { 'jwks.json': '{"keys":[]}' },
+    },
+  ]);
+  const storage = { reclaimPolicy: 'Delete' };
+  await kubectl.apply([
+    licenceServer('office', { storage, ingress: { host: 'office.example.org' } }),
+    licenceServer('group', {
+      storage: { ...storage, accessModes: ['ReadWriteMany'] },
+      database: { secretRef: { name: 'database', key: 'uri' } },
+      replicas: 2,
+    }),
+  ]);
+  for (const kind of ['deploy', 'svc', 'netpol', 'ingress', 'servicemonitor', 'prometheusrule', 'sa'])
+    await untilThere(kind, 'office');
+  for (const [kind, name] of [
+    ['pvc', 'office-data'],
+    ['secret', 'office-identity'],
+    ['secret', 'office-tokens'],
+    ['pdb', 'group'],
+  ] as const) {
+    await untilThere(kind, name);
+  }
+  // What is no longer asked for goes; what was put in the place of a copy is collected.
+  await kubectl.apply([keySecret(2)]);
+  const monitoring = { serviceMonitor: 'Disabled', prometheusRule: 'Disabled', dashboard: 'Disabled' };
+  await patch('office', { ingress: null, monitoring, seats: { leaseSeconds: 240 } });
+  await patch('group', { replicas: 1 });
+  for (const kind of ['ingress', 'servicemonitor', 'prometheusrule']) await untilThere(kind, 'office', false);
+  await untilThere('pdb', 'group', false);
+  await kubectl(['-n', at, 'delete', 'lics', '--all', '--wait=false']);
+  for (const name of ['office', 'group']) await untilThere('lics', name, false);
+  await untilThere('pvc', 'office-data', false);
+  await operator?.stop();
+
+  const entries = readAudit(plane.auditLog).filter((entry) => entry.user === account);
+  expect(entries.length).toBeGreaterThan(50);
+  expect(entries.filter((entry) => entry.status === 403)).toEqual([]);
+  const used = asked(entries);
+  for (const right of unasked) used.add(right);
+  const unused = granted([...rights.watched, ...rights.own]).filter((right) => !used.has(right));
+  expect(unused).toEqual([]);
+}, 120_000);
+
+it('the roles in the cluster are those rights, and no others', async () => {
+  const rulesOf = async (namespace: string, name: string) =>
+    granted((await kubectl.get<Rendered>(namespace, 'role', name))?.rules ?? []).sort();
+  expect(await rulesOf(at, 'operator-licence-operator')).toEqual(granted(rights.watched).sort());
+  expect(await rulesOf('system', 'operator-licence-operator-leader')).toEqual(granted(rights.own).sort());
+});
