@@ -10,6 +10,7 @@ import { ProblemError } from '../runtime/problem.ts';
 const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const dist = at('web/dist');
 const sources = at('web/src');
+const shell = at('web/index.html');
 const vite = at('node_modules/vite/bin/vite.js');
 
 /** Only files of this server, no inline script or style, nothing embedded, in no other page's frame. */
@@ -65,7 +66,7 @@ async function buildIfStale(say: (text: string) => void): Promise<void> {
       detail: 'this build of the server has no page; build it with "npm run build:web" before "npm run build"',
     });
   }
-  if (newest(sources) <= newest(dist)) return;
+  if (Math.max(newest(sources), statSync(shell).mtimeMs) <= newest(dist)) return;
   building ??= build(say).finally(() => {
     building = undefined;
   });

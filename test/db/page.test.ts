@@ -13,12 +13,18 @@ const inRussian = { locale: 'ru-RU', timezoneId: 'Europe/Moscow' };
 describe.skipIf(chromium === undefined)('the page of the licence server', () => {
   let server: PageServer;
   let browser: Browser;
-  let erp: IssuedKey;
-  let trade: IssuedKey;
+  let payroll: IssuedKey;
+  let staff: IssuedKey;
   beforeAll(async () => {
     [server, browser] = await Promise.all([startPageServer(), launchBrowser(chromium ?? '')]);
-    erp = await server.authority.issue({ product: 'erp', seatLimit: 3, supportUntil: '2020-01-01T00:00:00Z' });
-    trade = await server.authority.issue({ product: 'trade', seatLimit: 10 });
+    const { authority } = server;
+    const erp = await authority.issue({ product: 'erp', seatLimit: 1, supportUntil: '2020-01-01T00:00:00Z' });
+    const trade = await authority.issue({ product: 'trade', seatLimit: 10 });
+    for (const { key } of [erp, trade]) {
+      expect(await server.call('admin', 'POST', '/v1/keys', { key })).toMatchObject({ status: 201 });
+    }
+    payroll = await authority.issue({ product: 'payroll', seatLimit: 7 });
+    staff = await authority.issue({ product: 'staff' });
   }, 120_000);
   afterAll(async () => {
     await browser?.close();
@@ -85,28 +91,28 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
 
   it('tells a typing error from an unknown key, checks a key without installing it, and installs it', async () => {
     const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
-    await page.getByRole('link', { name: 'Install a key' }).click();
+    await page.getByRole('link', { name: 'Keys', exact: true }).click();
     const key = page.getByLabel('Key', { exact: true }).first();
     const answer = page.getByRole('region', { name: 'Install a key' }).getByRole('status');
     const check = page.getByRole('button', { name: 'Check', exact: true });
 
     await check.click();
     await expect.poll(() => page.getByRole('alert').first().textContent()).toContain('Enter the key');
-    await key.fill(`${trade.key.slice(0, -1)}${trade.key.endsWith('0') ? '1' : '0'}`);
+    await key.fill(`${payroll.key.slice(0, -1)}${payroll.key.endsWith('0') ? '1' : '0'}`);
     await check.click();
     await expect.poll(() => answer.textContent()).toContain('typing error');
     await key.fill(createKey(new Uint8Array(16).fill(77)));
     await check.click();
     await expect.poll(() => answer.textContent()).toContain('does not know this key');
-    await key.fill(trade.key.toLowerCase());
+    await key.fill(payroll.key.toLowerCase());
     await check.click();
     await expect.poll(() => answer.textContent()).toContain('can be installed');
-    expect(await answer.textContent()).toContain('10 seats');
-    expect((await server.call('admin', 'GET', '/v1/keys')).body).toMatchObject({ keys: [] });
+    expect(await answer.textContent()).toContain('7 seats');
+    expect(JSON.stringify((await server.call('admin', 'GET', '/v1/keys')).body)).not.toContain(payroll.keyId);
 
     await page.getByRole('button', { name: 'Install', exact: true }).click();
     await expect.poll(() => answer.textContent()).toContain('installed and active');
-    const card = page.getByRole('article', { name: `Key ${trade.keyId}` });
+    const card = page.getByRole('article', { name: `Key ${payroll.keyId}` });
     await card.getByText('Active', { exact: true }).waitFor();
     expect(await card.textContent()).toContain('this page');
     expect(await key.inputValue()).toBe('');
@@ -119,7 +125,7 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     await goTo(page, 'keys');
     await page.getByText('Активация без сети').click();
     const steps = page.getByRole('group').filter({ has: page.getByText('Активация без сети') });
-    await steps.getByLabel('Ключ', { exact: true }).fill(erp.key);
+    await steps.getByLabel('Ключ', { exact: true }).fill(staff.key);
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       steps.getByRole('button', { name: 'Скачать запрос' }).click(),
@@ -137,7 +143,7 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
       buffer: Buffer.from(JSON.stringify(response)),
     });
     await steps.getByRole('button', { name: 'Загрузить ответ' }).click();
-    await page.getByText(`Ключ ${erp.keyId} установлен и активен.`).waitFor();
+    await page.getByText(`Ключ ${staff.keyId} установлен и активен.`).waitFor();
     expect(complaints).toEqual([]);
     await page.context().close();
   });
@@ -146,7 +152,7 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     for (const user of ['anna', 'boris', 'vera']) expect(await checkOut(user)).toMatchObject({ status: 201 });
     const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
     await goTo(page, 'seats?product=trade');
-    await expect.poll(() => page.getByRole('row').count()).toBe(4);
+    await expect.poll(() => page.getByRole('row').count()).toBeGreaterThanOrEqual(4);
     await page.getByLabel('User').fill('boris');
     await expect.poll(() => page.getByRole('row').count()).toBe(2);
     expect(page.url()).toContain('user=boris');
@@ -160,12 +166,15 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     await dialog.getByRole('button', { name: 'Release' }).click();
     await page.getByText('is free.').waitFor();
     await page.getByText('No seat fits the filter.').waitFor();
-    expect((await leaseUsers()).sort()).toEqual(['anna', 'vera']);
+    const users = await leaseUsers();
+    expect(users).toEqual(expect.arrayContaining(['anna', 'vera']));
+    expect(users).not.toContain('boris');
     expect(complaints).toEqual([]);
     await page.context().close();
   });
 
-  it('can be used by keyboard alone: to the seats, into the dialog, out with Escape, the focus back where it was', async () => {
+  it('can be used by keyboard alone: to the seats, into the dialog, out with Escape or Cancel, the focus back where it was', async () => {
+    expect(await checkOut('dina')).toMatchObject({ status: 201 });
     const { page } = await openTab(browser, signedIn(), inEnglish);
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
     const focused = () => page.evaluate<string>(`document.activeElement?.textContent ?? ''`);
@@ -188,11 +197,17 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     await page.keyboard.press('Escape');
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
     await expect.poll(focused).toBe('Release');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await tabTo(/^Cancel$/);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    await expect.poll(focused).toBe('Release');
     await page.context().close();
   });
 
   it('lists the refused check-outs with their reasons', async () => {
-    for (const user of ['a', 'b', 'c']) await checkOut(user, { product: 'erp' });
+    await checkOut('anna', { product: 'erp' });
     expect(await checkOut('galina', { product: 'erp' })).toMatchObject({ status: 409 });
     const { page, complaints } = await openTab(browser, signedIn(), inRussian);
     await goTo(page, 'denials');
