@@ -167,6 +167,7 @@ const patterns = (what: string) =>
 
 const reservation = withRules(
   z.object({
+    name: label().optional().describe('Name of the reservation, in metrics. Default: made from its place in the list.'),
     product: z.string().min(1).max(bounds.product).describe('The product whose seats are kept.'),
     seats: z.int().min(1).max(100_000).describe('How many seats are kept. Bounds: 1 to 100000.'),
     users: patterns('users'),

@@ -21,8 +21,7 @@ export const settingsOf = (spec: Spec, ipv6: boolean): Readonly<Record<string, s
   ...(spec.activation.authority?.trustedKeys === undefined
     ? {}
     : { LICENCE_TRUSTED_KEYS: `${podPaths.trust}/jwks.json` }),
-  // Node adds these to the system's certificates.
-  ...(spec.activation.authority?.caRef === undefined ? {} : { NODE_EXTRA_CA_CERTS: `${podPaths.ca}/ca.crt` }),
+  ...(spec.activation.authority?.caRef === undefined ? {} : { LICENCE_AUTHORITY_CA: `${podPaths.ca}/ca.crt` }),
   ...(spec.tls === undefined ? {} : { LICENCE_TLS_DIR: podPaths.tls }),
   ...(spec.seats.reservations === undefined || spec.seats.reservations.length === 0
     ? {}
