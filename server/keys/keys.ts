@@ -399,6 +399,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     stop: async () => {
       stopped = true;
       cancelTimer();
+      await authority?.close(); // what is being asked ends now instead of at its time limit
       await serially(() => guard.note());
     },
     status: () => ({

@@ -56,6 +56,8 @@ const template = {
 export async function startAuthority(): Promise<TestAuthority> {
   const database = await createTestDatabase(template);
   const pool = new pg.Pool({ connectionString: database.url, max: 10 });
+  // The end of a pool does not wait for its connections, and the database is dropped under them.
+  pool.on('connect', (client) => client.on('error', () => {}));
   // With all connections there, what is sent at once also runs at once.
   await Promise.all(Array.from({ length: 10 }, () => pool.query('SELECT pg_sleep(0.02)')));
   const dir = await mkdtemp(join(tmpdir(), 'authority-'));

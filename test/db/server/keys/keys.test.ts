@@ -254,6 +254,21 @@ describe('an authority', () => {
       expect(fooled.seats()).toEqual({});
     });
 
+    it('keeps nobody from stopping', async () => {
+      const asked = new Promise<void>((resolve) => {
+        answer = () => resolve();
+      });
+      const waiting = await aServer(liarUrl);
+      await waiting.configure({ erp: createKey(Buffer.alloc(16, 3)) });
+      await waiting.start();
+      const pass = waiting.keys.refresh();
+      await asked;
+      const from = performance.now();
+      await waiting.stop();
+      expect(performance.now() - from).toBeLessThan(1_500); // an attempt may take two seconds
+      await pass;
+    });
+
     it('replays the activation of another server', async () => {
       const issued = await authority.issue();
       await startWith({ erp: issued.key });

@@ -1,0 +1,266 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+
+/**
+ * `licence-authority`: the vendor's side from a shell, over the authority's HTTP API.
+ * Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.
+ */
+interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** Runs one command line (without the program's name) and answers the exit status. */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  const program = cli(io);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!(error instanceof CallFailed)) throw error;
+    io.err(`licence-authority: ${error.message}\n`);
+    return error.status;
+  }
+}
+
+class CallFailed extends Error {
+  readonly status: 1 | 2 | 3;
+  constructor(status: 1 | 2 | 3, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const seats = (text: string): number => {
+  if (/^\d{1,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('must be a whole number.');
+};
+const day = (text: string): string => {
+  const at = Date.parse(text);
+  if (!Number.isNaN(at) && /^\d{4}-\d\d-\d\d/.test(text)) return new Date(at).toISOString();
+  throw new InvalidArgumentError('must be a date such as 2027-12-31.');
+};
+const listed = (text: string): string[] => text.split(',').map((f) => f.trim());
+
+function cli(io: Io): Command {
+  const program = new Command('licence-authority')
+    .description("The vendor's side: issues, regenerates, renews and revokes keys")
+    .addOption(
+      new Option('--url <url>', 'address of the authority')
+        .env('LICENCE_AUTHORITY_URL')
+        .default('http://127.0.0.1:8090'),
+    )
+    .addOption(new Option('--token-file <path>', 'file with a token').env('LICENCE_AUTHORITY_TOKEN_FILE'))
+    .addOption(
+      new Option('-o, --output <format>', 'how the answer is shown').choices(['table', 'json']).default('table'),
+    )
+    .addHelpText(
+      'after',
+      `
+The token is read from --token-file, else from LICENCE_AUTHORITY_TOKEN.
+Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
+    )
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .exitOverride();
+
+  /** Makes the call and shows its answer. */
+  const call = async (method: string, path: string, body: unknown, show: (answer: Answer) => string): Promise<void> => {
+    const { url, tokenFile, output } = program.opts<{ url: string; tokenFile?: string; output: string }>();
+    const answer = await ask(url, tokenOf(tokenFile, io.env), method, path, body);
+    io.out(output === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : show(answer));
+  };
+  // Set up before the commands: they take over what the program has.
+  const command = (usage: string, description: string) => program.command(usage).description(description);
+
+  command('issue', 'Issues a licence and its first key; the key is shown this once')
+    .requiredOption('--organisation <name>', 'who buys it')
+    .requiredOption('--product <product>', 'what is bought')
+    .requiredOption('--seats <n>', 'how many at once', seats)
+    .option('--support-until <date>', 'end of the support term; without: no term', day)
+    .option('--expires-at <date>', 'end of the licence; without: perpetual', day)
+    .addOption(new Option('--support-policy <policy>', 'after the support term').choices(['warn', 'require']))
+    .option('--features <list>', 'separated by commas', listed)
+    .action(({ seats: seatLimit, ...rest }) => call('POST', '/v1/licences', { ...rest, seatLimit }, keyShown));
+  command('list', 'Lists licences with their newest key')
+    .option('--organisation <name>', 'only of this organisation')
+    .option('--key-id <keyId>', 'only the licence of this key')
+    .option('--after <licenceId>', 'go on after this licence')
+    .action((options) => call('GET', `/v1/licences?${new URLSearchParams(options)}`, undefined, licencesShown));
+  command('regenerate <licenceId>', 'Makes a new key for a move to another computer; three a month')
+    .option('--support-override <reason>', "beyond the month's three, with support's reason")
+    .action((id, options) => call('POST', `/v1/licences/${encodeURIComponent(id)}:regenerate`, options, keyShown));
+  command('renew <licenceId>', 'Makes a new key that prolongs; it stays on the same computer')
+    .option('--support-until <date>', 'new end of the support term', day)
+    .option('--expires-at <date>', 'new end of the licence', day)
+    .option('--seats <n>', 'new number of seats', seats)
+    .action((id, { seats: seatLimit, ...rest }) =>
+      call('POST', `/v1/licences/${encodeURIComponent(id)}:renew`, { ...rest, seatLimit }, keyShown),
+    );
+  command('correct <licenceId>', 'Puts right what was issued wrong; servers take it up when they activate again')
+    .option('--organisation <name>', 'the right name')
+    .option('--seats <n>', 'the right number of seats', seats)
+    .option('--support-until <date>', 'the right end of the support term', day)
+    .option('--expires-at <date>', 'the right end of the licence', day)
+    .addOption(new Option('--support-policy <policy>', 'the right policy').choices(['warn', 'require']))
+    .option('--features <list>', 'the right features, separated by commas', listed)
+    .action((id, { seats: seatLimit, ...rest }) =>
+      call('PATCH', `/v1/licences/${encodeURIComponent(id)}`, { ...rest, seatLimit }, (licence) =>
+        licencesShown({ licences: [licence] }),
+      ),
+    );
+  command('revoke <keyId>', 'Switches a key off for good: it activates nowhere again')
+    .requiredOption('--reason <text>', 'kept in the audit')
+    .action((id, options) =>
+      call('POST', `/v1/keys/${encodeURIComponent(id)}:revoke`, options, ({ keyId }) => `revoked ${text(keyId)}\n`),
+    );
+  command(
+    'respond <file>',
+    'Answers the request file of an air-gapped activation; the answer is the response file',
+  ).action((file) =>
+    call('POST', '/v1/activations:respond', readJson(file), (answer) => `${JSON.stringify(answer)}\n`),
+  );
+  command('audit', 'Shows what was done, the latest first')
+    .option('--licence-id <licenceId>', 'only of this licence')
+    .action((options) => call('GET', `/v1/audit?${new URLSearchParams(options)}`, undefined, auditShown));
+
+  const signing = command('signing-keys', 'The keys that sign activations');
+  const signingShown = ({ keys }: Answer) =>
+    table(['KID', 'STATE', 'CREATED'], rows(keys, ['kid', 'state', 'createdAt']));
+  const stateShown = ({ kid, state }: Answer) => `${text(kid)} is ${text(state)}\n`;
+  signing
+    .command('list')
+    .description('Lists them')
+    .action(() => call('GET', '/v1/signing-keys', undefined, signingShown));
+  signing
+    .command('add')
+    .description('Publishes the next one; activate it when all servers trust it')
+    .action(() => call('POST', '/v1/signing-keys', {}, stateShown));
+  signing
+    .command('activate <kid>')
+    .description('Signs with it from now on')
+    .action((kid) => call('POST', `/v1/signing-keys/${encodeURIComponent(kid)}:activate`, {}, stateShown));
+  return program;
+}
+
+type Answer = Readonly<Record<string, unknown>>;
+
+async function ask(url: string, token: string, method: string, path: string, body: unknown): Promise<Answer> {
+  let response: Response;
+  let answer: unknown;
+  try {
+    response = await fetch(url.replace(/\/+$/, '') + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      redirect: 'error',
+      signal: AbortSignal.timeout(30_000),
+    });
+    answer = await response.json();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CallFailed(3, `the authority ${url} cannot be reached (${why}); check --url`);
+  }
+  if (!isAnswer(answer)) throw new CallFailed(3, `${url} does not answer as an authority does; check --url`);
+  if (!response.ok) throw new CallFailed(1, `${text(answer.reason)}: ${text(answer.detail)}`);
+  return answer;
+}
+
+function tokenOf(file: string | undefined, env: Io['env']): string {
+  const given = file === undefined ? env.LICENCE_AUTHORITY_TOKEN : readText(file);
+  const [token = ''] = (given ?? '').trim().split(/\s+/);
+  if (token === '') throw new CallFailed(2, 'a token is needed: --token-file, or LICENCE_AUTHORITY_TOKEN');
+  return token;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CallFailed(2, `cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readText(file));
+  } catch (error) {
+    if (error instanceof CallFailed) throw error;
+    throw new CallFailed(2, `${file} is not JSON; fetch GET /v1/activation/request from the licence server`);
+  }
+}
+
+const isAnswer = (v: unknown): v is Answer => typeof v === 'object' && v !== null;
+const text = (v: unknown): string => (v === undefined || v === null ? '' : String(v));
+const rows = (list: unknown, members: readonly string[]): string[][] =>
+  (Array.isArray(list) ? list : []).filter(isAnswer).map((row) => members.map((m) => text(row[m])));
+
+const keyShown = (a: Answer): string =>
+  `key:           ${text(a.key)}\nkeyId:         ${text(a.keyId)}\nlicence:       ${text(a.licenceId)}\n` +
+  `generation:    ${text(a.generation)}\nregenerations: ${text(a.regenerationsLeft)} left until ${text(a.regenerationsResetAt)}\n` +
+  'The key is not shown again.\n';
+
+function licencesShown({ licences, after }: Answer): string {
+  const flat = (Array.isArray(licences) ? licences : []).filter(isAnswer).map((l) => {
+    const newest: unknown = Array.isArray(l.keys) ? l.keys[0] : undefined;
+    return { ...(isAnswer(newest) ? newest : {}), ...l };
+  });
+  const members = [
+    'licenceId',
+    'organisation',
+    'product',
+    'seatLimit',
+    'supportUntil',
+    'expiresAt',
+    'keyId',
+    'generation',
+    'fingerprint',
+    'cloneSuspectedAt',
+    'regenerationsLeft',
+  ];
+  const heads = [
+    'LICENCE',
+    'ORGANISATION',
+    'PRODUCT',
+    'SEATS',
+    'SUPPORT',
+    'EXPIRES',
+    'KEY',
+    'GEN',
+    'BOUND TO',
+    'COPIED?',
+    'LEFT',
+  ];
+  const short = rows(flat, members).map((r) => r.map((cell) => cell.replace(/^(sha256:.{12}).*/, '$1')));
+  return table(heads, short) + (after === undefined ? '' : `more: --after ${text(after)}\n`);
+}
+
+const auditShown = ({ entries }: Answer): string =>
+  table(
+    ['AT', 'WHO', 'WHAT', 'OUTCOME', 'LICENCE', 'KEY', 'DETAIL'],
+    rows(entries, ['at', 'actor', 'action', 'outcome', 'licenceId', 'keyId', 'detail']),
+  );
+
+function table(heads: readonly string[], body: readonly string[][]): string {
+  const widths = heads.map((h, i) => Math.max(h.length, ...body.map((r) => (r[i] ?? '').length)));
+  const line = (cells: readonly string[]) =>
+    `${cells
+      .map((c, i) => c.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd()}\n`;
+  return [heads, ...body].map(line).join('');
+}
+
+if (import.meta.main) {
+  process.exitCode = await runCli(process.argv.slice(2), {
+    env: process.env,
+    out: (t) => process.stdout.write(t),
+    err: (t) => process.stderr.write(t),
+  });
+}
