@@ -70,6 +70,12 @@ describe('what needs attention', () => {
     });
   });
 
+  it('is critical too when somebody waits while the free seats are reserved for others', () => {
+    const [first] = ofProduct({ seatsInUse: 8, holdersWaiting: 1 });
+    expect(first).toMatchObject({ level: 'critical' });
+    expect(first?.text).toContain('reserved for others and 1 person is waiting');
+  });
+
   it('is only a warning when a product is full and nobody waits, and nothing one seat before', () => {
     expect(ofProduct({ seatsInUse: 10 })).toMatchObject([{ level: 'warning' }]);
     expect(ofProduct({ seatsInUse: 9 })).toEqual([]);

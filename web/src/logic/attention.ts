@@ -79,9 +79,11 @@ function ofProduct(p: ProductStatus, text: Text, now: number): Attention[] {
     if (p.seatsInUse > p.seatLimit) {
       const counts = { inUse: p.seatsInUse, limit: p.seatLimit };
       found.push({ level: 'warning', text: text.t('attention.over', { product, ...counts }), link: toProducts });
-    } else if (p.seatsInUse === p.seatLimit && p.holdersWaiting > 0) {
+    } else if (p.holdersWaiting > 0) {
+      // Somebody may wait although seats are free: those are kept for a reservation.
+      const key = p.seatsInUse < p.seatLimit ? 'attention.reserved' : 'attention.exhausted';
       const link = p.seatsStale > 0 ? toStale : toProducts;
-      found.push({ level: 'critical', text: text.t('attention.exhausted', { product, n: p.holdersWaiting }), link });
+      found.push({ level: 'critical', text: text.t(key, { product, n: p.holdersWaiting }), link });
     } else if (p.seatsInUse === p.seatLimit && p.seatLimit > 0) {
       found.push({
         level: 'warning',

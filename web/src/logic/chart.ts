@@ -14,11 +14,11 @@ export interface Box {
   readonly max: number;
 }
 
-/** A round number at or above `value` for an axis: 1, 2, 5 × 10ⁿ and, since seats are whole, at least 1. */
+/** A round number at or above `value` for an axis: one digit and zeros, at least 1. */
 export function niceMax(value: number): number {
   if (value <= 1) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 4, 5, 10].find((s) => s * power >= value) ?? 10;
+  const step = [1, 2, 4, 5, 6, 8, 10].find((s) => s * power >= value) ?? 10;
   return step * power;
 }
 

@@ -89,6 +89,10 @@ export const en = {
     one: '{product}: all seats are taken and {n} person is waiting.',
     other: '{product}: all seats are taken and {n} people are waiting.',
   },
+  'attention.reserved': {
+    one: '{product}: the free seats are reserved for others and {n} person is waiting.',
+    other: '{product}: the free seats are reserved for others and {n} people are waiting.',
+  },
   'attention.full': '{product}: all {limit} seats are taken.',
   'attention.over':
     '{product}: {inUse} seats are in use, but the licence has {limit}. No new seat is given until use falls.',

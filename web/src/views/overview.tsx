@@ -154,7 +154,7 @@ function UsageSection({ products }: { products: readonly string[] }) {
   const { t, number, moment } = useText();
   const { api } = useShell();
   const [chosen, setChosen] = useState<string>();
-  const [period, setPeriod] = useState<Period>('week');
+  const [period, setPeriod] = useState<Period>('day');
   const product = chosen !== undefined && products.includes(chosen) ? chosen : (products[0] ?? '');
   const { data, refusal, settled, reload } = useResource(
     `${product}\n${period}`,
