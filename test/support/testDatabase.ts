@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
 
@@ -53,6 +54,18 @@ async function ensureTemplate(client: pg.Client, template: Template): Promise<st
   }
 }
 
+/**
+ * A pool's `end` is done before the server has let its connections go. Cutting those off would reach the pool as an error that
+ * nobody handles, so they get a moment; whatever is still connected after it is cut off.
+ */
+async function dropDatabase(client: pg.Client, name: string): Promise<void> {
+  const end = Date.now() + 2_000;
+  const isInUse = async () =>
+    (await client.query('select 1 from pg_stat_activity where datname = $1', [name])).rowCount !== 0;
+  while ((await isInUse()) && Date.now() < end) await delay(20);
+  await client.query(`drop database if exists ${name} with (force)`);
+}
+
 /** A fresh database: a copy of the template, or an empty one. Call it in `beforeAll` (or a test) and `drop()` it after. */
 export async function createTestDatabase(template?: Template): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
@@ -60,6 +73,6 @@ export async function createTestDatabase(template?: Template): Promise<TestDatab
     const source = template ? await ensureTemplate(client, template) : 'template0';
     await client.query(`create database ${name} template ${source}`);
   });
-  const drop = () => asAdmin((client) => client.query(`drop database if exists ${name} with (force)`)).then(() => {});
+  const drop = () => asAdmin((client) => dropDatabase(client, name));
   return { name, url: urlOf(name), drop, [Symbol.asyncDispose]: drop };
 }
