@@ -306,6 +306,23 @@ describe('a rotation', () => {
       { proven: 'keys-old' },
     ],
     [
+      'leaves a copy that was never proven when its successor is refused too',
+      {
+        rotation: status('new', 'Staged'),
+        copies: copies('old', 'new', 'bad'),
+        deployed: { copy: 'keys-bad', settled: true },
+        check: { kind: 'refused', key: 'erp', fault: revoked },
+      },
+      'Staged',
+      'keys-old',
+    ],
+    [
+      'is not tried again before the way back is at its end',
+      { rotation: status('new', 'RolledBack'), deployed: { copy: 'keys-new', settled: true } },
+      'RolledBack',
+      'keys-old',
+    ],
+    [
       'cannot go back to a copy that is gone',
       { copies: copies('new'), server: { kind: 'none' } },
       'Rolling',
