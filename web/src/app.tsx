@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { createApi } from './api.ts';
 import { type Shell, ShellContext, TextContext, useText } from './context.ts';
+import { refusalText } from './logic/problemText.ts';
 import { formatRoute, isToken, parseRoute, type Route, views } from './logic/route.ts';
 import { Icon } from './parts/icon.tsx';
 import { RefusalNotice } from './parts/notice.tsx';
@@ -73,7 +74,8 @@ interface SessionProps {
 
 /** One token's view of the server. Without a token it asks once all the same: access may be open. */
 function Session({ token, trouble, preferences, onToken, onSignOut }: SessionProps) {
-  const { t, clock } = useText();
+  const text = useText();
+  const { t, clock } = text;
   const api = useMemo(() => createApi(token), [token]);
   const [refusedToken, setRefusedToken] = useState(false);
   // A refused token is not tried again: the server counts failures.
@@ -124,7 +126,9 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
         {!data && !refused && <p class="empty">{t('app.loading')}</p>}
         {data && refused && !unknown && (
           <p class="notice notice-warning" role="status">
-            {t('app.lost', { at: clock(status.at) })}
+            {refused.status === 0
+              ? t('app.lost', { at: clock(status.at) })
+              : `${refusalText(refused, text)} ${t('app.asOf', { at: clock(status.at) })}`}
           </p>
         )}
         {data && route.view === 'overview' && <Overview status={data} at={status.at} />}

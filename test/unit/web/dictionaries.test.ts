@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { keyFaultReasons } from '../../../licence/keyFaults.ts';
 import { denialReasons, leaseModes } from '../../../licence/words.ts';
 import { dictionaries, languages } from '../../../web/src/text/text.ts';
+import { readSources } from '../../support/sources.ts';
 
 const placeholders = (sentence: string) => [...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
 const sentences = (entry: string | object): string[] => (typeof entry === 'string' ? [entry] : Object.values(entry));
@@ -49,6 +50,18 @@ describe('the dictionaries', () => {
       ...leaseModes.map((m) => `seats.mode.${m}`),
     ];
     expect(wanted.filter((key) => !Object.hasOwn(en, key))).toEqual([]);
+  });
+
+  it('say nothing that no view uses', () => {
+    const views = readSources(['web/src'])
+      .filter(({ path }) => !/\/text\/(en|ru)\.ts$/.test(path))
+      .map(({ text }) => text)
+      .join('\n');
+    // keys that are put together at run time
+    const families = [...views.matchAll(/`([a-z]+(?:\.[a-z]+)?\.)\$\{/gi)].map((m) => m[1] ?? '');
+    expect(families).toContain('nav.');
+    const unused = keys.filter((key) => !views.includes(`'${key}'`) && !families.some((f) => key.startsWith(f)));
+    expect(unused).toEqual([]);
   });
 
   it('end every explanation of a fault with something to do or to know: two sentences', () => {

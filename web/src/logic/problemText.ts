@@ -15,9 +15,9 @@ export function refusalText(refusal: Refusal, text: Text): string {
   const values = { detail: refusal.detail };
   const own = text.find(`problem.${refusal.reason}`, values) ?? text.find(`fault.${refusal.reason}`);
   if (own !== undefined) return own;
-  if (refusal.status === 401) return text.t('problem.Unauthorized');
-  if (refusal.status === 403) return text.t('problem.Forbidden');
-  if (refusal.status === 429) return text.t('problem.TooManyRequests');
+  if (refusal.status === 401) return text.t('problem.TokenInvalid');
+  if (refusal.status === 403) return text.t('problem.RoleInsufficient');
+  if (refusal.status === 429) return text.t('problem.TooManyFailures');
   if (refusal.status >= 500 && refusal.reason === 'Unknown') return text.t('problem.InternalError');
   return text.t('problem.unknown', { detail: refusal.detail });
 }
