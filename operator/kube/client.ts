@@ -152,6 +152,7 @@ export class KubeClient {
     try {
       const { response, stopTimeout } = await this.#send(request);
       stopTimeout();
+      if (response.statusCode === 401) this.#options.connection.renew();
       if (response.statusCode >= 300) throw await this.#refusal(request, response);
       return readLines(response.body);
     } finally {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { type Clock, monotonicOf } from '../../runtime/clock.ts';
 
 /** Where the API server is and how to reach it as ourselves. */
@@ -37,20 +37,15 @@ const rereadMs = 10_000;
  * @throws when there is none, or the context is unknown
  */
 export function openConnection(options: ConnectionOptions): Connection & { readonly namespace: string } {
-  const config = new KubeConfig();
-  if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig);
-  else config.loadFromDefault();
-  if (options.context !== undefined) {
-    if (config.getContextObject(options.context) === null) {
-      throw new Error(`the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`);
-    }
-    config.setCurrentContext(options.context);
-  }
+  let config = loadConfig(options);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new Error('no cluster is configured: set KUBECONFIG, or run in a pod');
+  if (cluster === null || isNoCluster(config)) {
+    throw new Error('no cluster is configured: set KUBECONFIG, or run in a pod with a service account');
+  }
   const url = new URL(cluster.server);
+  const { proxyUrl } = cluster;
 
-  let dispatcher: { readonly hash: string; readonly agent: Agent } | undefined;
+  let dispatcher: { readonly hash: string; readonly agent: Dispatcher } | undefined;
   let known: { readonly at: number; readonly credentials: Promise<Credentials> } | undefined;
 
   const read = async (): Promise<Credentials> => {
@@ -60,12 +55,13 @@ export function openConnection(options: ConnectionOptions): Connection & { reado
     const hash = tlsHash(https);
     if (dispatcher?.hash !== hash) {
       const old = dispatcher;
-      dispatcher = { hash, agent: createAgent(https) };
+      dispatcher = { hash, agent: createAgent(https, proxyUrl) };
       // Requests under way, watches included, end in their own time.
       void old?.agent.close().catch(() => {});
     }
     const headers: Record<string, string> = {};
-    for (const [name, value] of Object.entries(https.headers ?? {})) headers[name.toLowerCase()] = String(value);
+    // A token file ends in a line end, which a header must not.
+    for (const [name, value] of Object.entries(https.headers ?? {})) headers[name.toLowerCase()] = String(value).trim();
     if (typeof https.auth === 'string') {
       headers.authorization = `Basic ${Buffer.from(https.auth).toString('base64')}`;
     }
@@ -90,12 +86,34 @@ export function openConnection(options: ConnectionOptions): Connection & { reado
     },
     renew: () => {
       known = undefined;
+      // The library reads token files once a minute by the time of the day, and kubeconfigs once.
+      try {
+        config = loadConfig(options);
+      } catch {
+        // A file in the middle of being replaced: what was read before still stands.
+      }
     },
     close: async () => {
       await dispatcher?.agent.destroy();
     },
   };
 }
+
+function loadConfig(options: ConnectionOptions): KubeConfig {
+  const config = new KubeConfig();
+  if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig);
+  else config.loadFromDefault();
+  if (options.context === undefined) return config;
+  if (config.getContextObject(options.context) === null) {
+    throw new Error(`the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`);
+  }
+  config.setCurrentContext(options.context);
+  return config;
+}
+
+/** The library's answer when it found nothing: a made-up user, and the port that the API server once had without TLS. */
+const isNoCluster = (config: KubeConfig): boolean =>
+  config.getCurrentCluster()?.server === 'http://localhost:8080' && config.getCurrentUser()?.name === 'user';
 
 const contextNames = (config: KubeConfig): string =>
   config
@@ -116,14 +134,12 @@ function tlsHash(https: RequestOptions): string {
   return hash.digest('base64');
 }
 
-function createAgent(https: RequestOptions): Agent {
-  const connect = Object.fromEntries(tlsFields.filter((f) => https[f] !== undefined).map((f) => [f, https[f]]));
-  return new Agent({
-    connect: { ...connect, timeout: 10_000, keepAlive: true },
-    keepAliveTimeout: 60_000,
-    // The limits of a request are set by the client per call; a watch has none here.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connections: null,
-  });
+function createAgent(https: RequestOptions, proxyUrl: string | undefined): Dispatcher {
+  const tls = Object.fromEntries(tlsFields.filter((f) => https[f] !== undefined).map((f) => [f, https[f]]));
+  const connect = { ...tls, timeout: 10_000, keepAlive: true };
+  // The limits of a request are set by the client per call; a watch has none here.
+  const common = { keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0, connections: null };
+  if (proxyUrl === undefined) return new Agent({ ...common, connect });
+  if (!/^https?:/.test(proxyUrl)) throw new Error(`proxy-url ${proxyUrl}: only http and https proxies are supported`);
+  return new ProxyAgent({ ...common, uri: proxyUrl, requestTls: connect });
 }

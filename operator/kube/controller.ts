@@ -81,6 +81,7 @@ export class Controller {
     const { tellAfterMs = 8_000, leaveAfterMs = 10_000 } = this.#options.stop ?? {};
     const ended = Promise.all(Array.from({ length: workers }, () => this.#work()));
     void this.#resync(signal);
+    void this.#observe(signal);
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     const drained = this.#queue.close();
     const cancelTell = clock.after(tellAfterMs, () => this.#stopping.abort(new Error('the controller is stopping')));
@@ -137,6 +138,14 @@ export class Controller {
     } finally {
       cancelTimeout();
       metrics.reconcileTime.observe(this.#label, (monotonicOf(clock) - since) / 1000);
+    }
+  }
+
+  /** Keeps the ages of work in progress up to date, as often as client-go does. */
+  async #observe(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#queue.observe();
+      await sleep(this.#options.clock, 500, signal).catch(() => {});
     }
   }
 

@@ -159,7 +159,7 @@ export class WorkQueue {
     return this.#processing.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Brings the gauges of work in progress up to date; called before a scrape. */
+  /** Brings the gauges of work in progress up to date. */
   observe(): void {
     const ages = [...this.#processing.values()].map(({ since }) => (this.#now() - since) / 1000);
     const sum = ages.reduce((total, age) => total + age, 0);
