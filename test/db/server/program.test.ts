@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -39,10 +40,12 @@ afterEach(async () => {
   computer.remove();
 });
 
-const heldUsers = async (server: ServerProcess): Promise<string[]> =>
-  (await server.call('GET', '/v1/leases?limit=1000')).body.leases.map(
-    (l: { holder: { user: string } }) => l.holder.user,
-  );
+/** Asked again while the server is finding its way back to the database. */
+const heldUsers = (server: ServerProcess): Promise<string[]> =>
+  until('the list of leases', async () => {
+    const { status, body } = await server.call('GET', '/v1/leases?limit=1000');
+    return status === 200 && body.leases.map((l: { holder: { user: string } }) => l.holder.user);
+  });
 
 describe('a server on its own', () => {
   it('starts from nothing, keeps its seats over a stop, and leaves an export beside its data', async () => {
@@ -58,6 +61,21 @@ describe('a server on its own', () => {
     expect(readdirSync(join(computer.dataDir, 'postgres')).some((n) => n.endsWith('.dump'))).toBe(false);
     expect((await second.call('POST', `/v1/leases/${granted.body.leaseId}/heartbeat`)).status).toBe(200);
     expect((await second.checkOut('anna')).body.leaseId).toBe(granted.body.leaseId);
+  });
+
+  it('a newer PostgreSQL takes over from the export of an older one', async () => {
+    const first = await start();
+    const { leaseId } = (await first.checkOut('anna')).body;
+    await first.stop();
+    // as if the data were of the major before the installed one
+    const root = join(computer.dataDir, 'postgres');
+    const major = Number(readdirSync(root).find((n) => /^\d+$/.test(n)));
+    renameSync(join(root, String(major)), join(root, String(major - 1)));
+    renameSync(join(root, `${major}.dump`), join(root, `${major - 1}.dump`));
+    const second = await start();
+    expect((await second.call('POST', `/v1/leases/${leaseId}/heartbeat`)).status).toBe(200);
+    expect((await second.call('GET', '/v1/status')).body.products).toMatchObject([{ seatsInUse: 1 }]);
+    expect(readdirSync(root).sort()).toEqual([`${major - 1}.replaced`, `${major - 1}.replaced.dump`, String(major)]);
   });
 
   it('answers every request that is under way when it is told to stop', async () => {

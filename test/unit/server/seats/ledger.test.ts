@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { baseOf, holderKey } from '../../../../server/seats/holderKey.ts';
+import * as ledger from '../../../../server/seats/ledger.ts';
+
+const leaseMs = 1_000;
+const keyOf = (user: string, base = 'b') => holderKey({ base, user, host: 'h', session: '' });
+let ids = 0;
+const claim = (user: string, more: Partial<ledger.CheckOut> = {}): ledger.CheckOut => {
+  const holder = more.holder ?? keyOf(user);
+  return { holder, base: baseOf(holder), leaseId: `id${++ids}`, mode: 'leased', slot: 0, queueMs: 0, ...more };
+};
+const world = (seatLimit: number, reserved: readonly number[] = []) => {
+  const pool = ledger.newPool(seatLimit, reserved);
+  const all: ledger.Ledger = { pools: new Map([['erp', pool]]), bases: new Map() };
+  const take = (now: number, ...claims: ledger.CheckOut[]) =>
+    ledger.checkOut(all, pool, claims, now, leaseMs).map((o) => o.code);
+  return { all, pool, take };
+};
+
+describe('check-out', () => {
+  it('grants to the limit in the order of arrival', () => {
+    const { take } = world(2);
+    expect(take(0, claim('a'), claim('b'), claim('c'))).toEqual(['granted', 'granted', 'denied']);
+  });
+  it('renews who holds a seat even when others came first and the pool is full', () => {
+    const { take } = world(1);
+    take(0, claim('a'));
+    expect(take(1, claim('b'), claim('a'))).toEqual(['denied', 'renewed']);
+  });
+  it('gives an expired seat to a newcomer at the very moment of expiry, and not a moment earlier', () => {
+    const { take } = world(1);
+    take(0, claim('a'));
+    expect(take(leaseMs - 1, claim('b'))).toEqual(['denied']);
+    expect(take(leaseMs, claim('b'))).toEqual(['granted']);
+  });
+  it('gives no expired seat away while expiry is frozen', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a'));
+    pool.frozenUntil = 5_000;
+    expect(take(4_999, claim('b'))).toEqual(['denied']);
+    expect(take(5_000, claim('b'))).toEqual(['granted']);
+  });
+  it('grants nothing above a limit that shrank, and takes nothing away', () => {
+    const { take, pool } = world(3);
+    take(0, claim('a'), claim('b'), claim('c'));
+    pool.seatLimit = 1;
+    expect(take(1, claim('d'), claim('a'))).toEqual(['denied', 'renewed']);
+    expect(pool.leases.size).toBe(3);
+  });
+  it('changes the mode to that of the last check-out', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a', { mode: 'sticky' }));
+    expect(pool.leases.get(keyOf('a'))?.expiresAt).toBe(Number.POSITIVE_INFINITY);
+    take(1, claim('a'));
+    expect(pool.leases.get(keyOf('a'))?.expiresAt).toBe(1 + leaseMs);
+  });
+});
+
+describe('reservations', () => {
+  it('keep seats from others, and let their own take general ones when theirs are gone', () => {
+    const { take } = world(3, [1]);
+    expect(take(0, claim('a', { slot: 1 }), claim('b', { slot: 1 }), claim('c'), claim('d'))).toEqual([
+      'granted',
+      'granted',
+      'granted',
+      'denied',
+    ]);
+  });
+  it('are cut down to the limit, the first first', () => {
+    expect(ledger.fitReservations(5, [3, 3, 1])).toEqual([3, 2, 0]);
+  });
+});
+
+describe('the queue', () => {
+  it('serves who waits longest, whoever asks first', () => {
+    const { take, pool, all } = world(1);
+    take(0, claim('a'));
+    take(1, claim('b', { queueMs: 100 }));
+    take(2, claim('c', { queueMs: 100 }));
+    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '');
+    expect(take(3, claim('d'), claim('c', { queueMs: 100 }))).toEqual(['denied', 'denied']);
+    expect(ledger.checkOut(all, pool, [claim('b', { queueMs: 100 })], 4, leaseMs)[0]?.code).toBe('granted');
+  });
+  it('forgets who no longer asks', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a'));
+    take(1, claim('b', { queueMs: 100 }));
+    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '');
+    expect(take(100, claim('d'))).toEqual(['denied']);
+    expect(take(101, claim('d'))).toEqual(['granted']);
+  });
+});
+
+describe('a session report', () => {
+  it('gives seats of the absent to newcomers of the same report', () => {
+    const { all, pool } = world(1);
+    const session = (user: string) => ({ product: 'erp', holder: keyOf(user), leaseId: user, slot: 0 });
+    ledger.report(all, 'b', [session('a')], 0, leaseMs);
+    const { sessions, released } = ledger.report(all, 'b', [session('c')], 1, leaseMs);
+    expect([released, sessions]).toEqual([1, [{ code: 'granted', leaseId: 'c' }]]);
+    expect(pool.leases.size).toBe(1);
+  });
+  it('of a base touches no other whose name begins the same', () => {
+    const { all, take, pool } = world(2);
+    take(0, claim('x', { holder: keyOf('x', 'b2'), mode: 'sticky' }));
+    expect(ledger.report(all, 'b', [], 1, leaseMs).released).toBe(0);
+    expect(pool.leases.size).toBe(1);
+  });
+});
+
+describe('stale', () => {
+  it('is a sticky seat from the moment its base was silent long enough; a renewal in the base is a sign of life', () => {
+    const { all, pool, take } = world(5);
+    take(0, claim('a', { mode: 'sticky' }), claim('w'));
+    expect(ledger.stale(all, 99, 100)).toEqual([]);
+    expect(ledger.stale(all, 100, 100).map((l) => l.holder)).toEqual([keyOf('a')]);
+    ledger.renew(pool, pool.leases.get(keyOf('w'))?.leaseId ?? '', 50, leaseMs);
+    expect(ledger.stale(all, 149, 100)).toEqual([]);
+    expect(ledger.clearStale(all, 150, 100)).toEqual({ cleared: 1, kept: 1 });
+  });
+});
+
+it('whatever happens, there are never more leases than seats were ever allowed, and one a holder', () => {
+  const users = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const step = fc.record({
+    wait: fc.nat(1_500),
+    who: fc.uniqueArray(fc.constantFrom(...users), { maxLength: 4 }),
+    slot: fc.nat(2),
+    queue: fc.boolean(),
+    give: fc.option(fc.nat(5)),
+  });
+  fc.assert(
+    fc.property(
+      fc.nat(5),
+      fc.array(fc.nat(3), { maxLength: 2 }),
+      fc.array(step, { maxLength: 60 }),
+      (limit, reserved, steps) => {
+        const { all, pool } = world(limit, ledger.fitReservations(limit, reserved));
+        let now = 0;
+        for (const s of steps) {
+          now += s.wait;
+          const given = s.give === null ? undefined : [...pool.leases.values()][s.give];
+          if (given) ledger.release(pool, given.leaseId);
+          const slot = s.slot <= pool.reserved.length ? s.slot : 0;
+          const claims = s.who.map((user) => claim(user, { slot, queueMs: s.queue ? 500 : 0 }));
+          const outcomes = ledger.checkOut(all, pool, claims, now, leaseMs);
+          expect(pool.leases.size).toBeLessThanOrEqual(limit);
+          const own = outcomes.flatMap((o) => ('leaseId' in o ? [o.leaseId] : []));
+          expect(own.every((id) => [...pool.leases.values()].some((l) => l.leaseId === id))).toBe(true);
+        }
+      },
+    ),
+  );
+});
