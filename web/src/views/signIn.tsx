@@ -49,7 +49,7 @@ export function SignIn(props: { trouble: SignInTrouble | undefined; onToken(toke
         <summary>{t('signIn.where')}</summary>
         <p>{t('signIn.kubernetes')}</p>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-        <pre tabIndex={0}>{"kubectl get secret NAME-tokens -o jsonpath='{.data.admin}' | base64 -d"}</pre>
+        <pre tabIndex={0}>{"kubectl get secret NAME-tokens -o jsonpath='{.data.admin}' | base64 -d | head -n 1"}</pre>
         <p>{t('signIn.alone')}</p>
       </details>
     </section>
