@@ -11,6 +11,8 @@ export interface Lease {
 export interface Line {
   fault: 'none' | 'cut' | 'lost' | 'hangs';
   delayMs: number;
+  /** Delay of the answer. */
+  answerMs?: number;
 }
 
 /** One Lease object with the API server's optimistic locking; each client has a line of its own that can be disturbed. */
@@ -32,6 +34,7 @@ export class LeaseServer {
         if (line.fault === 'hangs') await sleep(this.#clock, request.timeoutMs ?? 30_000, request.signal);
         if (line.fault === 'hangs' || line.fault === 'cut') throw new Error('connection cut');
         const answer = this.#take(by, request);
+        if (line.answerMs !== undefined) await sleep(this.#clock, line.answerMs, request.signal);
         if (line.fault === 'lost') throw new Error('connection cut');
         return answer;
       },

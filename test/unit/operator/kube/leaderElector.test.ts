@@ -114,6 +114,19 @@ describe('leader election', () => {
     expect(mayWrite(b)).toBe(true);
   });
 
+  it('counts from when a renewal began, not from when its answer came', async () => {
+    const a = candidate('a');
+    await clock.advance(1_000);
+    a.line.answerMs = 4_000;
+    await clock.advance(5_000);
+    const writtenAt = server.writes.at(-1)?.at ?? 0;
+    a.line.fault = 'cut';
+    await clock.advance(writtenAt + 9_999 - clock.now());
+    expect(mayWrite(a)).toBe(true);
+    await clock.advance(1);
+    expect(mayWrite(a)).toBe(false);
+  });
+
   it('rides out a short fault', async () => {
     const a = candidate('a');
     await clock.advance(10_000);

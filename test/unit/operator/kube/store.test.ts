@@ -117,6 +117,13 @@ describe('own writes', () => {
     expect(store.get('ns/a')?.mine).toBe(true);
   });
 
+  it('may be answered out of order', () => {
+    const store = new Store();
+    store.assume(object(6, { second: true }));
+    store.assume(object(5));
+    expect(store.get('ns/a')?.second).toBe(true);
+  });
+
   it('do not hide what somebody else changed before them', () => {
     const store = new Store();
     store.replace([object(1)], '1');

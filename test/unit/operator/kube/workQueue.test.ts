@@ -59,6 +59,28 @@ describe('a work queue', () => {
     expect(order.indexOf('old')).toBe(16);
   });
 
+  it('lets an edit go before new keys, however many, and moves a waiting key up for it', async () => {
+    queue.add('old', 'resync');
+    for (let i = 0; i < 5; i++) queue.add(`new${i}`);
+    queue.add('new4', 'edit');
+    queue.add('old', 'edit');
+    queue.add('old', 'resync');
+    expect([await queue.take(), await queue.take(), await queue.take()]).toEqual(['new4', 'old', 'new0']);
+  });
+
+  it('starves neither of the other lines under a flood of edits', async () => {
+    queue.add('old', 'resync');
+    const order: (string | undefined)[] = [];
+    for (let i = 0; i < 400; i++) {
+      queue.add(`new${i}`);
+      queue.add(`edit${i}`, 'edit');
+      order.push(await queue.take());
+    }
+    expect(order.indexOf('new0')).toBe(16);
+    expect(order.indexOf('old')).toBeLessThan(17 * 17);
+    expect(order.indexOf('old')).toBeGreaterThan(16);
+  });
+
   it('keeps the priority of a key that was added while it was worked on', async () => {
     queue.add('a', 'resync');
     await queue.take();
@@ -113,6 +135,7 @@ describe('a work queue', () => {
     queue.add('a');
     await queue.take();
     const waiting = queue.take();
+    queue.add('a');
     queue.addAfter('c', 10);
     let closed = false;
     const drained = queue.close().then(() => {
@@ -145,7 +168,7 @@ describe('a work queue', () => {
 
   it('in any history: one worker a key, and every add is followed by a take', async () => {
     const step = fc.record({
-      do: fc.constantFrom('add', 'resync', 'later', 'failed', 'take', 'done', 'wait'),
+      do: fc.constantFrom('add', 'edit', 'resync', 'later', 'failed', 'take', 'done', 'wait'),
       key: fc.constantFrom('a', 'b', 'c'),
     });
     await fc.assert(
@@ -163,6 +186,7 @@ describe('a work queue', () => {
         };
         for (const { do: action, key } of steps) {
           if (action === 'add') q.add(key);
+          if (action === 'edit') q.add(key, 'edit');
           if (action === 'resync') q.add(key, 'resync');
           if (action === 'later') q.addAfter(key, 10);
           if (action === 'failed') q.addRateLimited(key);
