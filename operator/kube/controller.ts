@@ -124,11 +124,12 @@ export class Controller {
       const result = await this.#options.reconcile(key, { reconcileId, log, signal, failures });
       this.#queue.forget(key);
       const afterMs = result?.requeueAfterMs;
-      if (afterMs !== undefined) this.#queue.addAfter(key, afterMs, priority);
+      // Coming back by itself is not somebody's edit any more.
+      if (afterMs !== undefined) this.#queue.addAfter(key, afterMs, priority === 'edit' ? 'fresh' : priority);
       const outcome = afterMs === undefined ? 'success' : 'requeue_after';
       metrics.reconciles.inc({ ...this.#label, result: outcome });
       const line = { result: outcome, tookMs: tookMs(), ...(afterMs === undefined ? {} : { afterMs }) };
-      log[priority === 'fresh' ? 'info' : 'debug'](line, 'reconciled');
+      log[priority === 'resync' ? 'debug' : 'info'](line, 'reconciled');
     } catch (error) {
       if (isBug(error)) metrics.reconcilePanics.inc(this.#label);
       metrics.reconciles.inc({ ...this.#label, result: 'error' });

@@ -6,11 +6,11 @@ import type { Priority } from './workQueue.ts';
 /** How events become keys of a queue. What a full list says goes behind what just happened. */
 type Enqueue = (key: string, priority: Priority) => void;
 
-const priorityOf = (origin: Origin): Priority => (origin === 'list' ? 'resync' : 'fresh');
+const priorityOf = (origin: Origin, live: Priority = 'fresh'): Priority => (origin === 'list' ? 'resync' : live);
 
 /**
- * Each change of an object enqueues the object itself. What this process wrote is left out: the reconcile that wrote it
- * knows.
+ * Each change of an object enqueues the object itself, an edit of one that was there before in front of all else. What this
+ * process wrote is left out: the reconcile that wrote it knows.
  * @param isChange which updates count; default: all but those of `status` alone
  */
 export const enqueueObject = (
@@ -19,7 +19,7 @@ export const enqueueObject = (
 ): StoreHandlers => ({
   add: (object, origin) => origin !== 'own' && enqueue(keyOf(object), priorityOf(origin)),
   update: (before, after, origin) =>
-    origin !== 'own' && isChange(before, after) && enqueue(keyOf(after), priorityOf(origin)),
+    origin !== 'own' && isChange(before, after) && enqueue(keyOf(after), priorityOf(origin, 'edit')),
   delete: (object, origin) => origin !== 'own' && enqueue(keyOf(object), priorityOf(origin)),
 });
 

@@ -2,11 +2,17 @@ import { type Clock, monotonicOf } from '../../runtime/clock.ts';
 import { exponentialMs } from './backOff.ts';
 import type { KubeMetrics } from './kubeMetrics.ts';
 
-/** `fresh` goes before `resync`: an edit never waits behind the thousands of keys of a restart or resync. */
-export type Priority = 'fresh' | 'resync';
+/**
+ * `edit` goes before `fresh`, and `fresh` before `resync`: somebody's change of an object does not wait behind thousands of
+ * new ones that settle, and neither waits behind the keys of a restart or resync.
+ */
+export type Priority = 'edit' | 'fresh' | 'resync';
 
-/** After so many fresh keys in a row one of the resync line goes, so that a flood of edits does not starve it. */
-const freshInRow = 16;
+const order: readonly Priority[] = ['edit', 'fresh', 'resync'];
+const goesBefore = (a: Priority, b: Priority): boolean => order.indexOf(a) < order.indexOf(b);
+
+/** After so many keys of a line in a row one of the next line goes, so that a flood in one does not starve the others. */
+const inRow = 16;
 
 /**
  * Keys that need work, with client-go's guarantees:
@@ -32,7 +38,11 @@ interface Delayed {
 
 export class WorkQueue {
   /** Keys in line, oldest first (a Map keeps that order), with the time they were added. */
-  readonly #lines: Record<Priority, Map<string, number>> = { fresh: new Map(), resync: new Map() };
+  readonly #lines: Record<Priority, Map<string, number>> = {
+    edit: new Map(),
+    fresh: new Map(),
+    resync: new Map(),
+  };
   /** Keys being processed → since when, and the line they came from. */
   readonly #processing = new Map<string, { readonly since: number; readonly priority: Priority }>();
   /** Keys added while being processed. */
@@ -44,7 +54,8 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #label: { readonly name: string };
   #closed = false;
-  #freshTaken = 0;
+  /** Keys taken from a line since one of a later line was. */
+  readonly #row: Record<Priority, number> = { edit: 0, fresh: 0, resync: 0 };
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -59,30 +70,30 @@ export class WorkQueue {
 
   /** Keys in line. */
   get length(): number {
-    return this.#lines.fresh.size + this.#lines.resync.size;
+    return order.reduce((sum, priority) => sum + this.#lines[priority].size, 0);
   }
 
   get isClosed(): boolean {
     return this.#closed;
   }
 
-  /** Adds a key, unless it is in line already; a fresh one moves up from the resync line. */
+  /** Adds a key, unless it is in line already; one of a higher priority moves up from its line. */
   add(key: string, priority: Priority = 'fresh'): void {
     if (this.#closed) return;
     const addedAt = this.#now();
     if (this.#processing.has(key)) {
       const again = this.#again.get(key);
       if (again === undefined) this.#options.metrics.queueAdds.inc(this.#label);
-      if (again === undefined || (again.priority === 'resync' && priority === 'fresh')) {
+      if (again === undefined || goesBefore(priority, again.priority)) {
         this.#again.set(key, { priority, addedAt: again?.addedAt ?? addedAt });
       }
       return;
     }
-    if (this.#lines.fresh.has(key)) return;
-    const waitingSince = this.#lines.resync.get(key);
-    if (waitingSince !== undefined && priority === 'resync') return;
-    if (waitingSince === undefined) this.#options.metrics.queueAdds.inc(this.#label);
-    else this.#lines.resync.delete(key);
+    const line = order.find((each) => this.#lines[each].has(key));
+    if (line !== undefined && !goesBefore(priority, line)) return;
+    const waitingSince = line && this.#lines[line].get(key);
+    if (line === undefined) this.#options.metrics.queueAdds.inc(this.#label);
+    else this.#lines[line].delete(key);
     this.#line(key, priority, waitingSince ?? addedAt);
   }
 
@@ -175,17 +186,28 @@ export class WorkQueue {
   }
 
   #first(): string | undefined {
-    const { fresh, resync } = this.#lines;
-    const priority = fresh.size > 0 && (resync.size === 0 || this.#freshTaken < freshInRow) ? 'fresh' : 'resync';
+    const priority = this.#turn();
     const [next] = this.#lines[priority];
     if (next === undefined) return undefined;
-    this.#freshTaken = priority === 'fresh' ? this.#freshTaken + 1 : 0;
     const [key, addedAt] = next;
     this.#lines[priority].delete(key);
     this.#processing.set(key, { since: this.#now(), priority });
     this.#options.metrics.queueDuration.observe(this.#label, (this.#now() - addedAt) / 1000);
     this.#depth();
     return key;
+  }
+
+  /** The line whose turn it is. */
+  #turn(): Priority {
+    const waiting = order.filter((priority) => this.#lines[priority].size > 0);
+    let [turn = 'fresh'] = waiting;
+    for (const next of waiting.slice(1)) {
+      if (this.#row[turn] < inRow) break;
+      turn = next;
+    }
+    for (const before of order.slice(0, order.indexOf(turn))) this.#row[before] = 0;
+    this.#row[turn] += 1;
+    return turn;
   }
 
   #wake(key: string, dueAt: number, priority: Priority): () => void {
