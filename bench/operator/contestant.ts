@@ -28,6 +28,10 @@ export interface Running {
   readonly startedAt: number;
 }
 
+/** How the image starts the operator: Node's flags, and its environment. */
+const nodeFlags = ['--max-semi-space-size=4'];
+const asInImage = { NODE_ENV: 'production', NODE_COMPILE_CACHE: join(here('../../dist'), 'compile-cache') };
+
 /** What has to be there before `launch`: the bundle, the Go program. Answers at once when nothing has changed. */
 export async function build(contestant: Contestant): Promise<string> {
   if (contestant === 'theirs') return buildPeer();
@@ -35,6 +39,8 @@ export async function build(contestant: Contestant): Promise<string> {
   if (contestant === 'ours') {
     await run(process.execPath, [here('../../build.ts'), 'operator'], { cwd: here('../../') });
     if (!existsSync(bundle)) throw new Error(`the build left no ${bundle}`);
+    // As in the image: what V8 compiled is kept beside the program.
+    await run(process.execPath, [...nodeFlags, bundle, '--help'], { env: asInImage });
     return bundle;
   }
   return here('../../operator/main.ts');
@@ -69,6 +75,7 @@ export async function launch(program: string, options: Launch): Promise<Running>
         'operator',
         process.execPath,
         [
+          ...nodeFlags,
           ...['--import', pathToFileURL(here('clusterNames.mjs')).href],
           ...(options.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', options.profile]),
           program,
@@ -76,6 +83,7 @@ export async function launch(program: string, options: Launch): Promise<Running>
         {
           logFile: options.logFile,
           env: {
+            ...asInImage,
             KUBECONFIG: options.kubeconfig,
             OPERATOR_LISTEN: address,
             OPERATOR_NAMESPACE: operatorNamespace,

@@ -25,6 +25,8 @@ export async function answerForServers(): Promise<LicenceServers> {
     const known = request.url === '/v1/status';
     response.writeHead(known ? 200 : 404, { 'content-type': 'application/json' }).end(known ? body : '{}');
   });
+  // As long as a licence server keeps a connection.
+  server.keepAliveTimeout = 72_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
