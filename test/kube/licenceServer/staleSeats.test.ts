@@ -71,8 +71,9 @@ describe('stale seats', () => {
     const remain = await stage.until('office', 'tells', (s) => cleared(s) !== undefined);
     expect(cleared(remain)).toMatchObject({ before: 2, after: 2 });
     expect(remain.status?.staleSeats).toMatchObject({ failures: 1 });
-    const started = Date.parse(cleared(remain)?.at ?? '');
-    expect(Date.parse(remain.status?.staleSeats?.notBefore ?? '') - started).toBeGreaterThan(110_000);
+    const waits = await stage.until('office', 'waits', (s) => s.status?.nextDisruption?.at !== undefined);
+    const at = Date.parse(waits.status?.nextDisruption?.at ?? '');
+    expect(at - Date.parse(cleared(remain)?.at ?? '')).toBeGreaterThan(110_000);
     await eventually('people are told', async () =>
       (await stage.events()).some((e) => e.reason === 'StaleSeatsRemain'),
     );
