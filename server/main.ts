@@ -8,6 +8,7 @@ import { createMetrics } from '../runtime/metrics.ts';
 import { runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
 import type { AccessMode } from './access/access.ts';
+import { followPods, inClusterDir, inClusterUrl, ServiceAccounts } from './access/serviceAccounts.ts';
 import { makeTokens, TokenFiles } from './access/tokens.ts';
 import { createApp } from './app.ts';
 import { openDatabase } from './db/database.ts';
@@ -34,7 +35,12 @@ function prepareDataDir(dir: string): void {
   }
 }
 
-function accessOf(config: ServerConfig, log: Logger, life: Lifetime): AccessMode {
+function accessOf(
+  config: ServerConfig,
+  accounts: ServiceAccounts | undefined,
+  log: Logger,
+  life: Lifetime,
+): AccessMode {
   if (config.LICENCE_ACCESS === 'open') {
     log.warn('access is open: whoever reaches this server may do everything');
     return { kind: 'open' };
@@ -47,7 +53,9 @@ function accessOf(config: ServerConfig, log: Logger, life: Lifetime): AccessMode
   const tokens = new TokenFiles(dir, log);
   tokens.start();
   life.onStop('tokens', () => tokens.stop());
-  return { kind: 'token', tokens };
+  return accounts === undefined
+    ? { kind: 'token', tokens }
+    : { kind: 'serviceaccount', tokens, subjectOf: accounts.subjectOf };
 }
 
 async function run(config: ServerConfig): Promise<number> {
@@ -58,7 +66,17 @@ async function run(config: ServerConfig): Promise<number> {
   prepareDataDir(dataDir);
   try {
     const tls = config.LICENCE_TLS_DIR === undefined ? undefined : readCertificate(config.LICENCE_TLS_DIR);
-    const access = accessOf(config, log, life);
+    const accounts =
+      config.LICENCE_ACCESS === 'serviceaccount'
+        ? new ServiceAccounts({
+            apiUrl: inClusterUrl(process.env),
+            dir: inClusterDir,
+            audience: config.LICENCE_AUDIENCE,
+            log,
+          })
+        : undefined;
+    if (accounts) life.onStop('service accounts', () => accounts.close());
+    const access = accessOf(config, accounts, log, life);
     const identity = await loadIdentity({
       dataDir,
       ...(config.LICENCE_IDENTITY_FILE === undefined ? {} : { file: config.LICENCE_IDENTITY_FILE }),
@@ -85,6 +103,7 @@ async function run(config: ServerConfig): Promise<number> {
       metrics: seatMetrics,
     });
     life.onStop('seats', () => store.stop());
+    if (accounts) life.onStop('pods', followPods(accounts, store, log));
     const clearing = await store.start(config.LICENCE_CLEAR_STALE);
     const usage = new UsageHistory(store.db, log, config.LICENCE_HISTORY_DAYS);
     usage.start();

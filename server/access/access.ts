@@ -89,10 +89,19 @@ export function guard(http: Http, mode: AccessMode, limit = new FailureLimit()):
     if (mode.kind !== 'serviceaccount' || asked !== 'client') {
       return refuse(request, reply, 'the token is not valid (any more); get the present one');
     }
+    const unknown = (error: unknown): never => {
+      request.log.warn({ err: error }, 'a service-account token could not be reviewed');
+      throw new ProblemError({
+        status: 503,
+        reason: 'AccessUnknown',
+        detail: 'the API server cannot be asked whose token this is; try again',
+        retryAfterSeconds: 5,
+      });
+    };
     return mode.subjectOf(token).then((subject) => {
       if (subject) request.subject = subject;
       else refuse(request, reply, "the service account's token is not accepted; check its audience");
-    });
+    }, unknown);
   };
 
   http.addHook('onRoute', (route) => {

@@ -15,7 +15,8 @@ BEGIN
   FOR n IN 1 .. cardinality(p_base) LOOP
     hi := lo + p_len[n] - 1;
     SELECT count(*), string_agg(l.lease_id::text, ',' ORDER BY u.o) INTO v_known, v_ids
-      FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) WITH ORDINALITY u(p, h, o) JOIN lease l ON l.pool_id = u.p AND l.holder = u.h AND l.kind = 1;
+      FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) WITH ORDINALITY u(p, h, o)
+      CROSS JOIN LATERAL (SELECT x.lease_id FROM lease x WHERE x.pool_id = u.p AND x.holder = u.h AND x.kind = 1 OFFSET 0) l; -- OFFSET 0: a look-up each, never a scan
     SELECT count(*) INTO v_held FROM pool p JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0
        AND l.holder >= p_base[n] || chr(31) AND l.holder < p_base[n] || chr(32);
     IF v_known = p_len[n] AND v_held = p_len[n] THEN
@@ -47,9 +48,11 @@ BEGIN
     FOR v_pool IN SELECT p.pool_id FROM pool p WHERE p.pool_id = ANY(p_pool[lo:hi]) OR EXISTS (
         SELECT FROM lease l WHERE l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= p_base[n] || chr(31) AND l.holder < p_base[n] || chr(32))
       ORDER BY p.pool_id LOOP
-      SELECT coalesce(array_agg(l.lease_id), '{}') INTO gone FROM lease l
-       WHERE l.pool_id = v_pool AND l.kind > 0 AND l.holder >= p_base[n] || chr(31) AND l.holder < p_base[n] || chr(32)
-         AND NOT EXISTS (SELECT FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool AND u.hh = l.holder);
+      -- by EXCEPT, since it hashes: the usual report names nearly everybody who is held
+      SELECT coalesce(array_agg(l.lease_id), '{}') INTO gone FROM (
+          SELECT x.holder FROM lease x WHERE x.pool_id = v_pool AND x.kind > 0 AND x.holder >= p_base[n] || chr(31) AND x.holder < p_base[n] || chr(32)
+          EXCEPT SELECT u.hh FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool) e
+        CROSS JOIN LATERAL (SELECT y.lease_id FROM lease y WHERE y.pool_id = v_pool AND y.holder = e.holder OFFSET 0) l;
       SELECT coalesce(array_agg(u.o), '{}'), coalesce(array_agg(u.h ORDER BY u.o), '{}'), array_agg(u.i ORDER BY u.o), array_agg(coalesce(u.s, 0::smallint) ORDER BY u.o),
              coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}')
         INTO at_o, h, x, sl, k
