@@ -34,7 +34,7 @@ export const settings = {
   OPERATOR_SERVER_ADDRESS: oneOf('how licence servers are reached', ['service', 'apiserver-proxy'], 'service'),
   OPERATOR_POLL_SECONDS: integer('how often a settled licence server is asked for its status', 15, 1, 3_600),
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
-  OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', 'https://softonit.ru/licence/runbooks'),
+  OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', 'docs/runbooks'),
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
   OPERATOR_QPS: integer('requests to the API server per second on average; 0: unbounded', 200, 0, 10_000),
   LOG_LEVEL: oneOf('least severe log line that is written', logLevels, 'info'),

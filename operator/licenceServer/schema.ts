@@ -354,7 +354,12 @@ const whether = (kind: string) =>
 
 const monitoring = z.object({
   serviceMonitor: whether('ServiceMonitor'),
-  prometheusRule: whether('PrometheusRule'),
+  prometheusRule: z
+    .enum(['Auto', 'Enabled', 'Disabled'])
+    .default('Disabled')
+    .describe(
+      "Whether a PrometheusRule for this server alone is made. The operator's chart brings alerts for all servers, so this is for those who install without it. Auto: if the cluster knows the kind. Default: Disabled.",
+    ),
   dashboard: z
     .enum(['Auto', 'Enabled', 'Disabled'])
     .default('Auto')

@@ -54,6 +54,8 @@ export interface StaleSeatsDecision {
   readonly release?: string | undefined;
   readonly event?: StaleSeatsEvent | undefined;
   readonly wakeAtMs?: number | undefined;
+  /** Only the fleet's budget is in the way. */
+  readonly waitsForFleet?: boolean;
   /** A clearing that is wanted, and what it waits for. */
   readonly waiting?: { readonly atMs?: number | undefined; readonly message: string } | undefined;
 }
@@ -63,6 +65,17 @@ const longestBackOffMs = 24 * 3_600_000;
 const budgetAgainMs = 5_000;
 /** A clearing that was not proven after this time is taken as one that did not help. */
 const proofTimeoutMs = 10 * 60_000;
+
+/**
+ * No clearing before this time: minInterval after the last one, doubled for each in a row that did not help. Counted anew
+ * in each pass, so that a changed minInterval holds at once.
+ */
+function notBeforeOf(status: StaleSeatsStatus, spec: StaleSeatsInput['spec']): number {
+  const lastMs = msOf(status.lastClearing?.at);
+  if (lastMs === undefined) return 0;
+  const intervalMs = durationMs(spec.minInterval);
+  return lastMs + Math.max(intervalMs, backOffMs((status.failures ?? 0) + 1, intervalMs, longestBackOffMs));
+}
 
 /** An absent part is left out, so that an empty status stays absent. */
 function compact(s: StaleSeatsStatus): StaleSeatsStatus | undefined {
@@ -109,7 +122,7 @@ export function decideStaleSeats(i: StaleSeatsInput): StaleSeatsDecision {
   const stale = staleOf(i.server.status);
   if (stale < i.spec.threshold || i.deployed === undefined) return idle;
 
-  const notBeforeMs = msOf(status.notBefore) ?? 0;
+  const notBeforeMs = notBeforeOf(status, i.spec);
   if (i.nowMs < notBeforeMs) {
     const message = 'the last clearing is too recent';
     return { ...idle, wakeAtMs: notBeforeMs, waiting: { atMs: notBeforeMs, message } };
@@ -124,7 +137,8 @@ export function decideStaleSeats(i: StaleSeatsInput): StaleSeatsDecision {
   }
   if (i.busy || !i.deployed.settled) return { ...idle, waiting: { message: 'another change of the pod is under way' } };
   if (i.spec.policy === 'Roll' && !i.budget) {
-    return { ...idle, wakeAtMs: i.nowMs + budgetAgainMs, waiting: { message: 'other servers are rolling' } };
+    const waiting = { message: 'other servers are rolling' };
+    return { ...idle, waitsForFleet: true, wakeAtMs: i.nowMs + budgetAgainMs, waiting };
   }
   const clearing = {
     id: `c${i.nowMs.toString(36)}`,
@@ -169,17 +183,17 @@ function prove(
   }
   const helped = after < i.spec.threshold;
   const failures = helped ? 0 : (status.failures ?? 0) + 1;
-  const waitMs = backOffMs(failures + 1, durationMs(i.spec.minInterval), longestBackOffMs);
   const { clearing: _, ...rest } = status;
   const outcome = { by: clearing.by, before: clearing.before, after };
   return {
     status: compact({
       ...rest,
       failures,
-      notBefore: momentOf(startedMs + Math.max(waitMs, durationMs(i.spec.minInterval))),
       lastClearing: { at: momentOf(i.nowMs), ...outcome },
     }),
     ...(clearing.by === 'Roll' ? { clearing: clearing.id } : {}),
     event: { kind: helped ? 'StaleSeatsCleared' : 'StaleSeatsRemain', ...outcome },
+    // When the next one may come is for the next pass to say.
+    wakeAtMs: i.nowMs,
   };
 }

@@ -75,9 +75,6 @@ const staleSeats = z.object({
     })
     .optional()
     .describe('The last clearing.'),
-  notBefore: moment()
-    .optional()
-    .describe('No clearing before this time: minInterval, doubled for each one that did not help.'),
   failures: z.int().optional().describe('Clearings in a row that left stale seats behind.'),
 });
 

@@ -58,18 +58,18 @@ describe('the same computer, whatever happens to its pod', () => {
 
   it('killed with SIGKILL', async () => {
     for (const id of await containers()) {
-      await product.cluster.ctr(['-n', 'k8s.io', 'tasks', 'kill', '--all', '--signal', 'SIGKILL', id]);
+      await product.cluster.ctr(['tasks', 'kill', '--all', '--signal', 'SIGKILL', id]);
     }
     await eventually('the container restarted', 90_000, restartsAre(1));
     await expectNothingLost();
   });
 
   it("the node's containers restarted, all at once", async () => {
-    const tasks = (await product.cluster.ctr(['-n', 'k8s.io', 'tasks', 'list', '--quiet'])).split('\n').filter(Boolean);
+    const tasks = (await product.cluster.ctr(['tasks', 'list', '--quiet'])).split('\n').filter(Boolean);
     const own = new Set(await containers());
     await Promise.all(
       tasks.map((id) =>
-        product.cluster.ctr(['-n', 'k8s.io', 'tasks', 'kill', '--all', '--signal', 'SIGKILL', id]).catch((error) => {
+        product.cluster.ctr(['tasks', 'kill', '--all', '--signal', 'SIGKILL', id]).catch((error) => {
           if (own.has(id)) throw error; // others may be gone already
         }),
       ),

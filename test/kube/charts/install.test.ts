@@ -226,7 +226,7 @@ const sampleStatus = {
     attempts: 1,
     reason: 'KeyUnknown',
   },
-  staleSeats: { lastClearing: { at, by: 'Roll', before: 3, after: 0 }, notBefore: at },
+  staleSeats: { lastClearing: { at, by: 'Roll', before: 3, after: 0 } },
   nextDisruption: { reasons: ['StaleSeats'], message: 'Idle: 3 seats are in real use' },
 };
 

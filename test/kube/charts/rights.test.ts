@@ -116,7 +116,11 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   ]);
   const storage = { reclaimPolicy: 'Delete' };
   await kubectl.apply([
-    licenceServer('office', { storage, ingress: { host: 'office.example.org' } }),
+    licenceServer('office', {
+      storage,
+      ingress: { host: 'office.example.org' },
+      monitoring: { prometheusRule: 'Auto' },
+    }),
     licenceServer('group', {
       storage: { ...storage, accessModes: ['ReadWriteMany'] },
       database: { secretRef: { name: 'database', key: 'uri' } },

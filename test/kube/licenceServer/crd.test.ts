@@ -256,7 +256,7 @@ describe('the API server', () => {
       keyRotation: { verifyTimeout: '5m', when: 'Always' },
       access: { clients: 'Token' },
       service: { type: 'ClusterIP', port: 8080 },
-      monitoring: { serviceMonitor: 'Auto', prometheusRule: 'Auto', dashboard: 'Auto' },
+      monitoring: { serviceMonitor: 'Auto', prometheusRule: 'Disabled', dashboard: 'Auto' },
     });
   });
 

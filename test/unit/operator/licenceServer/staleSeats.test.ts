@@ -42,6 +42,7 @@ const input = (more: Partial<StaleSeatsInput> = {}): StaleSeatsInput => ({
   budget: true,
   ...more,
 });
+const last = (ms: number) => ({ at: at(ms), by: 'Roll' as const, before: 2, after: 0 });
 const inUse = answered([product({ seatsInUse: 3 })]);
 const wanted = answered([product({ seatsInUse: 10, holdersWaiting: 1 })]);
 const elsewhere = answered([product(), product({ product: 'zup', seatsStale: 0, seatsInUse: 10, holdersWaiting: 1 })]);
@@ -78,8 +79,13 @@ describe('a clearing of stale seats', () => {
       { server: { kind: 'unreachable', atMs: now, message: 'down' } },
       false,
     ],
-    ['does not start before minInterval is over', { before: { notBefore: at(now + 1_000) } }, false],
-    ['starts when it is', { before: { notBefore: at(now) } }, true],
+    ['does not start before minInterval is over', { before: { lastClearing: last(now - 3_599_000) } }, false],
+    ['starts when it is', { before: { lastClearing: last(now - 3_600_000) } }, true],
+    [
+      'starts at once when minInterval is made shorter',
+      { before: { lastClearing: last(now - 60_000) }, spec: spec({ minInterval: '1m' }) },
+      true,
+    ],
   ])('%s', (_, given, starts) => {
     const decision = decideStaleSeats(input(given));
     expect(decision.status?.clearing !== undefined).toBe(starts);
@@ -118,11 +124,10 @@ describe('a clearing of stale seats', () => {
     expect(decision.status?.clearing).toEqual(before.clearing);
   });
 
-  test('that helped is told, and the next one is minInterval away from its start', () => {
+  test('that helped is told, and the next one is minInterval away', () => {
     const decision = decideStaleSeats(input({ before, deployed: rolled, server: answered(fresh(), { clearing }) }));
     expect(decision.event).toEqual({ kind: 'StaleSeatsCleared', by: 'Roll', before: 2, after: 0 });
     expect(decision.status).toEqual({
-      notBefore: at(now - 60_000 + 3_600_000),
       lastClearing: { at: at(now), by: 'Roll', before: 2, after: 0 },
     });
     expect(decision.clearing).toBe('c1');
@@ -134,7 +139,8 @@ describe('a clearing of stale seats', () => {
       const decision = decideStaleSeats(input({ before: { ...before, failures }, deployed: rolled, server }));
       expect(decision.event?.kind).toBe('StaleSeatsRemain');
       expect(decision.status?.failures).toBe(failures + 1);
-      return (Date.parse(decision.status?.notBefore ?? '') - (now - 60_000)) / 3_600_000;
+      const next = decideStaleSeats(input({ before: decision.status, spec: spec({ threshold: 1 }) }));
+      return ((next.waiting?.atMs ?? 0) - now) / 3_600_000;
     });
     expect(waits).toEqual([2, 4, 8, 24]);
   });
@@ -165,7 +171,7 @@ describe('a clearing of stale seats', () => {
       product({ staleSince: since }),
       product({ product: 'zup', staleSince: at(now - 60_000) }),
     ]);
-    const decision = decideStaleSeats(input({ server, before: { notBefore: at(now + 5_000) } }));
+    const decision = decideStaleSeats(input({ server, before: { lastClearing: last(now + 5_000 - 3_600_000) } }));
     expect(decision.status?.since).toBe(since);
     expect(decision.waiting).toMatchObject({ atMs: now + 5_000 });
     expect(decision.wakeAtMs).toBe(now + 5_000);
