@@ -47,7 +47,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
 } {
   const { client, watch, clock, log, kubeMetrics } = options;
   const { stores } = watch;
-  const rolling = new RollingServers(options.maxRollouts);
+  const rolling = new RollingServers(options.maxRollouts, (key) => controller.enqueue(key));
   const poller = new ServerPoller({
     client: options.servers,
     clock,

@@ -14,10 +14,15 @@ export class RollingServers {
   readonly #paused = new Set<string>();
   /** Decided, and about to be seen in the cluster. */
   readonly #held = new Set<string>();
+  /** Those that want to roll, in the order of their asking. */
+  readonly #waiting = new Set<string>();
   readonly #maxRollouts: number;
+  readonly #onFree: (key: string) => void;
 
-  constructor(maxRollouts: number) {
+  /** @param onFree told of those that waited, as soon as a place is free */
+  constructor(maxRollouts: number, onFree: (key: string) => void = () => {}) {
     this.#maxRollouts = maxRollouts;
+    this.#onFree = onFree;
   }
 
   /** A server's Deployment as it is now; undefined: it is gone. */
@@ -27,11 +32,14 @@ export class RollingServers {
     const isRolling = view !== undefined && view.restartReason !== undefined && !view.settled;
     put(this.#rolling, key, isRolling);
     put(this.#failed, key, isRolling && view.failure !== undefined);
+    this.#wake();
   }
 
   noteServer(key: string, server: LicenceServer | undefined): void {
     put(this.#clearing, key, server?.status?.staleSeats?.clearing?.by === 'Roll');
     put(this.#paused, key, server?.metadata.annotations?.[requests.pause] !== undefined);
+    if (server === undefined) this.#waiting.delete(key);
+    this.#wake();
   }
 
   /**
@@ -43,7 +51,23 @@ export class RollingServers {
   }
 
   release(key: string): void {
-    this.#held.delete(key);
+    if (this.#held.delete(key)) this.#wake();
+  }
+
+  /** `key` wants to roll and may not: it is told when it may ask again. */
+  wait(key: string): void {
+    this.#waiting.add(key);
+  }
+
+  /** Tells as many as there are places; the others hear of the next one. */
+  #wake(): void {
+    if (this.#waiting.size === 0) return;
+    let free = this.#maxRollouts - new Set([...this.#rolling, ...this.#clearing, ...this.#held]).size;
+    for (const key of this.#waiting) {
+      if (free-- <= 0) return;
+      this.#waiting.delete(key);
+      this.#onFree(key);
+    }
   }
 
   /** Whether one more may roll, as `key` sees it. */

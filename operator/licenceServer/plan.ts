@@ -37,6 +37,8 @@ export interface Plan {
   readonly nextDisruption: NextDisruption | undefined;
   /** It rolls by the operator's own decision, so it counts in the fleet's budget. */
   readonly countsInFleet: boolean;
+  /** It wants to, and other servers are in its way. */
+  readonly waitsForFleet: boolean;
   /** Nothing but status is written. */
   readonly paused: boolean;
   /** When to look again at the latest. */
@@ -110,6 +112,7 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
     countsInFleet:
       (isFleetRollout && reasons.length > 0) ||
       (status.staleSeats?.clearing === undefined && staleSeats.status?.clearing?.by === 'Roll'),
+    waitsForFleet: held || staleSeats.waitsForFleet === true,
     paused: false,
     wakeAtMs: earliest(rotation.wakeAtMs, staleSeats.wakeAtMs, held ? observed.atMs + 5_000 : undefined),
   };
@@ -128,6 +131,7 @@ function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: 
     staleSeats: { status: status.staleSeats },
     nextDisruption: undefined,
     countsInFleet: false,
+    waitsForFleet: false,
     paused: true,
     wakeAtMs: undefined,
   };

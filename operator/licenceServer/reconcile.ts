@@ -42,6 +42,7 @@ export const reconcileLicenceServer =
     const observed = { ...seen, check, fleet: options.rolling.fleet(key) };
     const decided = plan(valid, before, observed, options.defaults);
     if (decided.countsInFleet) options.rolling.hold(key);
+    if (decided.waitsForFleet) options.rolling.wait(key);
     try {
       const children = childrenOf(valid, decided, observed, options.defaults);
       const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal, log);
