@@ -56,7 +56,8 @@ export class LookUp {
     const version = (store: Store, of: string) => store.get(keyFor(namespace, of))?.metadata.resourceVersion ?? '-';
     const signature = digestOf([
       server.metadata.uid,
-      server.metadata.generation,
+      // What of the spec the derived values depend on: an edit elsewhere costs no read.
+      [spec.keys, spec.activation, spec.tls, spec.database],
       references.secrets.map((of) => [of, version(this.#options.secrets, of)]),
       references.configMaps.map((of) => [of, version(this.#options.configMaps, of)]),
     ]);

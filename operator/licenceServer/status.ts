@@ -120,11 +120,11 @@ export interface Throttled {
 
 /** The parts of a status that follow the counts. */
 function withoutCounts(status: Status): unknown {
-  const { products: _, seats: __, seatsStale: ___, seatsObservedAt: ____, nextDisruption: _____, ...rest } = status;
+  const { products: _, seats: __, seatsStale: ___, seatsObservedAt: ____, nextDisruption: next, ...rest } = status;
   const conditions = status.conditions?.map(({ message, ...condition }) =>
     ['SeatsAvailable', 'SeatsFresh'].includes(condition.type) ? condition : { ...condition, message },
   );
-  return { ...rest, conditions };
+  return { ...rest, conditions, ...(next === undefined ? {} : { next: { at: next.at, reasons: next.reasons } }) };
 }
 
 /**
