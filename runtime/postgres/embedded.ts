@@ -187,7 +187,7 @@ class Postmaster implements EmbeddedPostgres {
   }
 
   #say(line: string): void {
-    if (/FATAL|PANIC|ERROR|WARNING/.test(line) && !line.includes('starting up'))
+    if (/FATAL|PANIC|ERROR|WARNING/.test(line) && !/starting up|not yet accepting/.test(line))
       this.#log.warn({ postgres: line }, 'PostgreSQL says');
     else this.#log.debug({ postgres: line }, 'PostgreSQL says');
   }
