@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -157,7 +157,31 @@ async function contestants(computer: Computer): Promise<Contestant[]> {
   ];
 }
 
-async function measure(who: Contestant, c: Case): Promise<LoadResult> {
+/** Processor time that a process has used so far, in ms; 0 when it is gone. */
+function cpuMs(pid: number | undefined): number {
+  try {
+    const [, , , , , , , , , , , user = '0', system = '0'] =
+      readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(user) + Number(system)) * 10;
+  } catch {
+    return 0;
+  }
+}
+const postgresCpuMs = (): number =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(postgres.pid());
+      } catch {
+        return false;
+      }
+    })
+    .reduce((sum, pid) => sum + cpuMs(Number(pid)), 0);
+
+type Measured = LoadResult & { readonly nodeUs: number; readonly postgresUs: number };
+
+async function measure(who: Contestant, c: Case): Promise<Measured> {
   const leaseFile = who.database === undefined ? undefined : await fill(who.database, c);
   const file = leaseFile ?? join(dir, 'ours.ids');
   const job: LoadJob = {
@@ -169,10 +193,15 @@ async function measure(who: Contestant, c: Case): Promise<LoadResult> {
     leaseFile: file,
     items: c.items ?? 1,
   };
+  const before = { node: cpuMs(who.child.pid), postgres: postgresCpuMs() };
   const { stdout } = await promisify(execFile)(process.execPath, [join(here, 'load.ts'), JSON.stringify(job)], {
     maxBuffer: 1 << 20,
   });
-  return JSON.parse(stdout) as LoadResult;
+  const result = JSON.parse(stdout) as LoadResult;
+  // the generator warms up for half a second that counts here and not there
+  const requests = (Object.values(result.statuses).reduce((sum, n) => sum + n, 0) * (seconds + 0.5)) / seconds;
+  const nodeUs = ((cpuMs(who.child.pid) - before.node) * 1000) / requests;
+  return { ...result, nodeUs, postgresUs: ((postgresCpuMs() - before.postgres) * 1000) / requests };
 }
 
 const median = (values: readonly number[]): number =>
@@ -194,10 +223,12 @@ try {
     `commit ${commit} · ${cpus().length} × ${cpus()[0]?.model} · Node ${process.version} · PostgreSQL ${postgres.major} · ${rounds} × ${seconds} s`,
   );
   say('');
-  say('| case | c | ours | design A | bare | ours / A | ours / bare | p50 ms | p99 ms | answers |');
-  say('|---|---|---|---|---|---|---|---|---|---|');
+  say(
+    '| case | c | ours | design A | bare | ours / A | ours / bare | p50 ms | p99 ms | CPU µs a request: ours + its PostgreSQL; bare | answers |',
+  );
+  say('|---|---|---|---|---|---|---|---|---|---|---|');
   for (const c of cases.filter((x) => x.name.includes(only))) {
-    const results = new Map<string, LoadResult[]>();
+    const results = new Map<string, Measured[]>();
     for (let round = 0; round < rounds; round++) {
       for (const who of all) {
         if (who.name === 'design A' && !c.designA) continue;
@@ -209,9 +240,12 @@ try {
     const [o, a, b] = [rate('ours'), rate('design A'), rate('bare')];
     const items = c.items === undefined ? '' : ` (${Math.round((o * c.items) / 1000)}k items/s)`;
     const ratio = (x: number) => (Number.isNaN(x) ? '–' : x.toFixed(2));
+    const us = (name: string, key: 'nodeUs' | 'postgresUs') =>
+      Math.round(median((results.get(name) ?? []).map((r) => r[key])));
+    const cpu = `${us('ours', 'nodeUs')} + ${us('ours', 'postgresUs')}; ${us('bare', 'nodeUs')}`;
     const statuses = JSON.stringify(own.at(-1)?.statuses ?? {}).replaceAll('"', '');
     say(
-      `| ${c.name} | ${c.connections} | ${o}${items} | ${Number.isNaN(a) ? '–' : a} | ${b} | ${ratio(o / a)} | ${ratio(o / b)} | ${median(own.map((r) => r.p50Ms))} | ${median(own.map((r) => r.p99Ms))} | ${statuses} |`,
+      `| ${c.name} | ${c.connections} | ${o}${items} | ${Number.isNaN(a) ? '–' : a} | ${b} | ${ratio(o / a)} | ${ratio(o / b)} | ${median(own.map((r) => r.p50Ms))} | ${median(own.map((r) => r.p99Ms))} | ${cpu} | ${statuses} |`,
     );
   }
   say('');
