@@ -99,6 +99,9 @@ export class ConfigFault extends Error {
   }
 }
 
+/** What Kubernetes adds to a pod's environment for each Service of its namespace: not ours, whatever the Service's name. */
+const serviceLink = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
 /**
  * Reads every setting from `env`. A variable with one of `prefixes` that no setting names is a fault too: it is a
  * typing error that would otherwise go unnoticed.
@@ -117,7 +120,8 @@ export function readConfig<const S extends Settings>(
     else faults.push(...read.error.issues.map((issue) => `${name} ${issue.message}`));
   }
   for (const name of Object.keys(env)) {
-    if (prefixes.some((p) => name.startsWith(p)) && !(name in settings)) faults.push(`${name} is not a setting`);
+    if (name in settings || serviceLink.test(name)) continue;
+    if (prefixes.some((p) => name.startsWith(p))) faults.push(`${name} is not a setting`);
   }
   if (faults.length > 0) throw new ConfigFault(faults);
   return values as Config<S>;

@@ -60,3 +60,14 @@ describe('helpText', () => {
     expect(help).toContain('[127.0.0.1:8080]');
   });
 });
+
+it('variables that Kubernetes makes for a Service of a like name are no faults', () => {
+  const env = {
+    LICENCE_SERVER_SERVICE_HOST: '10.0.0.1',
+    LICENCE_SERVER_SERVICE_PORT_HTTP: '8080',
+    LICENCE_SERVER_PORT: 'tcp://10.0.0.1:8080',
+    LICENCE_SERVER_PORT_8080_TCP_ADDR: '10.0.0.1',
+  };
+  expect(() => readConfig({}, env, ['LICENCE_'])).not.toThrow();
+  expect(() => readConfig({}, { LICENCE_LISTENN: 'x' }, ['LICENCE_'])).toThrow('LICENCE_LISTENN is not a setting');
+});
