@@ -22,13 +22,16 @@ import {
  * description says. No list has a default, so that what Git holds equals what the cluster holds.
  */
 
-const secretKeyRef = (what: string, keyDefault?: string) =>
+const secretName = (what: string) =>
+  objectName().describe(`Name of the Secret in the same namespace that holds ${what}.`);
+
+const secretKeyRef = (what: string) =>
+  z.object({ name: secretName(what), key: dataKey().describe("Key in the Secret's data.") });
+
+const secretKeyRefOr = (what: string, keyDefault: string) =>
   z.object({
-    name: objectName().describe(`Name of the Secret in the same namespace that holds ${what}.`),
-    key:
-      keyDefault === undefined
-        ? dataKey().describe("Key in the Secret's data.")
-        : dataKey().default(keyDefault).describe(`Key in the Secret's data. Default: ${keyDefault}.`),
+    name: secretName(what),
+    key: dataKey().default(keyDefault).describe(`Key in the Secret's data. Default: ${keyDefault}.`),
   });
 
 const configMapKeyRef = (what: string, keyDefault: string) =>
@@ -58,7 +61,7 @@ const keys = listMap(
 const caRef = withRules(
   z.object({
     configMap: configMapKeyRef('the certificates', 'ca.crt').optional().describe('Certificates in a ConfigMap.'),
-    secret: secretKeyRef('the certificates', 'ca.crt').optional().describe('Certificates in a Secret.'),
+    secret: secretKeyRefOr('the certificates', 'ca.crt').optional().describe('Certificates in a Secret.'),
   }),
   {
     rule: 'has(self.configMap) != has(self.secret)',
@@ -81,7 +84,7 @@ const authority = z.object({
     .object({ configMapRef: configMapKeyRef('a JSON Web Key Set', 'jwks.json').describe("The key set's place.") })
     .optional()
     .describe("The public keys whose signature makes an activation genuine. Default: the vendor's keys in the image."),
-  tokenSecretRef: secretKeyRef("the authority's customer token", 'token')
+  tokenSecretRef: secretKeyRefOr("the authority's customer token", 'token')
     .optional()
     .describe('Token for generating a new key at the authority (kubectl licence regenerate). Default: none.'),
   caRef: caRef
@@ -428,7 +431,7 @@ export const licenceServerSpec = withRules(
       .prefault({})
       .describe('Where activations and the embedded database live. Default: a 1Gi volume, retained.'),
     database: z
-      .object({ secretRef: secretKeyRef('the connection URI', 'uri').describe('Where the connection URI is.') })
+      .object({ secretRef: secretKeyRefOr('the connection URI', 'uri').describe('Where the connection URI is.') })
       .optional()
       .describe('An external PostgreSQL. Default: PostgreSQL embedded in the server, data on the volume.'),
     seats: seats.prefault({}).describe('How seats are held.'),
