@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { overlay } from '../../../../../operator/licenceServer/build/overlay.ts';
+
+describe('an overlay', () => {
+  test.each<[string, unknown, unknown, unknown]>([
+    ['merges objects', { a: 1, b: { c: 2 } }, { b: { d: 3 } }, { a: 1, b: { c: 2, d: 3 } }],
+    ['replaces scalars', { a: 1 }, { a: 2 }, { a: 2 }],
+    ['removes what is null', { a: 1, b: 2 }, { a: null }, { b: 2 }],
+    [
+      'matches containers by name, wherever they stand',
+      { containers: [{ name: 'server', image: 'a', args: ['x'] }] },
+      {
+        containers: [
+          { name: 'proxy', image: 'p' },
+          { name: 'server', args: ['y'] },
+        ],
+      },
+      {
+        containers: [
+          { name: 'server', image: 'a', args: ['y'] },
+          { name: 'proxy', image: 'p' },
+        ],
+      },
+    ],
+    [
+      'matches mounts by their path',
+      { volumeMounts: [{ name: 'data', mountPath: '/a' }] },
+      { volumeMounts: [{ name: 'mine', mountPath: '/b' }] },
+      {
+        volumeMounts: [
+          { name: 'data', mountPath: '/a' },
+          { name: 'mine', mountPath: '/b' },
+        ],
+      },
+    ],
+    [
+      'matches ports by number and protocol',
+      { ports: [{ containerPort: 1, name: 'a' }] },
+      { ports: [{ containerPort: 1, protocol: 'UDP', name: 'b' }] },
+      {
+        ports: [
+          { containerPort: 1, name: 'a' },
+          { containerPort: 1, protocol: 'UDP', name: 'b' },
+        ],
+      },
+    ],
+    ['replaces other lists as a whole', { args: ['a', 'b'] }, { args: ['c'] }, { args: ['c'] }],
+    ['adds what is new', {}, { hostNetwork: true }, { hostNetwork: true }],
+  ])('%s', (_, base, over, expected) => {
+    const before = structuredClone(base);
+    expect(overlay(base, over)).toEqual(expected);
+    expect(base).toEqual(before);
+  });
+});
