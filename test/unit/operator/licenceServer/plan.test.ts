@@ -118,9 +118,24 @@ describe('a plan', () => {
       rotation: { ...settled().status.rotation, copy: pod.keys },
     } as Status;
     const runs = observed({ copies: { [pod.keys]: { erp: 'd1' } }, deployment: deployed(licenceServer(spec), pod) });
-    expect(decide(licenceServer(spec, { status }), { ...runs, database: gone }).reasons).toEqual([]);
+    const kept = decide(licenceServer(spec, { status }), { ...runs, database: gone });
+    expect(kept).toMatchObject({ reasons: [], pod: { databaseDigest: 'v1' } });
     const changed = decide(licenceServer(spec, { status }), { ...runs, database: { kind: 'found', digest: 'v2' } });
     expect(changed.reasons).toEqual(['ConfigChanged']);
+  });
+
+  test('of another operator version holds nothing back from a server that is suspended: no pod rolls', () => {
+    const { seen, status } = settled({ suspend: true });
+    const busy = { ...seen, fleet: { budget: false, message: 'no more than 1' } };
+    const upgraded = decide(licenceServer({ suspend: true }, { status }), busy, { image: 'licence-server:2' });
+    expect(upgraded).toMatchObject({ pending: [], pod: { image: 'licence-server:2' } });
+  });
+
+  test('keeps the mark of the last clearing, so that a later pass does not roll again', () => {
+    const { parts, seen, status } = settled();
+    const marks = { clearing: 'c1', restartReason: 'StaleSeats' };
+    const after = { ...seen, deployment: deployed(licenceServer(), { ...parts, marks }) };
+    expect(decide(licenceServer({}, { status }), after)).toMatchObject({ reasons: [], pod: { marks } });
   });
 
   test('does nothing while paused, and says what it would do', () => {

@@ -115,6 +115,29 @@ describe('status', () => {
     expect(is(status, 'Ready')).toMatchObject({ status: 'False', ...refusal });
   });
 
+  test('is Stalled, not Reconciling, when both could be said', () => {
+    const unsettled = running();
+    const deployment = unsettled.deployment && { ...unsettled.deployment, settled: false };
+    const status = pass(settled(), { ...unsettled, deployment }, {}, [
+      { reason: 'ServiceRefused', message: 'x' },
+    ]).status;
+    expect([is(status, 'Stalled')?.status, is(status, 'Reconciling')?.status]).toEqual(['True', 'False']);
+  });
+
+  test('is Reconciling, not Stalled, while a new key waits for the authority', () => {
+    const away = { reason: 'AuthorityUnreachable', message: 'away' } as const;
+    const keySources = [{ name: 'erp', kind: 'found', digest: 'd2', keyId: 'id-2' }] as const;
+    const check = (
+      fault: { reason: 'AuthorityUnreachable' | 'KeyRevoked'; message: string },
+      kind: 'passing' | 'refused',
+    ) => pass(settled(), running({ keySources, check: { kind, key: 'erp', fault } })).status;
+    const waits = check(away, 'passing');
+    expect([is(waits, 'Stalled')?.status, is(waits, 'Reconciling')?.status]).toEqual(['False', 'True']);
+    expect(is(waits, 'KeysActive')?.status).toBe('True');
+    const refused = check({ reason: 'KeyRevoked', message: 'ask' }, 'refused');
+    expect([is(refused, 'Stalled')?.reason, is(refused, 'KeysActive')?.reason]).toEqual(['KeyRevoked', 'KeyRevoked']);
+  });
+
   test('moves the time of a condition only when its status turns', () => {
     const status = settled();
     const later = pass(status, at(nowMs + 120_000, running({ server: answer({ products: products(10) }) }))).status;
