@@ -215,7 +215,7 @@ async function measure(
   const rssPeakMib = sampler.peakMib();
   sampler.stop();
   watcher.take();
-  const second = await start('second');
+  const second = await start('second', options.profile);
   const secondUse = sampleUse(second.daemon.pid);
   const all = size + canaries;
   let observedAt = 0;
