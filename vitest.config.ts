@@ -17,6 +17,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'chaos', // long, and never part of `npm test`
+          include: ['test/chaos/**/*.test.ts'],
+          globalSetup: ['test/support/postgresSetup.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: 'kube',
           include: ['test/kube/**/*.test.ts'],
           globalSetup: ['test/support/controlPlaneSetup.ts'],
