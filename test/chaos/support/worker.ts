@@ -52,6 +52,12 @@ export class Worker {
       .filter(([user, held]) => !this.#unsure.has(user) && held.sinceMs <= fromMs && held.untilMs > untilMs)
       .map(([user, held]) => ({ leaseId: held.leaseId, holder: `${this.#base}/${user}` }));
   }
+  /** Holders that surely hold nothing. */
+  knownWithout(): string[] {
+    return this.#users
+      .filter((user) => !this.#held.has(user) && !this.#unsure.has(user))
+      .map((user) => `${this.#base}/${user}`);
+  }
   /** How often this worker's knowledge has changed: a look at the database between two equal ones saw a steady state. */
   version = 0;
 
