@@ -18,7 +18,9 @@ export interface Editing {
   readonly times: () => Promise<EditTimes>;
 }
 
-const everyMs = 150;
+const everyMs = 500;
+/** No more than this many, so that who is quick to apply edits is not given more work than who lets them wait. */
+const most = 60;
 
 /**
  * Edits one of `servers` after the other, an annotation of its Service, until `done`: what a person's change waits for while
@@ -37,8 +39,8 @@ export function editWhile(api: KubeApi, servers: readonly Server[], done: () => 
   };
   const editing = (async () => {
     // Not before there is something to wait behind.
-    await delay(everyMs * 3);
-    while (!done()) {
+    await delay(everyMs);
+    while (!done() && count < most) {
       const next = servers[count % servers.length];
       if (next !== undefined && !pending.has(keyOf(next))) await edit(next);
       await delay(everyMs);
