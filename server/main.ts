@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { systemClock } from '../runtime/clock.ts';
@@ -142,7 +142,7 @@ async function run(config: ServerConfig): Promise<number> {
       keys,
       identity,
       usage,
-      activationOf: activationReader(dataDir),
+      activationOf: (keyId) => keys.activationOf(keyId),
       clearing: () => clearing,
       stopping: () => life.signal.aborted,
       ...(tls === undefined ? {} : { limits: { https: tls } }),
@@ -163,26 +163,6 @@ async function run(config: ServerConfig): Promise<number> {
     throw error;
   }
   return life.run();
-}
-
-/** Reads an activation for a proof; each is read at most every few seconds. */
-function activationReader(dataDir: string): (keyId: string) => string | undefined {
-  const known = new Map<string, { text: string | undefined; atMs: number }>();
-  return (keyId) => {
-    const now = Date.now();
-    const last = known.get(keyId);
-    if (last && now - last.atMs < 5_000) return last.text;
-    let text: string | undefined;
-    try {
-      text = /^[0-9a-z]+$/.test(keyId)
-        ? readFileSync(join(dataDir, 'Licence', `${keyId}.lic`), 'utf8').trim()
-        : undefined;
-    } catch {
-      text = undefined; // the proof then stands without its chain
-    }
-    known.set(keyId, { text, atMs: now });
-    return text;
-  };
 }
 
 await runProgram({
