@@ -1,5 +1,4 @@
 import swagger from '@fastify/swagger';
-import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
@@ -10,6 +9,7 @@ import { registerAudit } from './audit.ts';
 import type { Identity } from './keys/identity.ts';
 import type { Keys } from './keys/keys.ts';
 import { keyStatusSchema, registerKeyRoutes } from './keys/routes.ts';
+import { documented, withProblems } from './openapi.ts';
 import { registerPage } from './page.ts';
 import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
 import { storeProblem } from './seats/answers.ts';
@@ -79,7 +79,8 @@ export async function createApp(parts: AppParts): Promise<Http> {
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform: documented,
+    transformObject: (made) => withProblems('openapiObject' in made ? made.openapiObject : {}),
   });
   await http.register(async (api) => {
     const routes = api as unknown as Http;

@@ -38,7 +38,13 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     '/v1/leases/:leaseId([0-9a-fA-F-]+)::release',
     {
       config: admin,
-      schema: { summary: 'Take a seat back', tags, params: schemas.leaseParams, body: schemas.reasonBody },
+      schema: {
+        summary: 'Take a seat back',
+        tags,
+        params: schemas.leaseParams,
+        body: schemas.reasonBody,
+        response: { 204: schemas.nothing },
+      },
     },
     async ({ params }, reply) => {
       const leaseId = readLeaseId(params.leaseId);
@@ -46,7 +52,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
       if (!held) {
         throw new ProblemError({ status: 404, reason: 'LeaseUnknown', detail: 'there is no such lease (any more)' });
       }
-      return reply.code(204).send();
+      return reply.code(204).send(null);
     },
   );
 

@@ -38,10 +38,15 @@ export function productOf(value: unknown): string {
   return value;
 }
 
+const firstMs = Date.parse('0001-01-02T00:00:00Z');
+const lastMs = Date.parse('9999-12-30T23:59:59Z');
+
 /** A day or a moment, in ms since the epoch. */
 export function momentAt(value: unknown, name: string): number {
   const at = typeof value === 'string' && moment.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(at)) throw invalid(`${name}: must be YYYY-MM-DD or RFC 3339, for example 2026-01-31T12:00:00Z`);
+  // the database's calendar has no year 0, and years of five digits are no RFC 3339
+  if (Number.isNaN(at) || at < firstMs || at > lastMs)
+    throw invalid(`${name}: must be YYYY-MM-DD or RFC 3339, for example 2026-01-31T12:00:00Z`);
   return at;
 }
 

@@ -241,7 +241,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     {
       config: client,
       ...unchecked,
-      schema: { ...summary('Give a seat back'), params: schemas.leaseParams },
+      schema: { ...summary('Give a seat back'), params: schemas.leaseParams, response: { 204: schemas.nothing } },
     },
     raw((request, reply) => {
       const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);

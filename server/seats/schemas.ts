@@ -47,6 +47,8 @@ export const grant = z.object({
   support: z.object({ state: z.enum(['valid', 'expired']), until: moment.optional() }),
   proof: z.string().optional().describe('signed lease, a compact JWS; only with a nonce'),
 });
+/** A 204. */
+export const nothing = z.null().describe('done');
 export const leaseParams = z.object({ leaseId });
 export const heartbeatAnswer = z.object({ expiresAt: moment.optional(), heartbeatAfterSeconds });
 export const heartbeatsBody = z.object({ leaseIds: z.array(z.string()).min(1).max(mostHeartbeats) });
@@ -80,7 +82,13 @@ const paging = {
   cursor: z.string().max(6_000).optional().describe('nextCursor of the page before'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 };
-const filter = z.string().max(bounds.holderPart).optional();
+// PostgreSQL has no zero byte in its texts
+const noZero = [/^[^\0]*$/, 'must not contain control characters'] as const;
+const filter = z
+  .string()
+  .max(bounds.holderPart)
+  .regex(...noZero)
+  .optional();
 export const leasesQuery = z.object({
   product: filter,
   state: z.enum(['active', 'stale', 'expired']).optional(),
@@ -106,7 +114,7 @@ export const leasesAnswer = z.object({
   nextCursor: z.string().optional(),
 });
 export const reasonBody = z.object({ reason: z.string().trim().min(1).max(500).describe('kept in the audit') });
-export const releaseStaleBody = reasonBody.extend({ product: product.optional() });
+export const releaseStaleBody = reasonBody.extend({ product: product.regex(...noZero).optional() });
 export const releaseStaleAnswer = z.object({ released: z.int(), before: z.int(), kept: z.int() });
 export const productsAnswer = z.object({
   products: z.array(

@@ -44,7 +44,15 @@ export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
         summary: 'Seats in use over time',
         tags: ['history'],
         querystring: query,
-        response: { 200: z.object({ stepSeconds: z.int(), points: z.array(point) }) },
+        response: {
+          200: {
+            description: 'points, or a table with format=csv',
+            content: {
+              'application/json': { schema: z.object({ stepSeconds: z.int(), points: z.array(point) }) },
+              'text/csv': { schema: z.string() },
+            },
+          },
+        },
       },
     },
     async ({ query: q }, reply) => {
