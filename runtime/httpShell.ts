@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   serializerCompiler,
@@ -50,6 +57,15 @@ const problemOf = (error: FastifyError | ProblemError): Problem => {
   return { status: 500, reason: 'InternalError', detail: 'unexpected fault; see the log by its request id' };
 };
 
+const connectionsCheckingInterval = 2_000;
+
+const sendProblem = (reply: FastifyReply, problem: Problem) =>
+  reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problemBody(problem));
+
 /** A fastify instance with zod validation, problem documents and bounded bodies, headers and times. */
 export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
   const options: FastifyServerOptions = {
@@ -63,7 +79,13 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     routerOptions: { maxParamLength: 2_500 }, // 200 characters of any script, percent-encoded
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    ...(limits.https ? { https: limits.https } : {}),
+    // Node looks for late requests only every 30 s unless told otherwise
+    ...(limits.https
+      ? { https: { ...limits.https, connectionsCheckingInterval } }
+      : { http: { connectionsCheckingInterval } }),
+    // an address that cannot be read never comes to the error handler
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply, problemOf(error)),
   } as FastifyServerOptions;
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
   http.setValidatorCompiler(validatorCompiler);
@@ -74,11 +96,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
       request.log.error({ err: error, requestId: request.id }, 'request failed');
     }
     if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
-    return reply
-      .code(problem.status)
-      .type('application/problem+json')
-      .serializer((body: unknown) => JSON.stringify(body))
-      .send(problemBody(problem));
+    return sendProblem(reply, problem);
   });
   http.setNotFoundHandler((request, reply) =>
     reply

@@ -45,3 +45,15 @@ it.each([
   const answer = await s.call(method, path, body);
   expect([answer.status, answer.body.reason]).toEqual([400, 'InvalidRequest']);
 });
+
+it.each([
+  ['half a surrogate pair', '%ed%a0%80', 400],
+  ['a name that is far too long', 'x'.repeat(3_000), 414],
+])('a path with %s is refused like everything else: by a problem document', async (_what, name, status) => {
+  const answer = await s.call('PUT', `/v1/bases/${name}/sessions`, { sessions: [] });
+  expect([answer.status, answer.headers['content-type'], answer.body.reason]).toEqual([
+    status,
+    'application/problem+json',
+    'InvalidRequest',
+  ]);
+});
