@@ -84,9 +84,6 @@ const authority = z.object({
     .object({ configMapRef: configMapKeyRef('a JSON Web Key Set', 'jwks.json').describe("The key set's place.") })
     .optional()
     .describe("The public keys whose signature makes an activation genuine. Default: the vendor's keys in the image."),
-  tokenSecretRef: secretKeyRefOr("the authority's customer token", 'token')
-    .optional()
-    .describe('Token for generating a new key at the authority (kubectl licence regenerate). Default: none.'),
   caRef: caRef
     .optional()
     .describe(
