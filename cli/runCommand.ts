@@ -1,16 +1,24 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { type LicenceClient, LicenceRefused, type Seat, type SeatRequest } from '../client/licenceClient.ts';
+import {
+  type LicenceClient,
+  LicenceRefused,
+  type Seat,
+  type SeatEvents,
+  type SeatRequest,
+} from '../client/licenceClient.ts';
 
 /** What `licence run` needs to hold a seat while a command runs. */
 export interface RunRequest {
   readonly seat: SeatRequest;
   readonly command: readonly [string, ...string[]];
-  /** How long to keep asking for a seat when all are taken, in seconds; 0 asks once. */
+  /** How long to stand in the queue when all seats are taken, in seconds; 0 asks once. */
   readonly waitSeconds: number;
   /** What happens when the seat is lost while the command runs: end it, or only say so. */
   readonly whenLost: 'stop' | 'warn';
 }
+
+const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Exit statuses of its own, in the range that shells leave free; else the command's own status. */
 export const runStatus = { noSeat: 69, unreachable: 70, lost: 71, notFound: 127 } as const;
@@ -26,9 +34,9 @@ export async function runCommand(
 ): Promise<number> {
   let child: ReturnType<typeof spawn> | undefined;
   let lost = false;
-  const events = {
-    onTrouble: (error: unknown) => say(`the licence server does not answer (${messageOf(error)}); still trying`),
-    onLost: (error: LicenceRefused) => {
+  const events: SeatEvents = {
+    onTrouble: (error) => say(`the licence server does not answer (${messageOf(error)}); still trying`),
+    onLost: (error) => {
       say(`the seat was lost: ${error.message}`);
       lost = request.whenLost === 'stop';
       if (lost) child?.kill('SIGTERM');
@@ -36,9 +44,9 @@ export async function runCommand(
   };
   let seat: Seat;
   try {
-    seat = await holdWithin(request.waitSeconds, () => client.hold(request.seat, events), say);
+    seat = await holdWithin(client, request, events, say);
   } catch (error) {
-    if (!(error instanceof LicenceRefused)) {
+    if (!(error instanceof LicenceRefused) || error.status >= 500) {
       say(`cannot reach the licence server: ${messageOf(error)}`);
       return runStatus.unreachable;
     }
@@ -48,12 +56,15 @@ export async function runCommand(
   if (seat.grant.support.state === 'expired') {
     say(`support for "${request.seat.product}" ended on ${seat.grant.support.until}; ask for an extension`);
   }
-  const forward = (signal: NodeJS.Signals) => child?.kill(signal);
+  const forward = (signal: NodeJS.Signals) => {
+    if (signal === 'SIGINT' && process.stdin.isTTY) return; // the terminal gave it to the command as well
+    child?.kill(signal);
+  };
   try {
     const [file, ...args] = request.command;
     const status = await new Promise<number>((resolve) => {
+      for (const signal of forwarded) process.on(signal, forward);
       child = spawn(file, args, { stdio: 'inherit' });
-      process.on('SIGINT', forward).on('SIGTERM', forward);
       child.on('error', (error) => {
         say(`cannot run ${file}: ${error.message}`);
         resolve(runStatus.notFound);
@@ -62,8 +73,8 @@ export async function runCommand(
     });
     return lost ? runStatus.lost : status;
   } finally {
-    process.off('SIGINT', forward).off('SIGTERM', forward);
     await seat.release().catch((error) => say(`the seat will expire by itself: ${messageOf(error)}`));
+    for (const signal of forwarded) process.off(signal, forward);
   }
 }
 
@@ -72,18 +83,31 @@ const messageOf = (error: unknown): string => {
   return error.cause instanceof Error ? error.cause.message || error.message : error.message;
 };
 
-/** Asks again after the server's own `Retry-After` until a seat is free or the time is over. */
-async function holdWithin(waitSeconds: number, hold: () => Promise<Seat>, say: (line: string) => void): Promise<Seat> {
+/** The server answers 60 s of waiting at most; a longer wait is several, one after another, and keeps its place in the queue. */
+async function holdWithin(
+  client: LicenceClient,
+  { seat, waitSeconds }: RunRequest,
+  events: SeatEvents,
+  say: (line: string) => void,
+): Promise<Seat> {
   const until = Date.now() + waitSeconds * 1_000;
-  for (let told = false; ; told = true) {
+  const leftSeconds = () => Math.ceil((until - Date.now()) / 1_000);
+  try {
+    return await client.hold(seat, events);
+  } catch (error) {
+    if (!isExhausted(error) || waitSeconds === 0) throw error;
+    say(`${error.message}; waiting up to ${waitSeconds} s`);
+  }
+  for (;;) {
     try {
-      return await hold();
+      return await client.hold(seat, events, Math.max(Math.min(leftSeconds(), longestWaitSeconds), 1));
     } catch (error) {
-      const again = error instanceof LicenceRefused && error.reason === 'SeatsExhausted' && Date.now() < until;
-      if (!again) throw error;
-      if (!told) say(`${error.message}; waiting up to ${waitSeconds} s`);
-      const pauseMs = Math.min((error.retryAfterSeconds ?? 5) * 1_000, Math.max(until - Date.now(), 0));
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      if (!isExhausted(error) || leftSeconds() <= 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1_000)); // a server that is stopping answers at once
     }
   }
 }
+
+const longestWaitSeconds = 60;
+const isExhausted = (error: unknown): error is LicenceRefused =>
+  error instanceof LicenceRefused && error.reason === 'SeatsExhausted';

@@ -2,11 +2,11 @@
  * A client of the licence server without dependencies: takes a seat, keeps it by heartbeats, gives it back.
  *
  * The server decides how often to call (`heartbeatAfterSeconds`, with jitter). A server that cannot be reached does not end
- * the lease: its holder keeps working until `expiresAt`, and the client keeps trying. A lease that the server no longer
- * knows is checked out again at once, since check-outs are idempotent by holder.
+ * the lease: its holder keeps working, and the client keeps trying. A lease that the server no longer knows is checked out
+ * again at once, since check-outs are idempotent by holder.
  */
 export interface LicenceClientOptions {
-  /** Address of the server, for example `http://head-office.accounting.svc:8080`. */
+  /** Address of the server, for example `http://head-office.accounting.svc:8080`; a path in it is kept. */
   readonly url: string;
   /** A client token; absent when the server's access is `open`. */
   readonly token?: string;
@@ -33,6 +33,27 @@ export interface Grant {
   readonly proof?: string;
 }
 
+/** One session in a report; the base is that of the report. */
+export interface Session {
+  readonly product: string;
+  readonly user: string;
+  readonly host: string;
+  readonly session?: string;
+}
+
+/** What the ledger did with a session report. */
+export interface ReportAnswer {
+  readonly base: string;
+  /** Seats of sessions that were absent. */
+  readonly released: number;
+  /** In the order of the report. */
+  readonly sessions: readonly (Required<Session> &
+    (
+      | { readonly outcome: 'granted' | 'renewed'; readonly leaseId: string }
+      | { readonly outcome: 'denied'; readonly reason: string }
+    ))[];
+}
+
 /** The server's refusal, with its stable `reason` (for example `SeatsExhausted`). */
 export class LicenceRefused extends Error {
   readonly status: number;
@@ -52,19 +73,21 @@ export class LicenceRefused extends Error {
 export interface Seat {
   /** The newest answer of the server. */
   readonly grant: Grant;
-  /** Gives the seat back; safe to call twice. */
+  /** Gives the seat back; calling it again is safe. @throws Error when the server cannot be reached: the seat then expires. */
   release(): Promise<void>;
 }
 
 /** What happens to a held seat, for logs. */
 export interface SeatEvents {
-  /** A heartbeat failed; the seat is still held until `expiresAt`. */
+  /** A heartbeat failed; the client goes on trying, and the seat is held at least until `expiresAt`. */
   onTrouble?(error: unknown): void;
   /** The server gave the seat to somebody else and refuses a new one: the program should end or wait. */
   onLost?(error: LicenceRefused): void;
 }
 
-const retryMs = 5_000;
+/** When to try again after a heartbeat that failed: well within the lease, and not more often than once a second. */
+const retryMs = (grant: Grant): number =>
+  Math.min(Math.max(((grant.heartbeatAfterSeconds ?? 60) * 1_000) / 2, 1_000), 5_000);
 
 export class LicenceClient {
   readonly #options: LicenceClientOptions;
@@ -73,58 +96,71 @@ export class LicenceClient {
     this.#options = options;
   }
 
-  /** Takes (or renews) a seat once. @throws LicenceRefused when the server says no; Error when it cannot be reached. */
-  checkOut(request: SeatRequest): Promise<Grant> {
+  /**
+   * Takes (or renews) a seat once.
+   * @param waitSeconds how long to stand in the server's queue when no seat is free; 60 at most, 0 answers at once
+   * @throws LicenceRefused when the server says no; Error when it cannot be reached
+   */
+  checkOut(request: SeatRequest, waitSeconds = 0): Promise<Grant> {
     const body = { ...request, mode: request.mode ?? 'leased', holder: { session: '', ...request.holder } };
-    return this.#call<Grant>('POST', '/v1/checkouts', body);
+    return this.#call('POST', 'v1/checkouts', waitSeconds > 0 ? { ...body, wait: waitSeconds } : body, waitSeconds);
   }
 
   /** Renews a lease. @throws LicenceRefused with reason `LeaseLost` when it is gone. */
   heartbeat(leaseId: string): Promise<Pick<Grant, 'expiresAt' | 'heartbeatAfterSeconds'>> {
-    return this.#call('POST', `/v1/leases/${encodeURIComponent(leaseId)}/heartbeat`);
+    return this.#call('POST', `v1/leases/${encodeURIComponent(leaseId)}/heartbeat`);
   }
 
   /** Gives a seat back; a lease that is gone already is no error. */
   async release(leaseId: string): Promise<void> {
-    await this.#call('DELETE', `/v1/leases/${encodeURIComponent(leaseId)}`);
+    await this.#call('DELETE', `v1/leases/${encodeURIComponent(leaseId)}`);
   }
 
   /** The session report: everybody who is in this base now. Absent ones give their seats back. */
-  reportSessions(base: string, sessions: readonly unknown[]): Promise<unknown> {
-    return this.#call('PUT', `/v1/bases/${encodeURIComponent(base)}/sessions`, { sessions });
+  reportSessions(base: string, sessions: readonly Session[]): Promise<ReportAnswer> {
+    return this.#call('PUT', `v1/bases/${encodeURIComponent(base)}/sessions`, { sessions });
   }
 
-  /** Takes a seat and keeps it by heartbeats until `release`. The timer does not keep the process alive. */
-  async hold(request: SeatRequest, events: SeatEvents = {}): Promise<Seat> {
-    let grant = await this.checkOut(request);
-    let timer: NodeJS.Timeout | undefined;
-    let released = false;
+  /** Takes a seat as `checkOut` does and keeps it by heartbeats until `release`. The timer does not keep the process alive. */
+  async hold(request: SeatRequest, events: SeatEvents = {}, waitSeconds = 0): Promise<Seat> {
+    let grant = await this.checkOut(request, waitSeconds);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let beating: Promise<void> | undefined;
+    let releasing: Promise<void> | undefined;
 
     const renew = async () => {
       try {
         grant = { ...grant, ...(await this.heartbeat(grant.leaseId)) };
       } catch (error) {
         if (!(error instanceof LicenceRefused) || error.reason !== 'LeaseLost') throw error;
-        grant = await this.checkOut(request);
+        if (releasing === undefined) grant = await this.checkOut(request);
       }
     };
-    const beat = async () => {
-      let nextMs = retryMs;
+    /** One heartbeat; answers when the next one is due, in ms. */
+    const beat = async (): Promise<number> => {
       try {
         await renew();
-        nextMs = (grant.heartbeatAfterSeconds ?? 60) * 1_000;
+        return (grant.heartbeatAfterSeconds ?? 60) * 1_000;
       } catch (error) {
         if (error instanceof LicenceRefused && error.status === 409) {
           events.onLost?.(error);
-          nextMs = (error.retryAfterSeconds ?? 30) * 1_000;
-        } else events.onTrouble?.(error);
+          return (error.retryAfterSeconds ?? 30) * 1_000;
+        }
+        events.onTrouble?.(error);
+        return retryMs(grant);
       }
-      plan(nextMs);
     };
     const plan = (ms: number) => {
-      if (released) return;
-      timer = setTimeout(beat, ms);
+      if (releasing !== undefined) return;
+      timer = setTimeout(() => {
+        beating = beat().then(plan);
+      }, ms);
       timer.unref();
+    };
+    const release = async () => {
+      clearTimeout(timer);
+      await beating; // it may be taking the seat again: what it took is given back too
+      await this.release(grant.leaseId);
     };
 
     if (grant.heartbeatAfterSeconds !== undefined) plan(grant.heartbeatAfterSeconds * 1_000);
@@ -132,29 +168,28 @@ export class LicenceClient {
       get grant() {
         return grant;
       },
-      release: async () => {
-        if (released) return;
-        released = true;
-        clearTimeout(timer);
-        await this.release(grant.leaseId);
+      release: () => {
+        releasing = releasing?.catch(release) ?? release(); // one that failed is tried again
+        return releasing;
       },
     };
   }
 
-  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await fetch(new URL(path, this.#options.url), {
+  async #call<T>(method: string, path: string, body?: unknown, waitSeconds = 0): Promise<T> {
+    const { url, timeoutMs = 10_000 } = this.#options;
+    const response = await fetch(new URL(path, url.endsWith('/') ? url : `${url}/`), {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(this.#options.token === undefined ? {} : { authorization: `Bearer ${this.#options.token}` }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(this.#options.timeoutMs ?? 10_000),
+      signal: AbortSignal.timeout(timeoutMs + waitSeconds * 1_000),
     });
     const text = await response.text();
     const answer: unknown = text === '' ? {} : parse(text);
     if (response.ok) return answer as T;
-    const problem = answer as { reason?: string; detail?: string };
+    const problem = (answer ?? {}) as { reason?: string; detail?: string };
     const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
     throw new LicenceRefused(
       response.status,

@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { repository } from '../../support/sources.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/testDatabase.ts';
+import { ledgerTemplate } from '../server/support/ledgerDatabase.ts';
+import { type SeatServer, startSeatServer } from '../server/support/seatServer.ts';
+
+const eventually = async (what: string, check: () => boolean | Promise<boolean>) => {
+  for (const end = Date.now() + 30_000; !(await check()); ) {
+    if (Date.now() > end) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+
+/** The program `licence run` with a command; what it wrote and how it ended. */
+class Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+  out = '';
+  err = '';
+  constructor(url: string, options: readonly string[], command: readonly string[]) {
+    const args = [join(repository, 'cli/licence.ts'), 'run', '--product', 'erp', ...options, '--', ...command];
+    this.child = spawn(process.execPath, args, {
+      env: { PATH: process.env.PATH, HOME: '/', LICENCE_SERVER_URL: url },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout?.on('data', (chunk) => {
+      this.out += chunk;
+    });
+    this.child.stderr?.on('data', (chunk) => {
+      this.err += chunk;
+    });
+    this.ended = new Promise((resolve) => this.child.on('close', (code, signal) => resolve(code ?? signal)));
+  }
+}
+
+let database: TestDatabase;
+let server: SeatServer;
+let url: string;
+let dir: string;
+const runs: Run[] = [];
+
+beforeEach(async () => {
+  database = await createTestDatabase(ledgerTemplate);
+  server = await startSeatServer(database.url, { leaseMs: 3_000, licences: [{ seatLimit: 1 }] });
+  url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+  dir = await mkdtemp(join(tmpdir(), 'licence-run-'));
+});
+afterEach(async () => {
+  for (const run of runs.splice(0)) {
+    run.child.kill('SIGTERM');
+    await run.ended;
+  }
+  await server.stop();
+  await database.drop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const run = (command: readonly string[], ...options: string[]): Run => {
+  const started = new Run(url, ['--user', 'anna', '--host', 'pc', ...options], command);
+  runs.push(started);
+  return started;
+};
+const holders = async (): Promise<string[]> =>
+  (await server.call('GET', '/v1/leases')).body.leases.map((l: { holder: { user: string } }) => l.holder.user);
+/** Says so when it runs, then waits for a signal; `trap` tells what it got. */
+const waiting = ['sh', '-c', 'trap "echo told; exit 7" TERM; echo running; while :; do sleep 0.05; done'];
+
+it('holds a seat while the command runs, however long, and gives it back', async () => {
+  const started = run(['sh', '-c', 'echo "$0 $1"; sleep 4; exit 3', 'two', 'words of it']);
+  await eventually('the command runs', () => started.out !== '');
+  expect(await holders()).toEqual(['anna']);
+  expect(await started.ended).toBe(3);
+  expect(started.out).toBe('two words of it\n');
+  expect(started.err).toBe('');
+  expect(await holders()).toEqual([]);
+});
+
+it('forwards signals to the command and ends as the command does', async () => {
+  const started = run(waiting);
+  await eventually('the command runs', () => started.out === 'running\n');
+  started.child.kill('SIGTERM');
+  expect(await started.ended).toBe(7);
+  expect(started.out).toBe('running\ntold\n');
+  expect(await holders()).toEqual([]);
+});
+
+it('ends with 128 and the number of the signal that ended the command', async () => {
+  const started = run(['sh', '-c', 'kill -KILL $$']);
+  expect(await started.ended).toBe(137);
+});
+
+it('does not run the command without a seat: 69', async () => {
+  await server.checkOut('boris');
+  const file = join(dir, 'ran');
+  const started = run(['touch', file]);
+  expect(await started.ended).toBe(69);
+  expect(started.err).toContain('licence: no seat for "erp"');
+  expect(started.err).toContain('SeatsExhausted');
+  await expect(readFile(file)).rejects.toThrow();
+});
+
+it('does not run the command without a server: 70', async () => {
+  const started = new Run('http://127.0.0.1:9', [], ['true']);
+  expect(await started.ended).toBe(70);
+  expect(started.err).toContain('cannot reach the licence server');
+});
+
+it('ends the command when its seat goes to somebody else: 71', async () => {
+  const started = run(waiting);
+  await eventually('the command runs', () => started.out === 'running\n');
+  const [lease] = (await server.call('GET', '/v1/leases')).body.leases;
+  await server.call('POST', `/v1/leases/${lease.leaseId}:release`, { reason: 'a test' });
+  await server.checkOut('boris', { mode: 'sticky' });
+  expect(await started.ended).toBe(71);
+  expect(started.out).toBe('running\ntold\n');
+  expect(await holders()).toEqual(['boris']);
+});
+
+it('only says so with --when-lost warn', async () => {
+  const started = run(waiting, '--when-lost', 'warn');
+  await eventually('the command runs', () => started.out === 'running\n');
+  const [lease] = (await server.call('GET', '/v1/leases')).body.leases;
+  await server.call('POST', `/v1/leases/${lease.leaseId}:release`, { reason: 'a test' });
+  await server.checkOut('boris', { mode: 'sticky' });
+  await eventually('told', () => started.err.includes('the seat was lost'));
+  expect(started.out).toBe('running\n');
+  started.child.kill('SIGTERM');
+  expect(await started.ended).toBe(7);
+});
+
+it('says that a command cannot be found, and keeps no seat: 127', async () => {
+  const started = run(['/no/such/command']);
+  expect(await started.ended).toBe(127);
+  expect(started.err).toContain('/no/such/command');
+  expect(await holders()).toEqual([]);
+});
+
+it('waits for a seat as long as it is told, and runs when one is free', async () => {
+  const { body } = await server.checkOut('boris', { mode: 'sticky' });
+  const started = run(['echo', 'ran'], '--wait', '30');
+  await eventually('it waits', async () => {
+    const { products } = (await server.call('GET', '/v1/products')).body;
+    return products[0].queueLength === 1;
+  });
+  await server.call('DELETE', `/v1/leases/${body.leaseId}`);
+  expect(await started.ended).toBe(0);
+  expect(started.out).toBe('ran\n');
+  expect(started.err).toContain('waiting up to 30 s');
+});
+
+it('gives up when the time to wait is over: 69', async () => {
+  await server.checkOut('boris', { mode: 'sticky' });
+  const started = run(['echo', 'ran'], '--wait', '1');
+  expect(await started.ended).toBe(69);
+  expect(started.out).toBe('');
+});
