@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { createComputer, postgresOf, ServerProcess, until } from '../db/server/support/serverProcess.ts';
+import { type Answer, Client } from './support/client.ts';
+import { say, size } from './support/size.ts';
+
+const rounds = size('CHAOS_FULL_DISKS', 2);
+const canMount = process.platform === 'linux' && process.getuid?.() === 0;
+if (!canMount) say('SKIPPED: a full disk needs root on Linux, to mount a small tmpfs');
+
+/** A file that takes all the room but `leave` bytes. */
+function fillUp(dir: string, leave: number): string {
+  const file = join(dir, 'ballast');
+  const fd = openSync(file, 'w');
+  const block = Buffer.alloc(64 * 1024);
+  const free = () => {
+    const { bavail, bsize } = statfsSync(dir);
+    return bavail * bsize;
+  };
+  while (free() > leave + block.length) writeSync(fd, block);
+  closeSync(fd);
+  return file;
+}
+
+it.skipIf(!canMount)(
+  'a full disk: check-outs are told to come again, readiness falls, nothing acknowledged is lost, and it recovers once there is room',
+  { timeout: 60_000 + rounds * 180_000 },
+  async () => {
+    const disk = mkdtempSync(join(tmpdir(), 'licence-disk-'));
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=0755', 'tmpfs', disk]);
+    if (mounted.status !== 0) {
+      rmSync(disk, { recursive: true });
+      say(`SKIPPED: a full disk: ${String(mounted.stderr).trim()}`);
+      return;
+    }
+    const temporary = process.env.TMPDIR;
+    process.env.TMPDIR = disk;
+    const computer = await createComputer(1_000_000);
+    if (temporary === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = temporary;
+    mkdirSync(join(computer.dataDir, 'postgres'), { recursive: true });
+    const server = await ServerProcess.start({ ...computer.env, LICENCE_LEASE_SECONDS: '600' });
+    const client = new Client(server.address, 16);
+    try {
+      const statuses = new Map<number, number>();
+      const count = (answer: Answer) => {
+        statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+        return answer;
+      };
+      const acked: string[] = [];
+      const wrong: string[] = [];
+      const checkOut = async (user: string) => {
+        const holder = { base: 'single', user, host: 'pc' };
+        const answer = count(await client.call('POST', '/v1/checkouts', { product: 'erp', holder }));
+        if (answer.status === 201 || answer.status === 200) acked.push(String(answer.body.leaseId));
+        else if (answer.status !== 503 || !(Number(answer.headers['retry-after']) > 0))
+          wrong.push(`a check-out was answered ${answer.status} with Retry-After ${answer.headers['retry-after']}`);
+        return answer.status;
+      };
+      const ready = async () => (await client.call('GET', '/healthz/ready')).status;
+      /** Acknowledged leases that are gone, in calls of a thousand. */
+      const lost = async () => {
+        let gone = 0;
+        for (let i = 0; i < acked.length; i += 1_000) {
+          const leaseIds = [...new Set(acked.slice(i, i + 1_000))];
+          const answer = await until('heartbeats', async () => {
+            const a = await client.call('POST', '/v1/heartbeats', { leaseIds });
+            return a.status === 200 && a;
+          });
+          gone += (answer.body.lost as string[]).length;
+        }
+        return gone;
+      };
+      const times: string[] = [];
+      for (let round = 0; round < rounds; round++) {
+        expect(await checkOut(`before${round}`)).toBe(201);
+        const ballast = fillUp(disk, 4 * 1024 * 1024);
+        // whole bases of long names, so that the room that is left goes quickly
+        let fullMs = 0;
+        for (let base = 0; base < 200 && fullMs === 0; base++) {
+          const sessions = Array.from({ length: 400 }, (_, i) => ({
+            product: 'erp',
+            user: `${i}`.padEnd(190, 'ü'),
+            host: 'pc',
+          }));
+          const path = `/v1/bases/base-${round}-${base}/sessions`;
+          const answer = count(await client.call('PUT', path, { sessions }));
+          if (answer.status === 200)
+            for (const s of answer.body.sessions as { leaseId?: string }[]) if (s.leaseId) acked.push(s.leaseId);
+          await checkOut(`while${round}-${base}`);
+          if (answer.status === 503) fullMs = Date.now();
+          else if (answer.status !== 200) wrong.push(`a report was answered ${answer.status}`);
+        }
+        expect(fullMs, 'the disk never became full').toBeGreaterThan(0);
+        await until('readiness to fall', async () => {
+          await checkOut(`full${round}-${Math.random()}`);
+          return (await ready()) === 503;
+        });
+        const fellMs = Date.now();
+        expect((await client.call('GET', '/healthz/live')).status).toBe(200);
+        for (let i = 0; i < 20; i++) await checkOut(`full${round}-${i}`);
+        rmSync(ballast);
+        const roomMs = Date.now();
+        await until(
+          'check-outs to work again',
+          async () => (await checkOut(`after${round}-${Date.now()}`)) === 201,
+          60_000,
+        );
+        const workedMs = Date.now();
+        await until('readiness to come back', async () => (await ready()) === 200, 60_000);
+        times.push(`unready after ${fellMs - fullMs} ms, works again ${workedMs - roomMs} ms after there was room`);
+        expect(await lost()).toBe(0);
+      }
+      // not even the log of changes has room: PostgreSQL ends, and is started again until it works
+      const ballast = fillUp(disk, 0);
+      const leaseIds = acked.slice(0, 1_000);
+      let beats = 0;
+      await until('the log of changes to be full', async () => {
+        beats += 1;
+        const { status } = count(await client.call('POST', '/v1/heartbeats', { leaseIds }));
+        return status !== 200;
+      });
+      await until('readiness to fall', async () => (await ready()) === 503);
+      expect((await client.call('GET', '/healthz/live')).status).toBe(200);
+      rmSync(ballast);
+      const roomMs = Date.now();
+      await until('check-outs to work again', async () => (await checkOut(`end-${Date.now()}`)) === 201, 60_000);
+      times.push(`full log after ${beats} calls of 1000 heartbeats, works again after ${Date.now() - roomMs} ms`);
+      expect(await lost()).toBe(0);
+      const counts = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status}: ${n}`);
+      say(
+        `full disk, ${rounds} times: ${counts.join(', ')}; ${acked.length} acknowledged, 0 lost; ${times.join('; ')}`,
+      );
+      expect(wrong).toEqual([]);
+      expect(await server.stop()).toBe(0);
+    } finally {
+      await client.close();
+      await server.stop('SIGKILL');
+      await until('PostgreSQL to end', async () => postgresOf(computer.dataDir).length === 0);
+      spawnSync('umount', [disk]);
+      rmSync(disk, { recursive: true, force: true });
+      if (process.env.CHAOS_LOG) say(server.output.slice(-20_000));
+    }
+  },
+);
