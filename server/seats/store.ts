@@ -87,6 +87,8 @@ export class SeatStore {
   #workedAt = 0;
   #fault = '';
   #stopped = false;
+  /** Renewals were refused since the last tick: their leases must not end for that. */
+  #renewalsMissed = false;
 
   constructor(options: StoreOptions) {
     this.leaseMs = options.leaseMs;
@@ -340,13 +342,31 @@ export class SeatStore {
     this.#metrics.storeError(op);
     if (isUnavailable(error) || error instanceof StoreUnavailable) {
       this.#failedAt = Date.now();
+      if (op === 'heartbeat') this.#renewalsMissed = true;
       const cause = error instanceof StoreUnavailable ? error.cause : error;
       this.#fault = cause instanceof Error ? cause.message : String(cause);
     }
     this.#log.warn({ err: error, op, size }, 'the database did not do its work');
   }
 
+  /** On a disk that is all but full, ticks may still be written while renewals are not. */
+  async #keepUnrenewed(): Promise<void> {
+    this.#renewalsMissed = false;
+    try {
+      await this.db.query(
+        `WITH p AS (SELECT pool_id FROM pool ORDER BY pool_id FOR UPDATE)
+         UPDATE pool SET frozen_until = greatest(frozen_until, clock_timestamp() + $1 * interval '1 ms') FROM p WHERE pool.pool_id = p.pool_id`,
+        [this.leaseMs],
+      );
+      this.#log.info('renewals were refused: nothing expires for one lease time');
+    } catch (error) {
+      this.#renewalsMissed = true;
+      throw error;
+    }
+  }
+
   async #tick(start: boolean): Promise<void> {
+    if (this.#renewalsMissed) await this.#keepUnrenewed();
     const { rows } = await this.db.query<{ gap_ms: string; froze: boolean }>('SELECT * FROM tick($1, $2, $3, NULL)', [
       this.#replica,
       this.leaseMs,
