@@ -1,11 +1,13 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { build as buildPages } from 'vite';
 
 // `npm run build [-- program…]`: bundles each program, or the named ones, into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
+// Without a name, what others use of this package is built too: dist/client.js with its types, and dist/licence.js.
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const programs = ['operator', 'server', 'authority'] as const;
@@ -45,6 +47,17 @@ const keepPlaces: Plugin = {
   },
 };
 
+/** Loaded only when traces are wanted: a file of its own, so that the program stays small. */
+const tracing = { source: join(root, 'runtime/otlpSpans.ts'), file: 'otlpSpans.js' };
+const leaveTracing: Plugin = {
+  name: 'leave-tracing',
+  setup(bundle) {
+    bundle.onResolve({ filter: /\/otlpSpans\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: `./${tracing.file}`, external: true } : undefined,
+    );
+  },
+};
+
 const banner = `import { createRequire as __createRequire } from 'node:module';
 import { fileURLToPath as __toPath } from 'node:url';
 const require = __createRequire(import.meta.url);
@@ -69,21 +82,40 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);
   rmSync(out, { recursive: true, force: true });
-  await build({
-    entryPoints: [entry],
-    outfile: join(out, 'main.js'),
+  const bundle: BuildOptions = {
     bundle: true,
     platform: 'node',
     target: 'node24',
     format: 'esm',
     banner: { js: banner },
-    plugins: [keepPlaces],
+    plugins: [keepPlaces, leaveTracing],
     external: ['pg-native', 'pino-pretty'],
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
-  });
+  };
+  await build({ ...bundle, entryPoints: [entry], outfile: join(out, 'main.js') });
+  await build({ ...bundle, entryPoints: [tracing.source], outfile: join(out, tracing.file) });
   for (const folder of assets[program]) copyAssets(folder, out);
   if (program !== 'operator') for (const folder of packageAssets) copyAssets(folder, out);
+}
+
+/** An image's build context leaves them out. */
+const isShared = named.length === 0 && existsSync(join(root, 'client'));
+if (isShared) {
+  const shared = { bundle: true, platform: 'node', target: 'node20', format: 'esm', logLevel: 'warning' } as const;
+  const [client, dist] = [join(root, 'client/licenceClient.ts'), join(root, 'dist')];
+  await build({ ...shared, entryPoints: [client], outfile: join(dist, 'client.js') });
+  await build({
+    ...shared,
+    entryPoints: [join(root, 'cli/licence.ts')],
+    outfile: join(dist, 'licence.js'),
+    banner: { js: banner },
+  });
+  const types = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--rootDir', dirname(client)];
+  const settings = ['--ignoreConfig', '--target', 'es2024', '--module', 'nodenext', '--strict', '--types', 'node'];
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [tsc, client, ...types, ...settings, '--outDir', dist], { stdio: 'inherit' });
+  renameSync(join(dist, 'licenceClient.d.ts'), join(dist, 'client.d.ts'));
 }

@@ -1,4 +1,5 @@
 import { type Config, ConfigFault, helpText, readConfig, type Settings } from './config.ts';
+import { startTracing } from './tracing.ts';
 
 /** What every program's `main.ts` hands over; `run` answers the exit status. */
 export interface Program<S extends Settings> {
@@ -21,7 +22,13 @@ export async function runProgram<const S extends Settings>(program: Program<S>):
     return;
   }
   try {
-    process.exitCode = await program.run(readConfig(program.settings, process.env, program.prefixes));
+    const config = readConfig(program.settings, process.env, program.prefixes);
+    const stopTracing = await startTracing(program.name, process.env);
+    try {
+      process.exitCode = await program.run(config);
+    } finally {
+      await stopTracing();
+    }
   } catch (error) {
     process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = error instanceof ConfigFault ? 2 : 1;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, monotonicOf, sleep } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { trace } from '../../runtime/tracing.ts';
 import type { KubeMetrics } from './kubeMetrics.ts';
 import { type Priority, WorkQueue, type WorkQueueOptions } from './workQueue.ts';
 
@@ -121,7 +122,9 @@ export class Controller {
     const tookMs = () => Math.round((monotonicOf(clock) - since) * 10) / 10;
     try {
       const signal = AbortSignal.any([timeout.signal, this.#stopping.signal]);
-      const result = await this.#options.reconcile(key, { reconcileId, log, signal, failures });
+      const result = await trace('reconcile', { ...this.#label, key, reconcileId }, () =>
+        this.#options.reconcile(key, { reconcileId, log, signal, failures }),
+      );
       this.#queue.forget(key);
       const afterMs = result?.requeueAfterMs;
       // Coming back by itself is not somebody's edit any more.

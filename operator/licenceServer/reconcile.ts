@@ -1,3 +1,4 @@
+import { trace } from '../../runtime/tracing.ts';
 import type { Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconcile, Result } from '../kube/controller.ts';
@@ -32,24 +33,26 @@ export const reconcileLicenceServer =
     const read = readSpec(server);
     if (!read.ok) return refuse(options, server, read);
 
-    const { observed: seen, ...secrets } = await observe(options, server, read.spec, signal);
-    const validation = validate(server, read.spec, seen);
+    const { observed: seen, ...secrets } = await step('observe', () => observe(options, server, read.spec, signal));
+    const validation = step('validate', () => validate(server, read.spec, seen));
     if (!validation.ok) return refuse(options, server, validation);
 
     const { valid } = validation;
     const before = server.status ?? {};
-    const check = await checkKeys(options, server, valid, seen, signal);
+    const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
     const observed = { ...seen, check, fleet: options.rolling.fleet(key) };
-    const decided = plan(valid, before, observed, options.defaults);
+    const decided = step('plan', () => plan(valid, before, observed, options.defaults));
     if (decided.countsInFleet) options.rolling.hold(key);
     if (decided.waitsForFleet) options.rolling.wait(key);
     try {
-      const children = childrenOf(valid, decided, observed, options.defaults);
-      const refusals = decided.paused ? [] : await applyChildren(options, server, valid, children, signal, log);
+      const children = step('build', () => childrenOf(valid, decided, observed, options.defaults));
+      const refusals = decided.paused
+        ? []
+        : await step('apply', () => applyChildren(options, server, valid, children, signal, log));
       await releaseStale(options, key, decided, log);
 
       const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
-      await options.applier.applyStatus(licenceServerKind, server, status);
+      await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
       options.teller.tell(server, status, decided);
       followServer(options, key, valid, observed, decided, secrets);
       if (!decided.paused) await options.prune.run(key, server, valid, decided, options.defaults.ipv6, signal);
@@ -60,6 +63,9 @@ export const reconcileLicenceServer =
       options.rolling.release(key);
     }
   };
+
+/** A step is a span of its own where traces are on. */
+const step = <T>(name: string, work: () => T): T => trace(name, {}, work);
 
 const wakeAt = (nowMs: number, atMs: number | undefined): Result | undefined =>
   atMs === undefined ? undefined : { requeueAfterMs: Math.max(1, atMs - nowMs) };
