@@ -38,7 +38,9 @@ export function bytesOf(size: string): number {
 export function persistentVolumeClaim(owner: Owner, spec: Spec, existing?: ExistingClaim): Child {
   const wanted = spec.storage.size ?? '1Gi';
   const size = existing?.size !== undefined && bytesOf(existing.size) > bytesOf(wanted) ? existing.size : wanted;
-  const className = existing === undefined ? spec.storage.storageClassName : existing.storageClassName;
+  // Unasked, it is the cluster's default class: not ours to state, which would cost a write when the claim has got it.
+  const asked = spec.storage.storageClassName;
+  const className = asked === undefined || existing === undefined ? asked : existing.storageClassName;
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',

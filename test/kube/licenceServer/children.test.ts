@@ -17,6 +17,9 @@ beforeEach(async () => {
 });
 afterEach(() => stage.close());
 
+/** The garbage collector looks for new kinds every 30 s; until then it does not know a LicenceServer as an owner. */
+const collectionLimitMs = 50_000;
+
 /** A settled server named office. */
 async function settled(more: Parameters<typeof specWithKey>[0] = {}) {
   await stage.start();
@@ -151,7 +154,11 @@ describe('the operator', () => {
     const before = await settled();
     const claim = await stage.get(kinds.PersistentVolumeClaim, 'office-data');
     await stage.client.delete(licenceServerKind, stage.namespace, 'office');
-    await eventually('its Deployment is gone', async () => (await stage.get(kinds.Deployment, 'office')) === undefined);
+    await eventually(
+      'its Deployment is gone',
+      async () => (await stage.get(kinds.Deployment, 'office')) === undefined,
+      collectionLimitMs,
+    );
     await stage.create('office', specWithKey({ storage: { size: '512Mi' } }));
     const after = await stage.until('office', 'is ready', isReady);
     expect(after.status?.fingerprint).toBe(before.status?.fingerprint);
@@ -163,14 +170,18 @@ describe('the operator', () => {
   test('removes the volume and the identity with the LicenceServer, if reclaimPolicy says so', async () => {
     await settled({ storage: { reclaimPolicy: 'Delete' } });
     await stage.client.delete(licenceServerKind, stage.namespace, 'office');
-    await eventually('all is gone', async () => {
-      const rest = await Promise.all([
-        stage.get(licenceServerKind, 'office'),
-        stage.get(kinds.PersistentVolumeClaim, 'office-data'),
-        stage.get(kinds.Secret, 'office-identity'),
-      ]);
-      return rest.every((object) => object === undefined);
-    });
+    await eventually(
+      'all is gone',
+      async () => {
+        const rest = await Promise.all([
+          stage.get(licenceServerKind, 'office'),
+          stage.get(kinds.PersistentVolumeClaim, 'office-data'),
+          stage.get(kinds.Secret, 'office-identity'),
+        ]);
+        return rest.every((object) => object === undefined);
+      },
+      collectionLimitMs,
+    );
   });
 
   test('never becomes another computer by itself when its identity is lost', async () => {
