@@ -220,6 +220,8 @@ async function measure(
   const all = size + canaries;
   let observedAt = 0;
   await guarded('all observed again', 300_000, async () => {
+    // Rendering the metrics of a large fleet is work too; asking more often would be measured along.
+    await delay(500);
     const { reconciles, queued, active } = await readMetrics(second.metricsUrl);
     observedAt = Date.now();
     return reconciles >= all && queued === 0 && active === 0;
