@@ -17,8 +17,6 @@ const assets: Record<(typeof programs)[number], readonly string[]> = {
   server: ['server', 'licence', 'web/dist'],
   authority: ['authority', 'licence'],
 };
-/** Folders of packages that are read at run time. */
-const packageAssets = ['node_modules/@fastify/swagger-ui/static'];
 
 /**
  * Tells each module its own place below the bundle's directory instead of the bundle's: `import.meta.url` and `__dirname` then lead to
@@ -66,7 +64,7 @@ const __pathOf = (place) => __toPath(__urlOf(place));`;
 
 function copyAssets(folder: string, to: string): void {
   if (!existsSync(join(root, folder))) return;
-  const isAsset = (name: string) => !/\.(ts|tsx|md)$/.test(name) || folder.startsWith('node_modules');
+  const isAsset = (name: string) => !/\.(ts|tsx|md)$/.test(name);
   for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !isAsset(entry.name)) continue;
     const file = join(entry.parentPath, entry.name);
@@ -98,7 +96,6 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
   await build({ ...bundle, entryPoints: [entry], outfile: join(out, 'main.js') });
   await build({ ...bundle, entryPoints: [tracing.source], outfile: join(out, tracing.file) });
   for (const folder of assets[program]) copyAssets(folder, out);
-  if (program !== 'operator') for (const folder of packageAssets) copyAssets(folder, out);
 }
 
 /** An image's build context leaves them out. */
