@@ -28,6 +28,7 @@ const settings = {
   LICENCE_POSTGRES_BIN: text("directory of PostgreSQL's programs, for the embedded one; default: searched"),
   LICENCE_SOCKET_DIR: text('where the embedded PostgreSQL has its socket; default: a directory for temporary files'),
   LOG_LEVEL: oneOf('how much is logged', logLevels, 'info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
 };
 
 // Beside this file in the sources, beside the bundle in an image.

@@ -38,6 +38,7 @@ export const settings = {
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
   OPERATOR_QPS: integer('requests to the API server per second on average; 0: unbounded', 200, 0, 10_000),
   LOG_LEVEL: oneOf('least severe log line that is written', logLevels, 'info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
 } as const;
 
 /** Which namespaces are looked after. */
