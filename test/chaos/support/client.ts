@@ -31,6 +31,11 @@ export class Client {
     }
   }
 
+  /** Resolves when what was asked has been answered; nothing more may be asked. */
+  drained(): Promise<void> {
+    return this.#pool.close();
+  }
+
   close(): Promise<void> {
     return this.#pool.destroy();
   }

@@ -35,6 +35,11 @@ export class Servers implements AsyncDisposable {
     return this.#members.length;
   }
 
+  /** Where one listens that is up. */
+  address(index: number): string {
+    return this.#members[index]?.process?.address ?? '';
+  }
+
   /** One of those that are up. */
   any(random: number): Client {
     const up = this.#members.flatMap((m) => (m.client ? [m.client] : []));
@@ -67,7 +72,10 @@ export class Servers implements AsyncDisposable {
     if (member === undefined || running === undefined) return '';
     member.client = undefined;
     member.process = undefined;
-    const status = await running.stop(signal);
+    const stopped = running.stop(signal);
+    // as when a Service takes it out: no new requests, and those under way are answered
+    if (signal === 'SIGTERM') await client?.drained();
+    const status = await stopped;
     await client?.close();
     return status;
   }
