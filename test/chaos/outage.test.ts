@@ -72,7 +72,7 @@ it('the database is away for three lease times, then at its connection limit for
         if (status === 201) grants += 1;
         if (status === 503 && headers['retry-after'] === undefined) rude += 1;
         // who got one falls silent until it has run out: asking again would renew it
-        for (let ms = status === 201 ? 2 * leaseMs : 100; on && ms > 0; ms -= 100) await delay(100);
+        for (let ms = status === 201 || status === 200 ? 2 * leaseMs : 100; on && ms > 0; ms -= 100) await delay(100);
       }
     });
     const readiness = async () => (await client().call('GET', '/healthz/ready')).status;
