@@ -2,16 +2,17 @@ import type { KubeClient } from '../kube/client.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import { configMap, settingsOf } from './build/configMap.ts';
+import { revisionHistoryLimit } from './build/deployment.ts';
 import { selectorOf } from './build/object.ts';
 import { digestOf } from './digest.ts';
 import type { Plan } from './plan.ts';
 import type { Stores } from './stores.ts';
-import { type LicenceServer, labels } from './types.ts';
+import { labels } from './types.ts';
 import type { Valid } from './validate.ts';
 
 /**
- * Removes copies of keys, settings and trusted keys that nothing names any more: not the plan, not the memory in status,
- * not the Deployment, and no ReplicaSet that could be rolled back to.
+ * Removes copies of keys, settings and trusted keys that nothing names any more: not the plan (and so not the status,
+ * which is written before), not the Deployment, and no ReplicaSet that could be rolled back to.
  */
 export class Prune {
   readonly #client: KubeClient;
@@ -28,14 +29,11 @@ export class Prune {
     this.#looked.delete(key);
   }
 
-  async run(
-    key: string,
-    server: LicenceServer,
-    valid: Valid,
-    plan: Plan,
-    ipv6: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /**
+   * @returns whether to look again soon: the cluster has not yet dropped ReplicaSets beyond the history that is kept, and no
+   * event will tell when it has
+   */
+  async run(key: string, valid: Valid, plan: Plan, ipv6: boolean, signal: AbortSignal): Promise<boolean> {
     const { namespace, name } = valid.owner;
     const copies = [
       ...this.#stores.copies('secrets', namespace, name),
@@ -50,13 +48,11 @@ export class Prune {
       plan.rotation.proven,
       plan.rotation.run,
       plan.rotation.rotation?.copy,
-      server.status?.keysCopy,
-      server.status?.rotation?.copy,
     ]);
     const superfluous = copies.filter((copy) => !named.has(copy.metadata.name));
-    if (superfluous.length === 0) return;
+    if (superfluous.length === 0) return false;
     const signature = digestOf([superfluous.map((c) => c.metadata.uid).sort(), deployment?.metadata.generation ?? 0]);
-    if (this.#looked.get(key) === signature) return;
+    if (this.#looked.get(key) === signature) return false;
     const labelSelector = Object.entries(selectorOf(valid.owner))
       .map(([k, v]) => `${k}=${v}`)
       .join(',');
@@ -67,8 +63,25 @@ export class Prune {
       const kind = copy.metadata.labels?.[labels.copy] === 'keys' ? kinds.Secret : kinds.ConfigMap;
       await this.#client.delete(kind, namespace, copy.metadata.name, { uid: copy.metadata.uid, signal });
     }
+    // While the Deployment moves its history is about to change, and its events bring another pass.
+    if (!isSettled(deployment)) return false;
+    if (items.length > revisionHistoryLimit + 1) return true;
     this.#looked.set(key, signature);
+    return false;
   }
+}
+
+interface Rollout {
+  readonly observedGeneration?: number;
+  readonly replicas?: number;
+  readonly updatedReplicas?: number;
+  readonly unavailableReplicas?: number;
+}
+
+function isSettled(deployment: KubeObject | undefined): boolean {
+  const status = (deployment?.status ?? {}) as Rollout;
+  const isCurrent = status.observedGeneration === deployment?.metadata.generation;
+  return isCurrent && (status.updatedReplicas ?? 0) === (status.replicas ?? 0) && !status.unavailableReplicas;
 }
 
 /** Names of Secrets and ConfigMaps that a workload's template refers to. */

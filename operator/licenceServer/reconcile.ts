@@ -55,10 +55,11 @@ export const reconcileLicenceServer =
       await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
       options.teller.tell(server, status, decided);
       followServer(options, key, valid, observed, decided, secrets);
-      if (!decided.paused) await options.prune.run(key, server, valid, decided, options.defaults.ipv6, signal);
+      const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, options.defaults.ipv6, signal));
 
       const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
-      return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs));
+      const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
+      return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs));
     } finally {
       options.rolling.release(key);
     }

@@ -8,6 +8,9 @@ import { overlay } from './overlay.ts';
 /** Digest of the database's connection URI: a change of the Secret's content has to restart the server. */
 const databaseDigest = `${group}/database-digest`;
 
+/** Older ReplicaSets that are kept, for `kubectl rollout undo`; their copies of keys and settings stay as long. */
+export const revisionHistoryLimit = 2;
+
 /** What a pod template is made from besides the spec. */
 export interface PodParts {
   readonly image: string;
@@ -246,7 +249,7 @@ export const deployment = (owner: Owner, spec: Spec, parts: PodParts): Child => 
   }),
   spec: {
     replicas: spec.suspend ? 0 : spec.replicas,
-    revisionHistoryLimit: 2,
+    revisionHistoryLimit,
     progressDeadlineSeconds: 600,
     strategy:
       spec.replicas <= 1
