@@ -22,18 +22,18 @@ export interface Target {
 /** @param tools paths of the two programs */
 export function kubectlFor(tools: { readonly kubectl: string; readonly helm: string }, target: Target): Kubectl {
   const env = target.kubeconfig === undefined ? {} : { KUBECONFIG: target.kubeconfig };
-  const with_ = (options: RunOptions = {}): RunOptions => ({ ...options, env: { ...env, ...options.env } });
+  const toCluster = (options: RunOptions = {}): RunOptions => ({ ...options, env: { ...env, ...options.env } });
   const kubectl = (args: readonly string[], options?: RunOptions) =>
     run(
       tools.kubectl,
       [...(target.context === undefined ? [] : ['--context', target.context]), ...args],
-      with_(options),
+      toCluster(options),
     );
   const helm = (args: readonly string[], options?: RunOptions) =>
     run(
       tools.helm,
       [...(target.context === undefined ? [] : ['--kube-context', target.context]), ...args],
-      with_(options),
+      toCluster(options),
     );
   return Object.assign(kubectl, {
     helm,
