@@ -24,10 +24,30 @@ export interface VitestReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly testResults: readonly {
+    readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
   }[];
 }
+
+/** The files of a report in which something failed: what to run again, as paths. */
+export const failedFilesOf = (report: VitestReport): readonly string[] =>
+  report.testResults.filter((file) => file.status === 'failed').map((file) => file.name);
+
+/** What failed, a line each: file, test, and the first line of why. For the end of a log whose middle may be cut. */
+export const failureLinesOf = (report: VitestReport, root: string): readonly string[] =>
+  report.testResults.flatMap((file) => {
+    const path = file.name.replace(`${root}/`, '');
+    const failed = file.assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0) return file.status === 'failed' ? [`${path}: ${firstLine(file.message)}`] : [];
+    return failed.map((test) => `${path} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
+  });
+const firstLine = (text: string | undefined): string => (text ?? '').split('\n', 1)[0]?.slice(0, 200) ?? '';
 
 /**
  * Counts of a report. A file that failed outside its tests (it did not load, a hook threw) counts as one failure, and so does a run
