@@ -1,3 +1,5 @@
+import { relative } from 'node:path';
+
 export const levelNames = ['lint', 'types', 'unit', 'db', 'kube', 'e2e'] as const;
 export type Level = (typeof levelNames)[number];
 
@@ -42,7 +44,7 @@ export const failedFilesOf = (report: VitestReport): readonly string[] =>
 /** What failed, a line each: file, test, and the first line of why. For the end of a log whose middle may be cut. */
 export const failureLinesOf = (report: VitestReport, root: string): readonly string[] =>
   report.testResults.flatMap((file) => {
-    const path = file.name.replace(`${root}/`, '');
+    const path = relative(root, file.name);
     const failed = file.assertionResults.filter((test) => test.status === 'failed');
     if (failed.length === 0) return file.status === 'failed' ? [`${path}: ${firstLine(file.message)}`] : [];
     return failed.map((test) => `${path} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
