@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type Prepared, preparedLines } from '../cluster/prepare.ts';
 import {
@@ -29,7 +30,7 @@ lint, types  Biome and the TypeScript compiler
 unit         nothing but Node
 db           a PostgreSQL of the run's own
 kube         a real Kubernetes control plane (built from source with Go the first time, then cached)
-e2e          a real node with this repository's images; needs root on Linux
+e2e          a real node with this repository's images; needs root on Linux; runs beside kube
 
 A level that this machine cannot run is skipped with a reason; with CI=true that is a failure.
 Caches are in $LICENCE_CACHE_DIR, else below $XDG_CACHE_HOME or ~/.cache.
@@ -51,12 +52,19 @@ if (typeof wanted === 'string') {
 }
 
 const hasDeathSignal = existsSync('/usr/bin/setpriv');
-/** Starts a command that ends with this process, however that ends. */
+/** Starts a command that ends with this process, however that ends. `stdout` pipe: its errors come by the same way. */
 const start = (command: string, args: readonly string[], stdout: 'inherit' | 'pipe'): ChildProcess => {
   const [program, ...rest] = hasDeathSignal
     ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args]
     : [command, ...args];
-  return spawn(program ?? command, rest, { cwd: repository, stdio: ['ignore', stdout, 'inherit'] });
+  return spawn(program ?? command, rest, { cwd: repository, stdio: ['ignore', stdout, stdout] });
+};
+/** Prints what a command says with the level's name before each line, so that two levels can be told apart. */
+const printWithName = (child: ChildProcess, level: Level): void => {
+  for (const stream of [child.stdout, child.stderr]) {
+    if (!stream) continue;
+    createInterface({ input: stream }).on('line', (line) => process.stdout.write(`${level} │ ${line}\n`));
+  }
 };
 const statusOf = (child: ChildProcess): Promise<number> =>
   new Promise((resolve) => {
@@ -80,6 +88,7 @@ function startPreparing(levels: readonly Level[]): (level: Level) => Promise<Pre
   if (slow.length === 0) return async (level) => ({ level, ready: true });
   const answers = new Map(slow.map((level) => [level as string, Promise.withResolvers<Prepared>()]));
   const child = start('nice', ['-n', '10', process.execPath, 'cluster/prepare.ts', ...slow], 'pipe');
+  child.stderr?.pipe(process.stderr);
   void (async () => {
     if (child.stdout) for await (const line of preparedLines(child.stdout)) answers.get(line.level)?.resolve(line);
     for (const [level, answer] of answers)
@@ -98,12 +107,14 @@ interface VitestRun {
   /** undefined: it ended before it could write one. */
   readonly report: VitestReport | undefined;
 }
-async function vitest(project: Level, paths: readonly string[]): Promise<VitestRun> {
+async function vitest(project: Level, paths: readonly string[], isBeside: boolean): Promise<VitestRun> {
   const results = join(scratch, `${project}.json`);
   rmSync(results, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
   const args = ['run', '--project', project, '--passWithNoTests', ...reporters, ...paths];
-  const status = await statusOf(start(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], 'inherit'));
+  const child = start(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], isBeside ? 'pipe' : 'inherit');
+  printWithName(child, project);
+  const status = await statusOf(child);
   try {
     return { status, report: JSON.parse(readFileSync(results, 'utf8')) };
   } catch {
@@ -113,61 +124,75 @@ async function vitest(project: Level, paths: readonly string[]): Promise<VitestR
 const countsOfRun = ({ status, report }: VitestRun): Counts =>
   report ? countsOf(report, status) : { ...noCounts, failed: status === 0 ? 0 : 1 };
 
-/**
- * With CI=true a file that failed is run once more, alone: one that passes then is told as unsteady in the summary, with what failed
- * the first time, and does not fail the run. Without CI nothing is run twice.
- */
-async function runVitest(project: Level): Promise<Counts> {
-  const first = await vitest(project, positionals);
-  const files = first.report ? failedFilesOf(first.report) : [];
-  if (first.status === 0 || !first.report) return countsOfRun(first);
-  const told = failureLinesOf(first.report, repository);
-  if (!isCi || files.length === 0) {
-    failures.push(...told.map((line) => `${project}  ${line}`));
-    return countsOfRun(first);
-  }
-  heading(`${project}: once more what failed`);
-  const second = await vitest(project, files);
-  const isSteadyFailure = second.status !== 0;
-  if (isSteadyFailure) {
-    failures.push(...told.map((line) => `${project}  ${line}`));
-    if (second.report)
-      failures.push(...failureLinesOf(second.report, repository).map((l) => `${project}  again: ${l}`));
-    return countsOfRun(first);
-  }
-  unsteady.push(...told.map((line) => `${project}  ${line}`));
-  const counts = countsOfRun(first);
-  return { ...counts, passed: counts.passed + counts.failed, failed: 0 };
+interface Result {
+  readonly counts: Counts;
+  readonly seconds: number;
+  readonly note: string;
+  readonly run?: VitestRun;
 }
-async function runCheck(script: string): Promise<Counts> {
-  const status = await statusOf(start('npm', ['run', '--silent', script], 'inherit'));
-  return status === 0 ? { ...noCounts, passed: 1 } : { ...noCounts, failed: 1 };
+async function runLevel(level: Level): Promise<Result> {
+  const began = Date.now();
+  const secondsSince = () => Math.round((Date.now() - began) / 1000);
+  const preparation = await prepared(level);
+  if (!preparation.ready) {
+    const isSkip = preparation.prerequisite === true && !isCi;
+    heading(`${isSkip ? 'SKIPPED' : 'FAILED'}: ${level}: ${preparation.reason}`);
+    const counts = isSkip ? { ...noCounts, skipped: 1 } : { ...noCounts, failed: 1 };
+    return { counts, seconds: secondsSince(), note: ` (${isSkip ? 'the whole level' : 'it could not run'})` };
+  }
+  const waited = secondsSince();
+  heading(waited > 1 ? `${level} (waited ${waited} s for what it needs)` : level);
+  if (level === 'lint' || level === 'types') {
+    const status = await statusOf(start('npm', ['run', '--silent', level], 'inherit'));
+    const counts = status === 0 ? { ...noCounts, passed: 1 } : { ...noCounts, failed: 1 };
+    return { counts, seconds: secondsSince(), note: '' };
+  }
+  const run = await vitest(level, positionals, level === beside);
+  return { counts: countsOfRun(run), seconds: secondsSince(), note: '', run };
 }
-const runLevel = (level: Level): Promise<Counts> => {
-  if (level === 'lint' || level === 'types') return runCheck(level);
-  return runVitest(level);
-};
 
+/**
+ * With CI=true a file that failed is run once more, alone: one that passes then is told as unsteady, with what failed the first time,
+ * and does not fail the run. Without CI nothing is run twice.
+ */
+async function judge(level: Level, result: Result): Promise<Result> {
+  const { run, counts } = result;
+  if (!run?.report || run.status === 0) return result;
+  const told = failureLinesOf(run.report, repository).map((line) => `${level}  ${line}`);
+  const files = failedFilesOf(run.report);
+  if (isCi && files.length > 0) {
+    heading(`${level}: once more what failed`);
+    const second = await vitest(level, files, false);
+    if (second.status === 0) {
+      unsteady.push(...told);
+      return {
+        ...result,
+        counts: { ...counts, passed: counts.passed + counts.failed, failed: 0 },
+        note: ' (unsteady)',
+      };
+    }
+    if (second.report)
+      told.push(...failureLinesOf(second.report, repository).map((line) => `${level}  again: ${line}`));
+  }
+  failures.push(...told);
+  return result;
+}
+
+// The tests on a node wait more than they compute: they run beside those on a control plane.
+const beside: Level | undefined = wanted.includes('kube') && wanted.includes('e2e') ? 'e2e' : undefined;
 const prepared = startPreparing(wanted);
+const results = new Map<Level, Result>();
+let running: Promise<Result> | undefined;
+for (const level of wanted.filter((l) => l !== beside)) {
+  if (level === 'kube' && beside) running = runLevel(beside);
+  results.set(level, await runLevel(level));
+}
+if (running && beside) results.set(beside, await running);
 let total = noCounts;
 const summary: string[] = [];
-for (const level of wanted) {
-  const began = Date.now();
-  const preparation = await prepared(level);
-  const waitedSeconds = Math.round((Date.now() - began) / 1000);
-  let counts: Counts;
-  let note = '';
-  if (preparation.ready) {
-    heading(waitedSeconds > 1 ? `${level} (waited ${waitedSeconds} s for what it needs)` : level);
-    counts = await runLevel(level);
-  } else {
-    const isSkip = preparation.prerequisite === true && !isCi;
-    counts = isSkip ? { ...noCounts, skipped: 1 } : { ...noCounts, failed: 1 };
-    note = ` (${isSkip ? 'the whole level' : 'it could not run'})`;
-    heading(`${isSkip ? 'SKIPPED' : 'FAILED'}: ${level}: ${preparation.reason}`);
-  }
+for (const [level, first] of results) {
+  const { counts, seconds, note } = await judge(level, first);
   total = addCounts(total, counts);
-  const seconds = Math.round((Date.now() - began) / 1000);
   summary.push(`${level.padEnd(6)} ${String(seconds).padStart(4)} s  ${closingLine(counts)}${note}`);
 }
 rmSync(scratch, { recursive: true, force: true });
