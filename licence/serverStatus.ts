@@ -66,13 +66,20 @@ export interface ClearingStatus {
   readonly kept: number;
 }
 
-/** `POST /v1/keys:check` with the admin token: asks the authority about a key without switching anything. */
+/** `POST /v1/keys:check` with the admin token: whether a key would work here, without switching anything. */
 export interface KeyCheckRequest {
   /** The key as the customer types it. */
   readonly key: string;
+  /**
+   * The activation that is to be installed for it, a compact JWS: it is verified as an installed one would be, and the
+   * authority is not asked. Without it the authority is asked.
+   */
+  readonly activation?: string;
+  /** A key of any other product is not usable (`KeyWrongProduct`). */
+  readonly product?: string;
 }
 export interface KeyCheckResponse {
-  /** Whether an activation would succeed now. */
+  /** Whether an activation would succeed now; of an `activation` given: whether it would serve here. */
   readonly usable: boolean;
   readonly keyId?: string;
   readonly fault?: KeyFault;

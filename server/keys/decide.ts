@@ -9,6 +9,7 @@ import { isKeyId, type ParsedKey } from '../../licence/key.ts';
 import { type KeyFault, passingFaults } from '../../licence/keyFaults.ts';
 import { budgetNow } from '../../licence/regenerationBudget.ts';
 import type { KeyStatus } from '../../licence/serverStatus.ts';
+import { ended, forAnotherKey } from './checkOffline.ts';
 import type { KeyRecord } from './keyRecords.ts';
 
 /**
@@ -160,13 +161,7 @@ function judgeOffline(
     return { state: 'Pending', action: { do: 'install', keyId, activation: offline.text } };
   }
   if (present !== undefined) return { ...judgeSound(s, present), ...adopted(s, keyId) };
-  const fault: KeyFault = verified.ok
-    ? {
-        reason: 'ActivationForeign',
-        message: 'the activation file beside the key is for another key; have this key answered',
-      }
-    : asFault(verified);
-  return { state: 'Refused', fault };
+  return { state: 'Refused', fault: verified.ok ? forAnotherKey : asFault(verified) };
 }
 
 /** A sound file nobody has a record of belongs to the configuration that names its key. */
@@ -179,12 +174,7 @@ function judgeSound(s: Situation, activation: ActivationPayload): Judgement {
 }
 
 const endedFault = (s: Situation, activation: ActivationPayload): KeyFault | undefined =>
-  isExpired(activation, s.latestMs)
-    ? {
-        reason: 'ActivationExpired',
-        message: `the licence ended at ${activation.entitlements.expiresAt}; install a key that prolongs it`,
-      }
-    : undefined;
+  isExpired(activation, s.latestMs) ? ended(activation.entitlements.expiresAt) : undefined;
 
 /** What is wrong with the file of a key that should have a sound one. */
 function fileFault(s: Situation, name: string): KeyFault | undefined {

@@ -3,7 +3,7 @@ import type { ActivationRequest, ActivationResponse } from '../../licence/author
 import { parseKey } from '../../licence/key.ts';
 import type { KeyFault } from '../../licence/keyFaults.ts';
 import { momentOf } from '../../licence/moment.ts';
-import type { KeyCheckResponse, KeyStatus } from '../../licence/serverStatus.ts';
+import type { KeyCheckRequest, KeyCheckResponse, KeyStatus } from '../../licence/serverStatus.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -11,6 +11,7 @@ import { entitlementsAt, type SetEntitlements } from '../seats/entitlement.ts';
 import { activationRequest } from './activationRequest.ts';
 import type { AuthorityClient } from './authorityClient.ts';
 import { backOffMs } from './backOff.ts';
+import { checkOffline, wrongProduct } from './checkOffline.ts';
 import { createClockGuard } from './clockGuard.ts';
 import { readConfiguredKeys } from './configuredKeys.ts';
 import { type Attempt, decideKeys, type KeyAction, type KeyDecision, type Situation } from './decide.ts';
@@ -32,8 +33,8 @@ export interface Keys {
   status(): KeysStatus;
   /** Activates a key at the authority and installs it. */
   install(text: string, source: KeySource, product?: string): Promise<KeyOutcome>;
-  /** Asks the authority about a key without switching anything. */
-  check(text: string, product?: string): Promise<KeyCheckResponse>;
+  /** Asks the authority about a key, or verifies the activation given for it, without switching anything. */
+  check(asked: KeyCheckRequest): Promise<KeyCheckResponse>;
   /** Removes an installed key; one that the configuration names would come back and is refused. */
   remove(keyId: string): Promise<'removed' | 'unknown' | 'configured'>;
   /** The request of an air-gapped activation: for a configured key by name, or for the text of any key. */
@@ -272,10 +273,14 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     return { ok: true, key };
   };
 
-  async function check(text: string, product?: string): Promise<KeyCheckResponse> {
+  async function check({ key: text, activation, product }: KeyCheckRequest): Promise<KeyCheckResponse> {
     const parsed = parseKey(text);
     if (!parsed.ok) return { usable: false, fault: faultOf(parsed) };
     const { key, keyId } = parsed;
+    if (activation !== undefined) {
+      await look(); // the trusted keys and the clock as they are now
+      return checkOffline(verify(activation.trim()), { keyId, product, nowMs: guard.latestMs });
+    }
     if (authority === undefined) return { usable: false, keyId, fault: noAuthority };
     const asked = await authority.check(requestFor(key, keyId));
     if (!asked.ok) return { usable: false, keyId, fault: asked.fault };
@@ -298,7 +303,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     if (!parsed.ok) return { ok: false, fault: faultOf(parsed) };
     // An activation binds the key: a key for the wrong product must not get that far.
     if (product !== undefined) {
-      const { fault } = await check(text, product);
+      const { fault } = await check({ key: text, product });
       if (fault !== undefined) return { ok: false, fault };
     }
     await look();
@@ -408,7 +413,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       ...(troubles.length === 0 ? {} : { trouble: troubles.join('; ') }),
     }),
     activationOf: (keyId) => sound.get(keyId),
-    check: (text, product) => serially(() => check(text, product)),
+    check: (asked) => serially(() => check(asked)),
     install: (text, source, product) => serially(() => install(text, source, product)),
     remove: (keyId) => serially(() => remove(keyId)),
     request: (of) => serially(() => request(of)),
@@ -423,11 +428,3 @@ const noAuthority: KeyFault = {
 };
 
 const faultOf = ({ reason, message }: KeyFault): KeyFault => ({ reason, message });
-
-const wrongProduct = (wanted: string | undefined, product: string): KeyFault | undefined =>
-  wanted === undefined || wanted === product
-    ? undefined
-    : {
-        reason: 'KeyWrongProduct',
-        message: `the key is for the product "${product}", not "${wanted}"; use another key`,
-      };

@@ -84,12 +84,23 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
     {
       config: admin,
       schema: {
-        summary: 'Ask the authority about a key without switching anything',
-        body: z.object({ key: keyText, product }),
+        summary: 'Whether a key would work here, without switching anything',
+        description:
+          'Without an activation the authority is asked; with one it is verified as an installed one would be, and nobody is asked.',
+        body: z.object({
+          key: keyText,
+          product,
+          activation: z.string().min(1).max(20_000).optional().describe('a compact JWS, as the vendor answered it'),
+        }),
         response: { 200: checkAnswer },
       },
     },
-    ({ body }) => keys.check(body.key, body.product),
+    ({ body: { key, product, activation } }) =>
+      keys.check({
+        key,
+        ...(product === undefined ? {} : { product }),
+        ...(activation === undefined ? {} : { activation }),
+      }),
   );
   http.delete(
     '/v1/keys/:keyId',

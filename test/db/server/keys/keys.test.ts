@@ -479,7 +479,7 @@ describe('a check', () => {
   it('tells what a key would give and switches nothing', async () => {
     const [running, next] = [await authority.issue(), await authority.issue({ seatLimit: 80 })];
     await startWith({ erp: running.key });
-    expect(await server.keys.check(next.key)).toMatchObject({
+    expect(await server.keys.check({ key: next.key })).toMatchObject({
       usable: true,
       keyId: next.keyId,
       product: 'erp',
@@ -487,11 +487,14 @@ describe('a check', () => {
     });
     expect(server.seats()).toEqual({ erp: 50 });
     expect(await server.files()).toEqual([lic(running)]);
-    expect(await server.keys.check(createKey(Buffer.alloc(16, 5)))).toMatchObject({
+    expect(await server.keys.check({ key: createKey(Buffer.alloc(16, 5)) })).toMatchObject({
       usable: false,
       fault: { reason: 'KeyUnknown' },
     });
-    expect(await server.keys.check('nonsense')).toMatchObject({ usable: false, fault: { reason: 'KeyMalformed' } });
+    expect(await server.keys.check({ key: 'nonsense' })).toMatchObject({
+      usable: false,
+      fault: { reason: 'KeyMalformed' },
+    });
   });
 });
 
@@ -528,6 +531,49 @@ describe('without a way to the authority', () => {
     expect(keyOf('erp', island).state).toBe('Active');
     expect(island.seats()).toEqual({ erp: 50 });
     expect(await island.files()).toEqual([lic(issued)]);
+  });
+
+  it('a rotated key and its activation are checked before anything is switched', async () => {
+    const [first, next] = [await authority.issue(), await authority.issue({ seatLimit: 80 })];
+    const answerFor = async (key: string, of = island) => {
+      const made = await of.keys.request({ key });
+      if (!made.ok) throw new Error(made.fault.message);
+      return (await answered(made.request)).activation;
+    };
+    await island.configure({ erp: first.key });
+    await island.start();
+    await island.configure({ erp: first.key, 'erp.activation': await answerFor(first.key) });
+    await island.keys.refresh();
+    const activation = await answerFor(next.key);
+    const check = (more: { key?: string; activation?: string; product?: string }) =>
+      island.keys.check({ key: next.key, activation, ...more });
+
+    expect(await check({ activation: `${activation}\n` })).toEqual({
+      usable: true,
+      keyId: next.keyId,
+      generation: 1,
+      product: 'erp',
+      seatLimit: 80,
+    });
+    expect(island.seats()).toEqual({ erp: 50 });
+    expect(await island.files()).toEqual([lic(first)]);
+
+    const elsewhere = await aServer();
+    await elsewhere.start();
+    const foreign = await answerFor((await authority.issue()).key, elsewhere);
+    const ended = await authority.issue({ expiresAt: new Date(Date.now() - 86_400_000).toISOString() });
+    const reasonOf = async (more: Parameters<typeof check>[0]) => (await check(more)).fault?.reason;
+    expect(await reasonOf({ key: 'nonsense' })).toBe('KeyMalformed');
+    expect(await reasonOf({ key: first.key })).toBe('ActivationForeign'); // it accompanies another key
+    expect(await reasonOf({ activation: foreign })).toBe('ActivationForeign');
+    expect(await reasonOf({ activation: `${activation.slice(0, -4)}AAAA` })).toBe('ActivationDamaged');
+    expect(await reasonOf({ activation: 'x'.repeat(20_000) })).toBe('ActivationDamaged');
+    expect(await reasonOf({ product: 'zup' })).toBe('KeyWrongProduct');
+    expect(await reasonOf({ key: ended.key, activation: await answerFor(ended.key) })).toBe('ActivationExpired');
+    const { kid } = (await authority.call('POST', '/v1/signing-keys')).body as { kid: string };
+    const others = authority.signingKeys.jwks().keys.filter((k) => k.kid === kid);
+    await island.trust({ keys: others });
+    expect(await reasonOf({})).toBe('ActivationUntrusted'); // by the trusted keys as they are at this moment
   });
 
   it('an answer for another computer or another key is refused', async () => {

@@ -114,6 +114,17 @@ describe('the routes of keys', () => {
       status: 201,
       body: { keyId, state: 'Active' },
     });
+    expect(await call('POST', '/v1/keys:check', { key, activation: body.activation })).toMatchObject({
+      status: 200,
+      body: { usable: true, keyId, product: 'erp', seatLimit: 50 },
+    });
+    expect(await call('POST', '/v1/keys:check', { key, activation: 'a.b.c' })).toMatchObject({
+      status: 200,
+      body: { usable: false, keyId, fault: { reason: 'ActivationDamaged' } },
+    });
+    expect(await call('POST', '/v1/keys:check', { key, activation: 'A'.repeat(30_000) })).toMatchObject({
+      status: 400,
+    });
     const foreign = { activation: 'a.b.c' };
     expect(await call('POST', '/v1/activation/response', foreign)).toMatchObject({
       status: 409,
