@@ -19,7 +19,7 @@ import type { ServerClient } from './serverClient.ts';
 import { ServerPoller } from './serverPoller.ts';
 import { instanceOf } from './stores.ts';
 import { Teller } from './teller.ts';
-import { fieldManager, group, type LicenceServer, licenceServerKind } from './types.ts';
+import { appliedHash, fieldManager, type LicenceServer, licenceServerKind } from './types.ts';
 import type { Watch } from './watch.ts';
 
 export interface LicenceServerControllerOptions {
@@ -79,7 +79,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
       applier: new Applier({
         client,
         fieldManager,
-        hashAnnotation: `${group}/applied`,
+        hashAnnotation: appliedHash,
         metrics: kubeMetrics,
         storeOf: (kind) => stores.of(kind),
       }),

@@ -70,16 +70,26 @@ export class RollingServers {
     }
   }
 
-  /** Whether one more may roll, as `key` sees it. */
-  fleet(key: string): Fleet {
-    for (const other of this.#failed) {
-      if (other === key || this.#paused.has(other)) continue;
-      const message = `LicenceServer ${other} did not come up after its roll; put it right, or pause it, to go on`;
-      return { budget: false, message };
-    }
+  /** Servers other than `key` that roll, or are about to. */
+  othersOf(key: string): ReadonlySet<string> {
     const others = new Set([...this.#rolling, ...this.#clearing, ...this.#held]);
     others.delete(key);
-    if (others.size < this.#maxRollouts) return { budget: true, message: '' };
+    return others;
+  }
+
+  /** Another server whose roll has failed, and for which the whole fleet waits until a person acts. */
+  failedBeside(key: string): string | undefined {
+    return [...this.#failed].find((other) => other !== key && !this.#paused.has(other));
+  }
+
+  /** Whether one more may roll, as `key` sees it. */
+  fleet(key: string): Fleet {
+    const failed = this.failedBeside(key);
+    if (failed !== undefined) {
+      const message = `LicenceServer ${failed} did not come up after its roll; put it right, or pause it, to go on`;
+      return { budget: false, message };
+    }
+    if (this.othersOf(key).size < this.#maxRollouts) return { budget: true, message: '' };
     return { budget: false, message: `no more than ${this.#maxRollouts} servers may roll at a time` };
   }
 }

@@ -30,7 +30,7 @@ export interface LookedUp {
 }
 
 export interface LookUpOptions {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'get'>;
   /** Metadata of all Secrets and ConfigMaps in the watched namespaces. */
   readonly secrets: Store;
   readonly configMaps: Store;

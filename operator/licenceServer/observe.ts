@@ -20,7 +20,7 @@ export interface ObserveOptions {
   readonly clock: Clock;
   readonly stores: Stores;
   readonly lookUp: LookUp;
-  readonly poller: ServerPoller;
+  readonly poller: Pick<ServerPoller, 'answer' | 'target'>;
   readonly servers: ServerClient;
   readonly discovery: Pick<Discovery, 'has'>;
   readonly rolling: RollingServers;

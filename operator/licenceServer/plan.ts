@@ -118,15 +118,26 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
   };
 }
 
+/** Where all of this leads once nothing is in its way any more: what the pod is made from then, and why it rolls for it. */
+export function targetOf(
+  valid: Valid,
+  observed: Observed,
+  defaults: Defaults,
+): { readonly pod: PodParts | undefined; readonly reasons: readonly RestartReason[] } {
+  const { owner, spec, desiredKeys } = valid;
+  const before = observed.deployment;
+  const parts = partsOf(valid, observed, defaults, desiredKeys.ok ? desiredKeys.copy : before?.facts.keys);
+  const reasons =
+    before === undefined || parts === undefined ? [] : restartReasonsOf(before.facts, factsOf(owner, spec, parts));
+  return { pod: parts && withReason(parts, before?.restartReason, reasons), reasons };
+}
+
 /** Nothing moves; what would is told. */
 function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: Defaults): Plan {
-  const { owner, spec } = valid;
-  const parts = partsOf(valid, observed, defaults, valid.desiredKeys.ok ? valid.desiredKeys.copy : undefined);
-  const before = observed.deployment?.facts;
   return {
     pod: undefined,
     reasons: [],
-    pending: before === undefined || parts === undefined ? [] : restartReasonsOf(before, factsOf(owner, spec, parts)),
+    pending: targetOf(valid, observed, defaults).reasons,
     rotation: { rotation: status.rotation, proven: status.keysCopy, run: undefined },
     staleSeats: { status: status.staleSeats },
     nextDisruption: undefined,

@@ -9,6 +9,7 @@ import { followServer, releaseStale } from './followServer.ts';
 import { checkKeys, type ObserveOptions, observe } from './observe.ts';
 import { type Defaults, plan } from './plan.ts';
 import type { Prune } from './prune.ts';
+import type { ServerPoller } from './serverPoller.ts';
 import { refusedStatus, statusOf } from './status.ts';
 import type { Teller } from './teller.ts';
 import { earliest } from './times.ts';
@@ -17,6 +18,7 @@ import { type Fault, readSpec, validate } from './validate.ts';
 
 export interface ReconcileOptions extends ObserveOptions {
   readonly client: KubeClient;
+  readonly poller: ServerPoller;
   readonly applier: Applier;
   readonly prune: Prune;
   readonly teller: Teller;

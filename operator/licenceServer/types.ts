@@ -55,6 +55,9 @@ export const podMarks = {
   reactivation: `${group}/reactivation`,
 } as const;
 
+/** Annotation on every child: hash of what was applied last. */
+export const appliedHash = `${group}/applied`;
+
 /** Annotation on the Deployment: digest of the pod template as the operator last rendered it, without the marks. */
 export const templateDigest = `${group}/template-digest`;
 
