@@ -74,11 +74,43 @@ export interface IssuedKey {
   readonly regenerationsResetAt: string;
 }
 
-/** `POST /v1/licences/{licenceId}:regenerate` (token roles `vendor`, `customer`). */
+/**
+ * `POST /v1/licences/{licenceId}:regenerate` and `POST /v1/keys/{keyId}:regenerate` (token roles `vendor`, `customer`). By
+ * keyId it is refused (`KeySuperseded`) unless that key is the newest of its licence, so nothing is spent twice.
+ */
 export interface RegenerateRequest {
   /** Only with the vendor token: beyond the monthly budget, with support's reason. */
   readonly supportOverride?: string;
 }
 
-/** The budget of S5, per licence and calendar month (UTC). */
+/** What a key is sold with, as far as it changes. */
+export interface RenewalTerms {
+  readonly seatLimit?: number;
+  readonly supportUntil?: string;
+  readonly expiresAt?: string;
+}
+
+/**
+ * `GET /v1/keys/{keyId}` (token roles `vendor`, `customer`): what may be done with a key, before anything is spent. A
+ * customer's token sees keys of its own organisation only.
+ */
+export interface KeyAllowance {
+  readonly licenceId: string;
+  readonly organisation: string;
+  readonly product: string;
+  readonly keyId: string;
+  readonly generation: number;
+  /** The newest key of the licence; only that one is regenerated or renewed by keyId. */
+  readonly newestKeyId: string;
+  readonly newestGeneration: number;
+  readonly regenerationsLeft: number;
+  readonly regenerationsResetAt: string;
+  /** What is paid for and not yet taken: the next `POST /v1/keys/{keyId}:renew` makes a key of these terms. */
+  readonly renewal?: RenewalTerms;
+}
+
+/** Header of a call that makes a key: 16 to 200 printable characters, random, one for each intention. */
+export const idempotencyHeader = 'idempotency-key';
+
+/** How many keys a licence may get in a calendar month (UTC), beyond the one it was issued with. */
 export const regenerationsPerMonth = 3;
