@@ -13,7 +13,7 @@ export interface Result {
 
 export interface ReconcileContext {
   /** In every line of this reconcile. */
-  readonly reconcileId: string;
+  readonly reconcileID: string;
   readonly log: Logger;
   /** Aborts when the reconcile is over its time, or the controller has waited long enough for it to end. */
   readonly signal: AbortSignal;
@@ -58,7 +58,12 @@ export class Controller {
     metrics.maxConcurrent.set(this.#label, workers);
     metrics.activeWorkers.set(this.#label, 0);
     for (const result of results) metrics.reconciles.inc({ ...this.#label, result }, 0);
-    for (const counter of [metrics.reconcileErrors, metrics.reconcilePanics, metrics.reconcileTimeouts]) {
+    for (const counter of [
+      metrics.reconcileErrors,
+      metrics.reconcileTerminalErrors,
+      metrics.reconcilePanics,
+      metrics.reconcileTimeouts,
+    ]) {
       counter.inc(this.#label, 0);
     }
     metrics.reconcileTime.zero(this.#label);
@@ -109,8 +114,8 @@ export class Controller {
 
   async #reconcile(key: string): Promise<void> {
     const { clock, metrics, timeoutMs = 60_000 } = this.#options;
-    const reconcileId = randomUUID();
-    const log = this.#options.log.child({ controller: this.#options.name, key, reconcileId });
+    const reconcileID = randomUUID();
+    const log = this.#options.log.child({ controller: this.#options.name, key, reconcileID });
     const priority = this.#queue.priorityOf(key);
     const failures = this.#queue.failuresOf(key);
     const timeout = new AbortController();
@@ -122,8 +127,8 @@ export class Controller {
     const tookMs = () => Math.round((monotonicOf(clock) - since) * 10) / 10;
     try {
       const signal = AbortSignal.any([timeout.signal, this.#stopping.signal]);
-      const result = await trace('reconcile', { ...this.#label, key, reconcileId }, () =>
-        this.#options.reconcile(key, { reconcileId, log, signal, failures }),
+      const result = await trace('reconcile', { ...this.#label, key, reconcileID }, () =>
+        this.#options.reconcile(key, { reconcileID, log, signal, failures }),
       );
       this.#queue.forget(key);
       const afterMs = result?.requeueAfterMs;

@@ -5,21 +5,23 @@ export interface KubeMetrics {
   readonly restRequests: Counter<'code' | 'method' | 'host'>;
   readonly restDuration: Histogram<'verb' | 'host'>;
   readonly restThrottled: Histogram<'verb' | 'host'>;
-  readonly queueDepth: Gauge<'name'>;
-  readonly queueAdds: Counter<'name'>;
-  readonly queueRetries: Counter<'name'>;
-  readonly queueDuration: Histogram<'name'>;
-  readonly queueWorkDuration: Histogram<'name'>;
-  readonly queueUnfinished: Gauge<'name'>;
-  readonly queueLongestRunning: Gauge<'name'>;
+  readonly queueDepth: Gauge<'name' | 'controller'>;
+  readonly queueAdds: Counter<'name' | 'controller'>;
+  readonly queueRetries: Counter<'name' | 'controller'>;
+  readonly queueDuration: Histogram<'name' | 'controller'>;
+  readonly queueWorkDuration: Histogram<'name' | 'controller'>;
+  readonly queueUnfinished: Gauge<'name' | 'controller'>;
+  readonly queueLongestRunning: Gauge<'name' | 'controller'>;
   readonly reconciles: Counter<'controller' | 'result'>;
   readonly reconcileErrors: Counter<'controller'>;
+  readonly reconcileTerminalErrors: Counter<'controller'>;
   readonly reconcilePanics: Counter<'controller'>;
   readonly reconcileTimeouts: Counter<'controller'>;
   readonly reconcileTime: Histogram<'controller'>;
   readonly maxConcurrent: Gauge<'controller'>;
   readonly activeWorkers: Gauge<'controller'>;
   readonly leader: Gauge<'name'>;
+  readonly leaderSlowPath: Counter<'name'>;
   readonly reflectorRelists: Counter<'kind'>;
   readonly reflectorWatchFaults: Counter<'kind' | 'reason'>;
   readonly reflectorObjects: Gauge<'kind'>;
@@ -28,6 +30,8 @@ export interface KubeMetrics {
 }
 
 const queueSeconds = [1e-4, 1e-3, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 60, 600];
+/** controller-runtime labels a queue with its controller too, which has the same name. */
+const queueLabels = ['name', 'controller'] as const;
 const reconcileSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Registers every family once; one call a program. */
@@ -50,25 +54,40 @@ export function createKubeMetrics(metrics: Metrics): KubeMetrics {
       queueSeconds,
       ['verb', 'host'],
     ),
-    queueDepth: metrics.gauge('workqueue_depth', 'Keys waiting for a worker', ['name']),
-    queueAdds: metrics.counter('workqueue_adds_total', 'Keys added', ['name']),
-    queueRetries: metrics.counter('workqueue_retries_total', 'Keys added again after a failure', ['name']),
-    queueDuration: metrics.histogram('workqueue_queue_duration_seconds', 'Time a key waited', queueSeconds, ['name']),
-    queueWorkDuration: metrics.histogram('workqueue_work_duration_seconds', 'Time a key was worked on', queueSeconds, [
-      'name',
-    ]),
-    queueUnfinished: metrics.gauge('workqueue_unfinished_work_seconds', 'Sum of the ages of work in progress', [
-      'name',
-    ]),
+    queueDepth: metrics.gauge('workqueue_depth', 'Keys waiting for a worker', queueLabels),
+    queueAdds: metrics.counter('workqueue_adds_total', 'Keys added', queueLabels),
+    queueRetries: metrics.counter('workqueue_retries_total', 'Keys added again after a failure', queueLabels),
+    queueDuration: metrics.histogram(
+      'workqueue_queue_duration_seconds',
+      'Time a key waited',
+      queueSeconds,
+      queueLabels,
+    ),
+    queueWorkDuration: metrics.histogram(
+      'workqueue_work_duration_seconds',
+      'Time a key was worked on',
+      queueSeconds,
+      queueLabels,
+    ),
+    queueUnfinished: metrics.gauge(
+      'workqueue_unfinished_work_seconds',
+      'Sum of the ages of work in progress',
+      queueLabels,
+    ),
     queueLongestRunning: metrics.gauge(
       'workqueue_longest_running_processor_seconds',
       'Age of the oldest work in progress',
-      ['name'],
+      queueLabels,
     ),
     reconciles: metrics.counter('controller_runtime_reconcile_total', 'Reconciles by result', ['controller', 'result']),
     reconcileErrors: metrics.counter('controller_runtime_reconcile_errors_total', 'Reconciles that threw', [
       'controller',
     ]),
+    reconcileTerminalErrors: metrics.counter(
+      'controller_runtime_terminal_reconcile_errors_total',
+      'Reconciles that are not tried again: none, what only a person can mend is a condition',
+      ['controller'],
+    ),
     reconcilePanics: metrics.counter('controller_runtime_reconcile_panics_total', 'Reconciles that threw a bug', [
       'controller',
     ]),
@@ -84,6 +103,11 @@ export function createKubeMetrics(metrics: Metrics): KubeMetrics {
     maxConcurrent: metrics.gauge('controller_runtime_max_concurrent_reconciles', 'Workers', ['controller']),
     activeWorkers: metrics.gauge('controller_runtime_active_workers', 'Workers at work', ['controller']),
     leader: metrics.gauge('leader_election_master_status', '1 while this process holds the leader lease', ['name']),
+    leaderSlowPath: metrics.counter(
+      'leader_election_slowpath_total',
+      'Renewals of the leader lease that had to read it first',
+      ['name'],
+    ),
     reflectorRelists: metrics.counter('reflector_lists_total', 'Full lists', ['kind']),
     reflectorWatchFaults: metrics.counter('reflector_watch_faults_total', 'Watches that ended badly', [
       'kind',

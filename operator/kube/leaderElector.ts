@@ -61,6 +61,7 @@ export class LeaderElector {
     this.#renewDeadlineMs = options.renewDeadlineMs ?? 10_000;
     this.#retryPeriodMs = options.retryPeriodMs ?? 2_000;
     options.metrics.leader.set({ name: options.name }, 0);
+    options.metrics.leaderSlowPath.inc({ name: options.name }, 0);
   }
 
   get isLeader(): boolean {
@@ -166,6 +167,7 @@ export class LeaderElector {
     const { namespace, name, clock, identity } = this.#options;
     // The usual renewal is one request: the lease as written last, under its resource version.
     if (this.#own !== undefined) return this.#put(this.#own, this.#renewed(this.#own.spec ?? {}), signal);
+    if (this.isLeader) this.#options.metrics.leaderSlowPath.inc({ name });
     const lease = await this.#get(signal);
     if (lease === undefined) {
       const path = collectionPath(kinds.Lease, namespace);

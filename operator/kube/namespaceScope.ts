@@ -55,8 +55,8 @@ export class NamespaceScope {
   }
 
   /** See Reflector; undefined where nothing is watched. */
-  get lastEventAt(): number | undefined {
-    return this.#reflector?.lastEventAt;
+  get silentMs(): number | undefined {
+    return this.#reflector?.silentMs;
   }
 
   async run(signal: AbortSignal): Promise<void> {

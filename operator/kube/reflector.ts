@@ -53,7 +53,9 @@ export class Reflector {
   readonly #log: Logger;
   readonly #synced = Promise.withResolvers<void>();
   #isSynced = false;
-  #lastEventAt = 0;
+  /** When something was last heard, or the start; both monotonic. */
+  #heardTick: number | undefined;
+  /** The same, or the start of the present watch. */
   #lastEventTick = 0;
   /** Where the next watch goes on; undefined: a list is needed. */
   #version: string | undefined;
@@ -69,9 +71,12 @@ export class Reflector {
     return this.#isSynced;
   }
 
-  /** When the API server last said something: a list, an event or a bookmark. In ms since the epoch; 0: never. */
-  get lastEventAt(): number {
-    return this.#lastEventAt;
+  /**
+   * How long ago the API server last said something (a list, an event or a bookmark), or how long this has been running if it
+   * never did; in ms, by a clock that nobody sets.
+   */
+  get silentMs(): number {
+    return this.#heardTick === undefined ? 0 : monotonicOf(this.#options.clock) - this.#heardTick;
   }
 
   /** Resolves after the first full list; rejects when the signal aborts before. */
@@ -82,6 +87,7 @@ export class Reflector {
   /** Runs until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, metrics, kind } = this.#options;
+    this.#heardTick = monotonicOf(clock);
     const backOff = new BackOff(this.#options.backOff ?? { baseMs: 800, maxMs: 30_000 });
     while (!signal.aborted) {
       const startedAt = monotonicOf(clock);
@@ -182,8 +188,8 @@ export class Reflector {
 
   #heard(): void {
     const { clock, metrics, store, kind } = this.#options;
-    this.#lastEventAt = clock.now();
-    this.#lastEventTick = monotonicOf(clock);
+    this.#heardTick = monotonicOf(clock);
+    this.#lastEventTick = this.#heardTick;
     metrics.reflectorObjects.set({ kind: kind.kind }, store.size);
   }
 

@@ -32,10 +32,10 @@ export class ScopedReflector {
     return this.#signal !== undefined && scope.synced && [...this.#running.values()].every((r) => r.reflector.synced);
   }
 
-  /** The oldest of its reflectors' last events: the one to worry about. In ms since the epoch; undefined: none runs. */
-  get lastEventAt(): number | undefined {
-    const times = [...this.#running.values()].map((r) => r.reflector.lastEventAt);
-    return times.length === 0 ? undefined : Math.min(...times);
+  /** The longest silence of its reflectors, the one to worry about, in ms; undefined: none runs. */
+  get silentMs(): number | undefined {
+    const silences = [...this.#running.values()].map((r) => r.reflector.silentMs);
+    return silences.length === 0 ? undefined : Math.max(...silences);
   }
 
   /** Runs until `signal` aborts. */

@@ -52,14 +52,14 @@ export class WorkQueue {
   readonly #takers: ((key: string | undefined) => void)[] = [];
   readonly #idle: (() => void)[] = [];
   readonly #options: WorkQueueOptions;
-  readonly #label: { readonly name: string };
+  readonly #label: { readonly name: string; readonly controller: string };
   #closed = false;
   /** Keys taken from a line since one of a later line was. */
   readonly #row: Record<Priority, number> = { edit: 0, fresh: 0, resync: 0 };
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
-    this.#label = { name: options.name };
+    this.#label = { name: options.name, controller: options.name };
     const { metrics } = options;
     for (const gauge of [metrics.queueDepth, metrics.queueUnfinished, metrics.queueLongestRunning]) {
       gauge.set(this.#label, 0);

@@ -41,10 +41,10 @@ export class Watch {
 
   /** Seconds since each watch last said anything, by kind. */
   eventAges(): Record<string, number> {
-    const nowMs = this.#options.clock.now();
     const ages: Record<string, number> = {};
+    if (this.#scope.silentMs !== undefined) ages.Namespace = this.#scope.silentMs / 1000;
     for (const [{ kind }, { reflector }] of this.#running) {
-      if (reflector.lastEventAt !== undefined) ages[kind.kind] = Math.max(0, nowMs - reflector.lastEventAt) / 1000;
+      if (reflector.silentMs !== undefined) ages[kind.kind] = reflector.silentMs / 1000;
     }
     return ages;
   }

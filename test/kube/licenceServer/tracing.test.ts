@@ -43,7 +43,7 @@ test('a reconcile is a trace with a span for each of its steps, and nothing of a
   expect(first?.reconcile.attributes).toMatchObject({
     controller: 'licenceserver',
     key: `${stage.namespace}/office`,
-    reconcileId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    reconcileID: expect.stringMatching(/^[0-9a-f-]{36}$/),
   });
   expect(JSON.stringify(collector.spans)).not.toContain(key);
 });

@@ -55,8 +55,8 @@ it('makes each reconcile a trace with its id, and a failed one an error', async 
     clock: systemClock,
     log: createLog('test', 'silent'),
     metrics: createKubeMetrics(createMetrics()),
-    reconcile: async (key, { reconcileId }) => {
-      ids.push(reconcileId);
+    reconcile: async (key, { reconcileID }) => {
+      ids.push(reconcileID);
       trace('plan', {}, () => {});
       if (ids.length === 2) end.abort();
       if (key === 'ns/bad') throw new Error('broken');
@@ -70,7 +70,7 @@ it('makes each reconcile a trace with its id, and a failed one an error', async 
   const reconciles = collector.spans.filter((s) => s.name === 'reconcile');
   const byKey = Object.fromEntries(reconciles.map((s) => [s.attributes.key, s.status]));
   expect(byKey).toEqual({ 'ns/good': 0, 'ns/bad': 2 });
-  expect(reconciles.map((s) => s.attributes.reconcileId).sort()).toEqual(ids.sort());
+  expect(reconciles.map((s) => s.attributes.reconcileID).sort()).toEqual(ids.sort());
   const plans = collector.spans.filter((s) => s.name === 'plan');
   expect(plans.map((s) => s.parentSpanId).sort()).toEqual(reconciles.map((s) => s.spanId).sort());
 });

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Controller, type ControllerOptions, type Reconcile } from '../../../../operator/kube/controller.ts';
 import { createKubeMetrics } from '../../../../operator/kube/kubeMetrics.ts';
@@ -183,10 +184,41 @@ describe('a controller', () => {
       'controller_runtime_max_concurrent_reconciles{controller="c"} 2',
       'controller_runtime_active_workers{controller="c"} 0',
       'controller_runtime_reconcile_time_seconds_count{controller="c"} 0',
-      'workqueue_depth{name="c"} 0',
-      'workqueue_retries_total{name="c"} 0',
+      'workqueue_depth{name="c",controller="c"} 0',
+      'workqueue_retries_total{name="c",controller="c"} 0',
     ]) {
       expect(await metrics.registry.metrics()).toContain(name);
     }
+  });
+
+  it('writes one line a reconcile, with the id that its own lines have too', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({ level: 'info' }, { write: (text: string) => lines.push(JSON.parse(text)) });
+    let times = 0;
+    const controller = start(
+      async (_, { log: own, reconcileID }) => {
+        own.info({ seen: reconcileID }, 'applied');
+        if (times++ === 0) throw new Error('not yet');
+        return { requeueAfterMs: 60_000 };
+      },
+      { log },
+    );
+    controller.enqueue('ns/a');
+    await settle();
+    await clock.advance(10);
+    const [applied, failed, again, done] = lines;
+    expect(lines).toHaveLength(4);
+    expect(failed).toMatchObject({
+      msg: 'reconcile failed',
+      controller: 'c',
+      key: 'ns/a',
+      result: 'error',
+      failures: 1,
+    });
+    expect(failed?.reconcileID).toBe(applied?.seen);
+    expect(done).toMatchObject({ msg: 'reconciled', controller: 'c', key: 'ns/a', result: 'requeue_after' });
+    expect(done?.reconcileID).toBe(again?.reconcileID);
+    expect(done?.reconcileID).not.toBe(failed?.reconcileID);
+    expect(done?.tookMs).toEqual(expect.any(Number));
   });
 });

@@ -162,8 +162,8 @@ describe('a work queue', () => {
     expect(await value('workqueue_longest_running_processor_seconds')).toBe(3);
     queue.done('a');
     const text = await metrics.registry.metrics();
-    expect(text).toContain('workqueue_work_duration_seconds_sum{name="q"} 3');
-    expect(text).toContain('workqueue_queue_duration_seconds_count{name="q"} 1');
+    expect(text).toContain('workqueue_work_duration_seconds_sum{name="q",controller="q"} 3');
+    expect(text).toContain('workqueue_queue_duration_seconds_count{name="q",controller="q"} 1');
   });
 
   it('in any history: one worker a key, and every add is followed by a take', async () => {
