@@ -10,10 +10,19 @@ import { connect, type Socket } from 'node:net';
 export interface LoadJob {
   readonly port: number;
   readonly token: string;
-  readonly kind: 'heartbeat' | 'checkout' | 'cycle' | 'denial' | 'heartbeats' | 'report';
+  readonly kind:
+    | 'heartbeat'
+    | 'checkout'
+    | 'cycle'
+    | 'denial'
+    | 'heartbeats'
+    | 'report'
+    | 'metrics'
+    | 'relayHeartbeat'
+    | 'relayCheckout';
   readonly connections: number;
   readonly seconds: number;
-  /** File with one lease id a line, for the heartbeats. */
+  /** File with one lease id (or node, for a relay) a line, for the heartbeats. */
   readonly leaseFile?: string;
   /** Items in one call of `heartbeats` and `report`. */
   readonly items?: number;
@@ -22,9 +31,14 @@ export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Requests from the first to the last, the warm-up included. */
+  readonly requests: number;
   /** Answers by status. */
   readonly statuses: Readonly<Record<string, number>>;
 }
+
+const warmUpMs = 300;
 
 type Next = (connection: number, lastBody: string) => string;
 
@@ -35,45 +49,64 @@ function requests(job: LoadJob): Next {
     `${head(method, path)}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   const run = randomUUID().slice(0, 8);
   let n = 0;
-  const checkOut = () =>
-    withBody(
-      'POST',
-      '/v1/checkouts',
-      `{"product":"erp","mode":"leased","holder":{"base":"base${n % 100}","user":"${run}-${n++}","host":"pc-17","session":""}}`,
-    );
+  const checkOutHead = `${head('POST', '/v1/checkouts')}Content-Type: application/json\r\nContent-Length: `;
+  const checkOut = () => {
+    const body = `{"product":"erp","mode":"leased","holder":{"base":"base${n % 100}","user":"${run}-${n++}","host":"pc-17","session":""}}`;
+    return `${checkOutHead}${body.length}\r\n\r\n${body}`;
+  };
   const leases = job.leaseFile === undefined ? [] : readFileSync(job.leaseFile, 'utf8').trim().split('\n');
   const lease = () => leases[n++ % leases.length] ?? '';
   const items = job.items ?? 1;
   switch (job.kind) {
-    case 'heartbeat':
-      return () => `${head('POST', `/v1/leases/${lease()}/heartbeat`)}Content-Length: 0\r\n\r\n`;
-    case 'heartbeats':
-      return () =>
-        withBody('POST', '/v1/heartbeats', JSON.stringify({ leaseIds: Array.from({ length: items }, lease) }));
-    case 'report':
-      return (connection) =>
-        withBody(
-          'PUT',
-          `/v1/bases/${run}-${connection}/sessions`,
-          JSON.stringify({
-            sessions: Array.from({ length: items }, (_, i) => ({ product: 'erp', user: `user-${i}`, host: 'pc-17' })),
-          }),
-        );
+    case 'metrics':
+      return () => `${head('GET', '/metrics')}\r\n`;
+    case 'heartbeat': {
+      const end = head('POST', '').slice('POST '.length);
+      return () => `POST /v1/leases/${lease()}/heartbeat${end}Content-Length: 0\r\n\r\n`;
+    }
+    case 'heartbeats': {
+      // made beforehand: the generator is not what is measured
+      const calls = Array.from({ length: Math.max(1, Math.floor(leases.length / items)) }, () =>
+        withBody('POST', '/v1/heartbeats', JSON.stringify({ leaseIds: Array.from({ length: items }, lease) })),
+      );
+      return () => calls[n++ % calls.length] ?? '';
+    }
+    case 'report': {
+      const sessions = Array.from({ length: items }, (_, i) => ({ product: 'erp', user: `user-${i}`, host: 'pc-17' }));
+      const body = JSON.stringify({ sessions });
+      const calls = Array.from({ length: job.connections }, (_, i) =>
+        withBody('PUT', `/v1/bases/${run}-${i}/sessions`, body),
+      );
+      return (connection) => calls[connection] ?? '';
+    }
     case 'cycle':
       return (_, last) => {
         const id = last.startsWith('{"leaseId":"') ? last.slice(12, 48) : '';
         return id === '' ? checkOut() : `${head('DELETE', `/v1/leases/${id}`)}\r\n`;
       };
+    case 'relayHeartbeat':
+      return () => `${head('PUT', `/v1/nodes/${lease()}`)}Content-Length: 0\r\n\r\n`;
+    case 'relayCheckout':
+      return () => `${head('PUT', `/v1/nodes/${run}-${n++}`)}Content-Length: 0\r\n\r\n`;
     default:
       return checkOut;
   }
 }
 
+/** Bytes of the body behind a head that ends at `end`. */
+function lengthOf(text: string, end: number): number {
+  const head = text.slice(0, end).toLowerCase();
+  const at = head.indexOf('content-length: ');
+  return at < 0 ? 0 : Number.parseInt(head.slice(at + 16, at + 26), 10);
+}
+
 function run(job: LoadJob): Promise<LoadResult> {
   const next = requests(job);
   const statuses: Record<string, number> = {};
-  const tenths = new Uint32Array(100_000); // of a tenth of a millisecond
+  const hundredths = new Uint32Array(1_000_000); // of a hundredth of a millisecond
   let count = 0;
+  let requestCount = 0;
+  let maxMs = 0;
   let measuring = false;
   let stopped = false;
   const sockets: Socket[] = [];
@@ -83,29 +116,37 @@ function run(job: LoadJob): Promise<LoadResult> {
     socket.setNoDelay(true);
     let sentAt = 0;
     let text = '';
+    let whole = 0; // length of the answer, once its head is known
     const send = (last: string) => {
       sentAt = performance.now();
-      socket.write(next(index, last));
+      requestCount += 1;
+      socket.write(next(index, last), 'latin1');
     };
+    socket.setEncoding('latin1');
     socket.on('connect', () => send(''));
-    socket.on('error', () => {
-      if (!stopped) statuses.error = (statuses.error ?? 0) + 1;
+    socket.on('close', () => {
+      if (!stopped) statuses.closed = (statuses.closed ?? 0) + 1;
     });
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1');
-      const end = text.indexOf('\r\n\r\n');
-      if (end < 0) return;
-      const at = text.toLowerCase().indexOf('content-length: ');
-      const length = at < 0 || at > end ? 0 : Number.parseInt(text.slice(at + 16, at + 26), 10);
-      if (text.length < end + 4 + length) return;
+    socket.on('error', () => {}); // told by its closing
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (whole === 0) {
+        const end = text.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        whole = end + 4 + lengthOf(text, end);
+      }
+      if (text.length < whole) return;
       const status = text.slice(9, 12);
-      const body = text.slice(end + 4);
+      const body = job.kind === 'cycle' ? text.slice(text.indexOf('\r\n\r\n') + 4) : '';
       text = '';
+      whole = 0;
       if (measuring) {
+        const ms = performance.now() - sentAt;
         count += 1;
         statuses[status] = (statuses[status] ?? 0) + 1;
-        const slot = Math.min(tenths.length - 1, Math.round((performance.now() - sentAt) * 10));
-        tenths[slot] = (tenths[slot] ?? 0) + 1;
+        maxMs = Math.max(maxMs, ms);
+        const slot = Math.min(hundredths.length - 1, Math.round(ms * 100));
+        hundredths[slot] = (hundredths[slot] ?? 0) + 1;
       }
       if (!stopped) send(body);
     });
@@ -113,9 +154,9 @@ function run(job: LoadJob): Promise<LoadResult> {
   for (let i = 0; i < job.connections; i++) open(i);
   const quantile = (q: number): number => {
     let seen = 0;
-    for (let i = 0; i < tenths.length; i++) {
-      seen += tenths[i] ?? 0;
-      if (seen >= count * q) return i / 10;
+    for (let i = 0; i < hundredths.length; i++) {
+      seen += hundredths[i] ?? 0;
+      if (seen >= count * q) return i / 100;
     }
     return Number.NaN;
   };
@@ -127,9 +168,16 @@ function run(job: LoadJob): Promise<LoadResult> {
         stopped = true;
         const seconds = (performance.now() - from) / 1000;
         for (const socket of sockets) socket.destroy();
-        resolve({ perSecond: Math.round(count / seconds), p50Ms: quantile(0.5), p99Ms: quantile(0.99), statuses });
+        resolve({
+          perSecond: Math.round(count / seconds),
+          p50Ms: quantile(0.5),
+          p99Ms: quantile(0.99),
+          maxMs: Math.round(maxMs * 100) / 100,
+          requests: requestCount,
+          statuses,
+        });
       }, job.seconds * 1000);
-    }, 500);
+    }, warmUpMs);
   });
 }
 

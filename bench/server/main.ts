@@ -1,267 +1,179 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import pg from 'pg';
-import { createLog } from '../../runtime/log.ts';
-import { migrate } from '../../runtime/migrate.ts';
-import { startEmbedded } from '../../runtime/postgres/embedded.ts';
-import { migrationsDir } from '../../server/db/database.ts';
-import { newLeaseId } from '../../server/seats/leaseId.ts';
-import { type Computer, createComputer } from '../../test/db/server/support/serverProcess.ts';
-import type { LoadJob, LoadResult } from './load.ts';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { type Case, cases } from './cases.ts';
+import {
+  type Contestant,
+  installBundle,
+  type Name,
+  ourComputer,
+  startBare,
+  startDesignA,
+  startRelay,
+} from './contestants.ts';
+import { type Footprint, measureFootprint } from './footprint.ts';
+import { type Measured, measure } from './measure.ts';
+import { type CaseResult, casesMarkdown, footprintMarkdown, footprintVerdicts, verdictsOf } from './report.ts';
 
-/**
- * `npm run bench:server`: the licence server, design A and a bare fastify in turn on this machine, on one PostgreSQL with real
- * flushes. The machine is noisy: judge the ratios within a run. BENCH_SECONDS (3) a measurement, BENCH_ROUNDS (3) interleaved
- * rounds, BENCH_ONLY: words that a case's name must contain.
- */
-const seconds = Number(process.env.BENCH_SECONDS ?? 3);
-const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
-const only = process.env.BENCH_ONLY ?? '';
-const here = import.meta.dirname;
-const root = join(here, '..', '..');
+// `npm run bench:server`: the licence server as its image runs it, design A (a plain transaction a request) and a bare fastify, in
+// turn on this machine. What is measured and how to read it: docs/performance.md.
 
-interface Case {
-  readonly name: string;
-  readonly kind: LoadJob['kind'];
-  readonly connections: number;
-  /** Leases that exist before. */
-  readonly leases: number;
-  /** Free seats before. */
-  readonly free: number;
-  readonly items?: number;
-  readonly designA: boolean;
-}
-const plenty = 5_000_000;
-const cases: readonly Case[] = [
-  { name: 'heartbeat, 10k leases', kind: 'heartbeat', connections: 1, leases: 10_000, free: plenty, designA: true },
-  { name: 'heartbeat, 10k leases', kind: 'heartbeat', connections: 16, leases: 10_000, free: plenty, designA: true },
-  { name: 'heartbeat, 10k leases', kind: 'heartbeat', connections: 64, leases: 10_000, free: plenty, designA: true },
-  { name: 'heartbeat, 100k leases', kind: 'heartbeat', connections: 64, leases: 100_000, free: plenty, designA: true },
-  { name: 'check-out, 10k pool', kind: 'checkout', connections: 16, leases: 10_000, free: plenty, designA: true },
-  { name: 'check-out, 10k pool', kind: 'checkout', connections: 64, leases: 10_000, free: plenty, designA: true },
-  { name: 'check-out, 100k pool', kind: 'checkout', connections: 64, leases: 100_000, free: plenty, designA: true },
-  { name: 'check-out, 10k pool', kind: 'checkout', connections: 256, leases: 10_000, free: plenty, designA: true },
-  { name: 'denial, pool full', kind: 'denial', connections: 16, leases: 10_000, free: 0, designA: true },
-  { name: 'denial, pool full', kind: 'denial', connections: 64, leases: 10_000, free: 0, designA: true },
-  { name: 'check-out + release', kind: 'cycle', connections: 16, leases: 10_000, free: plenty, designA: true },
-  {
-    name: 'heartbeats, 500 a call',
-    kind: 'heartbeats',
-    connections: 4,
-    leases: 10_000,
-    free: plenty,
-    items: 500,
-    designA: false,
-  },
-  {
-    name: 'session report, 200 a base',
-    kind: 'report',
-    connections: 4,
-    leases: 10_000,
-    free: plenty,
-    items: 200,
-    designA: false,
-  },
-];
+const whole = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be a whole number from 1');
+  return value;
+};
+const options = new Command('bench:server')
+  .description(
+    'Measures the licence server beside design A (a plain transaction a request) and a bare fastify, turn by turn, and what it takes of the machine. PEER_RELAY=<path of a keygen-relay binary> adds that.',
+  )
+  .option('--rounds <n>', 'interleaved rounds; the median counts', whole, 3)
+  .option('--seconds <n>', 'length of one measurement', whole, 2)
+  .option('--quick', 'one round of one second of the main cases, a short footprint: about two minutes')
+  .option('--only <words>', 'cases whose name contains these words')
+  .option('--no-cases', 'the footprint only')
+  .option('--no-footprint', 'the cases only')
+  .option('--no-build', 'takes the bundle in dist/server as it is')
+  .option('--no-results', 'prints only')
+  .option('--docs', 'puts the tables into docs/performance.md too')
+  .option('--profile <dir>', 'writes a processor profile of our server')
+  .parse()
+  .opts<{
+    rounds: number;
+    seconds: number;
+    quick?: boolean;
+    only?: string;
+    cases: boolean;
+    footprint: boolean;
+    build: boolean;
+    results: boolean;
+    docs?: boolean;
+    profile?: string;
+  }>();
+
+const root = resolve(import.meta.dirname, '..', '..');
+const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+const quick = options.quick === true;
+const rounds = quick ? 1 : options.rounds;
+const seconds = quick ? 1 : options.seconds;
+const wanted = !options.cases
+  ? []
+  : cases.filter((c) => (!quick || c.quick === true) && c.name.includes(options.only ?? ''));
+const relay = process.env.PEER_RELAY;
 
 const dir = mkdtempSync(join(tmpdir(), 'bench-'));
-const log = createLog('bench', 'warn');
-const postgres = await startEmbedded({ root: join(dir, 'postgres'), database: 'bench' }, log);
-const urlOf = (database: string) =>
-  `postgres://licence@${encodeURIComponent(String(postgres.connection.host))}:5432/${database}`;
-
-async function query(database: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: urlOf(database) });
-  await client.connect();
-  try {
-    return (await client.query(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-/** A database with so many leases; the file has their ids. */
-async function fill(database: string, c: Case): Promise<string> {
-  await query(database, 'TRUNCATE lease, event, base, waiter, denial');
-  const poolId = Number((await query(database, "SELECT pool_id FROM pool WHERE product = 'erp'"))[0]?.pool_id);
-  const ids = Array.from({ length: c.leases }, () => newLeaseId(poolId));
-  await query(
-    database,
-    `INSERT INTO lease (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder)
-     SELECT $1, 0, i::uuid, now(), now(), now() + interval '1 h', concat_ws(chr(31), 'base' || o % 100, 'held-' || o, 'pc', '') FROM unnest($2::text[]) WITH ORDINALITY u(i, o)`,
-    [poolId, ids],
-  );
-  await query(
-    database,
-    "UPDATE pool SET in_use = $2, seat_limit = $3, next_expiry = now() + interval '50 min' WHERE pool_id = $1",
-    [poolId, c.leases, c.leases + c.free],
-  );
-  await query(database, 'VACUUM ANALYZE lease');
-  await query(database, 'CHECKPOINT');
-  const file = join(dir, `${database}.ids`);
-  writeFileSync(file, ids.join('\n'));
-  return file;
-}
-
-interface Contestant {
-  readonly name: string;
-  readonly database?: string;
-  readonly port: number;
-  readonly token: string;
-  readonly child: ChildProcess;
-}
-async function start(
-  name: string,
-  args: readonly string[],
-  env: Record<string, string>,
-  ready: RegExp,
-): Promise<{ port: number; child: ChildProcess }> {
-  const child = spawn(process.execPath, [...args], {
-    env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let said = '';
-  return new Promise((resolve, reject) => {
-    child.stdout?.on('data', (chunk) => {
-      said += chunk;
-      const port = ready.exec(said)?.[1];
-      if (port !== undefined) resolve({ port: Number(port), child });
-    });
-    child.on('exit', (code) => reject(new Error(`${name} ended with ${code}: ${said.slice(-500)}`)));
-  });
-}
-
-async function contestants(computer: Computer): Promise<Contestant[]> {
-  await query('bench', 'CREATE DATABASE ours');
-  await query('bench', 'CREATE DATABASE design_a');
-  await migrate({ connectionString: urlOf('design_a') }, migrationsDir);
-  await query('design_a', "INSERT INTO pool (product) VALUES ('erp')");
-  const { LICENCE_ACCESS: _, ...env } = computer.env;
-  const started = await start(
-    'ours',
-    [join(root, 'server', 'main.ts')],
-    { ...env, DATABASE_URL: urlOf('ours'), LICENCE_LEASE_SECONDS: '3600' },
-    /"address":"http:\/\/127\.0\.0\.1:(\d+)"/,
-  );
-  const token = readFileSync(join(computer.dataDir, 'tokens', 'client'), 'utf8').trim();
-  const address = /http:\/\/127\.0\.0\.1:(\d+)/;
-  const designA = await start('design A', [join(here, 'designA.ts')], { DATABASE_URL: urlOf('design_a') }, address);
-  const bare = await start('bare', [join(here, 'bare.ts')], {}, address);
-  return [
-    { name: 'ours', database: 'ours', token, ...started },
-    { name: 'design A', database: 'design_a', token, ...designA },
-    { name: 'bare', token, ...bare },
-  ];
-}
-
-/** Processor time that a process has used so far, in ms; 0 when it is gone. */
-function cpuMs(pid: number | undefined): number {
-  try {
-    const [, , , , , , , , , , , user = '0', system = '0'] =
-      readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(user) + Number(system)) * 10;
-  } catch {
-    return 0;
-  }
-}
-const postgresCpuMs = (): number =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(postgres.pid());
-      } catch {
-        return false;
-      }
-    })
-    .reduce((sum, pid) => sum + cpuMs(Number(pid)), 0);
-
-type Measured = LoadResult & { readonly nodeUs: number; readonly postgresUs: number };
-
-async function measure(who: Contestant, c: Case): Promise<Measured> {
-  const leaseFile = who.database === undefined ? undefined : await fill(who.database, c);
-  const file = leaseFile ?? join(dir, 'ours.ids');
-  const job: LoadJob = {
-    port: who.port,
-    token: who.token,
-    kind: c.kind,
-    connections: c.connections,
-    seconds,
-    leaseFile: file,
-    items: c.items ?? 1,
-  };
-  const before = { node: cpuMs(who.child.pid), postgres: postgresCpuMs() };
-  const { stdout } = await promisify(execFile)(process.execPath, [join(here, 'load.ts'), JSON.stringify(job)], {
-    maxBuffer: 1 << 20,
-  });
-  const result = JSON.parse(stdout) as LoadResult;
-  // the generator warms up for half a second that counts here and not there
-  const requests = (Object.values(result.statuses).reduce((sum, n) => sum + n, 0) * (seconds + 0.5)) / seconds;
-  const nodeUs = ((cpuMs(who.child.pid) - before.node) * 1000) / requests;
-  return { ...result, nodeUs, postgresUs: ((postgresCpuMs() - before.postgres) * 1000) / requests };
-}
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-const memoryMb = (pid: number | undefined): number =>
-  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
-
-const computer = await createComputer(plenty);
-const all = await contestants(computer);
-const [ours] = all;
-const lines: string[] = [];
-const say = (line: string) => {
-  lines.push(line);
-  process.stdout.write(`${line}\n`);
-};
+const running: Contestant[] = [];
+const cleanUps: (() => void)[] = [() => rmSync(dir, { recursive: true, force: true })];
+let results: CaseResult[] = [];
+let footprint: Footprint | undefined;
+let postgresMajor = 0;
 try {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root }).toString().trim();
-  say(
-    `commit ${commit} · ${cpus().length} × ${cpus()[0]?.model} · Node ${process.version} · PostgreSQL ${postgres.major} · ${rounds} × ${seconds} s`,
-  );
-  say('');
-  say(
-    '| case | c | ours | design A | bare | ours / A | ours / bare | p50 ms | p99 ms | CPU µs a request: ours + its PostgreSQL; bare | answers |',
-  );
-  say('|---|---|---|---|---|---|---|---|---|---|---|');
-  for (const c of cases.filter((x) => x.name.includes(only))) {
-    const results = new Map<string, Measured[]>();
-    for (let round = 0; round < rounds; round++) {
-      for (const who of all) {
-        if (who.name === 'design A' && !c.designA) continue;
-        results.set(who.name, [...(results.get(who.name) ?? []), await measure(who, c)]);
-      }
-    }
-    const rate = (name: string) => median((results.get(name) ?? []).map((r) => r.perSecond));
-    const own = results.get('ours') ?? [];
-    const [o, a, b] = [rate('ours'), rate('design A'), rate('bare')];
-    const items = c.items === undefined ? '' : ` (${Math.round((o * c.items) / 1000)}k items/s)`;
-    const ratio = (x: number) => (Number.isNaN(x) ? '–' : x.toFixed(2));
-    const us = (name: string, key: 'nodeUs' | 'postgresUs') =>
-      Math.round(median((results.get(name) ?? []).map((r) => r[key])));
-    const cpu = `${us('ours', 'nodeUs')} + ${us('ours', 'postgresUs')}; ${us('bare', 'nodeUs')}`;
-    const statuses = JSON.stringify(own.at(-1)?.statuses ?? {}).replaceAll('"', '');
-    say(
-      `| ${c.name} | ${c.connections} | ${o}${items} | ${Number.isNaN(a) ? '–' : a} | ${b} | ${ratio(o / a)} | ${ratio(o / b)} | ${median(own.map((r) => r.p50Ms))} | ${median(own.map((r) => r.p99Ms))} | ${cpu} | ${statuses} |`,
-    );
+  say(options.build ? 'building the bundle' : 'taking the bundle as it is');
+  const app = installBundle(dir, options.build);
+  if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true });
+  const profiling = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(options.profile)}`];
+  const computer = await ourComputer(dir, app, profiling);
+  cleanUps.unshift(() => computer.remove());
+  let ours = await computer.start();
+  running.push(ours);
+  if (wanted.some((c) => c.beside.includes('design A'))) {
+    const designA = await startDesignA(dir);
+    postgresMajor = designA.major;
+    running.push(designA);
   }
-  say('');
-  say(`memory of our server afterwards: ${memoryMb(ours?.child.pid)} MB`);
-  mkdirSync(join(root, 'bench', 'results'), { recursive: true });
-  writeFileSync(join(root, 'bench', 'results', 'server.md'), `${lines.join('\n')}\n`);
+  if (wanted.length > 0) running.push(await startBare());
+  if (relay && wanted.some((c) => c.beside.includes('keygen-relay'))) running.push(await startRelay(relay, dir));
+
+  results = await runCases(wanted, running);
+  if (options.footprint) {
+    // alone: what the others keep in memory and on the processor is not ours
+    for (const other of running.splice(1)) await other.stop();
+    const sizes = quick
+      ? { loadSeconds: 10, idleSeconds: 5, restarts: 1 }
+      : { loadSeconds: 60, idleSeconds: 10, restarts: 3 };
+    const measured = await measureFootprint(
+      ours,
+      () => computer.start(),
+      sizes,
+      (step) => say(`footprint: ${step}`),
+    );
+    ours = measured.ours;
+    running.splice(0, 1, ours);
+    footprint = measured.footprint;
+  }
 } finally {
-  await Promise.all(
-    all.map(async ({ child }) => {
-      child.removeAllListeners('exit');
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await gone;
-    }),
-  );
-  await postgres.stop(8_000);
-  computer.remove();
-  rmSync(dir, { recursive: true, force: true });
+  for (const contestant of running.reverse()) await contestant.stop().catch((error) => say(String(error)));
+  for (const cleanUp of cleanUps) cleanUp();
+}
+
+const verdicts = [...results.flatMap(verdictsOf), ...(footprint ? footprintVerdicts(footprint, results) : [])];
+const missed = verdicts.filter((v) => !v.isMet);
+const commit = commitName();
+const machine = `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, load at the end ${loadavg()
+  .map((n) => n.toFixed(1))
+  .join(' ')}`;
+const postgres = postgresMajor === 0 ? '' : ` · PostgreSQL ${postgresMajor}`;
+const sections = [
+  `Commit ${commit} · ${machine} · Node ${process.version}${postgres} · ${rounds} × ${seconds} s · ${new Date().toISOString().slice(0, 16)}Z`,
+  ...(results.length > 0 ? [casesMarkdown(results, Boolean(relay))] : []),
+  ...(footprint ? [footprintMarkdown(footprint, results)] : []),
+  `${verdicts.length - missed.length} of ${verdicts.length} goals met${missed.length > 0 ? `; missed: ${missed.map((v) => `${v.what} (${v.value}, goal ${v.goal})`).join('; ')}` : ''}.`,
+];
+process.stdout.write(`${sections.join('\n\n')}\n`);
+if (options.results) keep();
+if (options.docs === true) keepInDocs();
+
+/** All contestants of a case in turn, so many rounds. */
+async function runCases(list: readonly Case[], present: readonly Contestant[]): Promise<CaseResult[]> {
+  const done: CaseResult[] = [];
+  for (const [i, c] of list.entries()) {
+    const taking = present.filter((p) => p.name === 'ours' || (c.beside as readonly Name[]).includes(p.name));
+    const byName: Partial<Record<Name, Measured[]>> = {};
+    let leaseFile = '';
+    for (let round = 1; round <= rounds; round++) {
+      const rates: string[] = [];
+      for (const who of taking) {
+        const measured = await measure(who, c, seconds, leaseFile);
+        leaseFile = join(dir, 'leases');
+        byName[who.name] = [...(byName[who.name] ?? []), measured];
+        const faults = measured.faults > 0.001 ? ` with ${JSON.stringify(measured.statuses)}` : '';
+        rates.push(`${who.name} ${measured.perSecond}/s${faults}`);
+      }
+      say(`${i + 1}/${list.length} ${c.name}, c = ${c.connections}, round ${round} of ${rounds}: ${rates.join(', ')}`);
+    }
+    done.push({ case: c, rounds: byName });
+  }
+  return done;
+}
+
+function commitName(): string {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: root }).toString().trim();
+  try {
+    const isChanged = git('status', '--porcelain', '--', 'server', 'runtime', 'licence', 'Dockerfile') !== '';
+    return git('rev-parse', '--short', 'HEAD') + (isChanged ? ' with uncommitted changes' : '');
+  } catch {
+    return 'unknown';
+  }
+}
+
+function keep(): void {
+  const folder = join(root, 'bench', 'results');
+  mkdirSync(folder, { recursive: true });
+  const at = new Date().toISOString();
+  const file = join(folder, `server-${at.slice(0, 19).replaceAll(':', '')}${quick ? '-quick' : ''}`);
+  writeFileSync(`${file}.md`, `# Licence server, ${at.slice(0, 10)}\n\n${sections.join('\n\n')}\n`);
+  const told = { at, commit, machine, node: process.version, postgresMajor, rounds, seconds };
+  writeFileSync(`${file}.json`, `${JSON.stringify({ ...told, verdicts, footprint, results }, null, 1)}\n`);
+  say(`kept as ${file}.{md,json}`);
+}
+
+function keepInDocs(): void {
+  const file = join(root, 'docs', 'performance.md');
+  const text = readFileSync(file, 'utf8');
+  const [from, to] = ['<!-- tables -->', '<!-- /tables -->'];
+  const [a, b] = [text.indexOf(from), text.indexOf(to)];
+  if (a < 0 || b < a) throw new Error(`${file} has no ${from} … ${to} to put the tables into`);
+  writeFileSync(file, `${text.slice(0, a)}${from}\n\n${sections.join('\n\n')}\n\n${text.slice(b)}`);
 }
