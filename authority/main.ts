@@ -5,6 +5,7 @@ import pg from 'pg';
 import { systemClock } from '../runtime/clock.ts';
 import { listen, oneOf, text, textOr } from '../runtime/config.ts';
 import { lockDirectory } from '../runtime/directoryLock.ts';
+import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger, logLevels } from '../runtime/log.ts';
 import { migrate } from '../runtime/migrate.ts';
@@ -57,8 +58,23 @@ await runProgram({
       lifetime.onStop('database connections', () => pool.end());
 
       const readTokens = tokensFrom(tokensDir, systemClock.now);
-      const http = createAuthority({ log, pool, signingKeys, readTokens });
-      lifetime.onStop('http', () => http.close());
+      const proxies = config.AUTHORITY_TRUSTED_PROXIES;
+      const http = createAuthority(
+        {
+          log,
+          pool,
+          signingKeys,
+          readTokens,
+          clonePolicy: config.AUTHORITY_CLONES,
+          rates: {
+            token: perMinute(config.AUTHORITY_TOKEN_RATE),
+            activation: perMinute(config.AUTHORITY_ACTIVATION_RATE),
+            failure: perMinute(config.AUTHORITY_FAILURE_RATE, 20),
+          },
+        },
+        proxies === undefined ? {} : { trustedProxies: proxies },
+      );
+      lifetime.onStop('http', () => closeHttp(http));
       const address = await listenOn(http, config.AUTHORITY_LISTEN);
       log.info({ address, tokensDir, kid: signingKeys.active().kid }, 'ready');
     } catch (error) {
@@ -80,6 +96,6 @@ async function embedded(
   const options = { root: join(dataDir, 'postgres'), database: 'authority' };
   const bin = config.LICENCE_POSTGRES_BIN;
   const postgres = await startEmbedded({ ...options, bin, socketBase: config.LICENCE_SOCKET_DIR }, log);
-  lifetime.onStop('PostgreSQL', () => postgres.stop());
+  lifetime.onStop('PostgreSQL', (leftMs) => postgres.stop(Math.min(6_000, leftMs - 300)));
   return postgres.connection;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../runtime/clock.ts';
 import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
+import { closeHttp } from '../runtime/httpDrain.ts';
 import { createHttp, listenOn } from '../runtime/httpShell.ts';
 import { createLog, logLevels } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
@@ -81,7 +82,8 @@ export const program: Program<typeof settings> = {
     const http = operatorHttp(createHttp(log), { metrics, watch, refresh: operatorMetrics.refresh });
     const address = await listenOn(http, config.OPERATOR_LISTEN);
     log.info({ address, namespaces, version: programVersion }, 'started');
-    lifetime.onStop('http', () => http.close());
+    lifetime.onStop('heap snapshots', snapshotOnSignal(config.OPERATOR_SNAPSHOT_DIR ?? tmpdir(), clock, log));
+    lifetime.onStop('http', () => closeHttp(http));
     lifetime.onStop('client', () => client.close());
 
     const work = async (writer: KubeClient, signal: AbortSignal): Promise<void> => {

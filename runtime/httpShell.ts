@@ -14,6 +14,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import type { Listen } from './config.ts';
+import { Drain, drainWith } from './httpDrain.ts';
 import type { Logger } from './log.ts';
 import { type Problem, ProblemError, problemBody } from './problem.ts';
 
@@ -38,6 +39,8 @@ export interface HttpLimits {
   readonly bodyBytes?: number;
   /** Time for a whole request to arrive, in ms (slow-loris). */
   readonly requestTimeoutMs?: number;
+  /** Addresses and networks, separated by commas, whose `X-Forwarded-For` names the client. */
+  readonly trustedProxies?: string;
   readonly https?: { readonly cert: Buffer; readonly key: Buffer };
 }
 
@@ -68,6 +71,8 @@ const sendProblem = (reply: FastifyReply, problem: Problem) =>
 
 /** A fastify instance with zod validation, problem documents and bounded bodies, headers and times. */
 export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
+  const drain = new Drain();
+  const ofServer = { connectionsCheckingInterval, ServerResponse: drain.Response };
   const options: FastifyServerOptions = {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -75,19 +80,19 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     bodyLimit: limits.bodyBytes ?? 1_048_576,
     requestTimeout: limits.requestTimeoutMs ?? 30_000,
     connectionTimeout: 0,
+    trustProxy: limits.trustedProxies ?? false,
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 2_500 }, // 200 characters of any script, percent-encoded
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     // Node looks for late requests only every 30 s unless told otherwise
-    ...(limits.https
-      ? { https: { ...limits.https, connectionsCheckingInterval } }
-      : { http: { connectionsCheckingInterval } }),
+    ...(limits.https ? { https: { ...limits.https, ...ofServer } } : { http: ofServer }),
     // an address that cannot be read never comes to the error handler
     frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, problemOf(error)),
   } as FastifyServerOptions;
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
+  drainWith(http, drain);
   http.setValidatorCompiler(validatorCompiler);
   http.setSerializerCompiler(serializerCompiler);
   http.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {

@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { systemClock } from '../runtime/clock.ts';
+import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
@@ -60,8 +61,12 @@ function accessOf(
 
 async function run(config: ServerConfig): Promise<number> {
   const startedAt = new Date();
+/** Within this the server has stopped, counted from the end of the drain; PostgreSQL gets what the others leave of it. */
+const stopMs = 10_000;
+
   const log = createLog('licence-server', config.LOG_LEVEL);
-  const life = new Lifetime(log, 10_000);
+  const drainMs = config.LICENCE_DRAIN_SECONDS * 1000;
+  const life = new Lifetime(log, stopMs + drainMs);
   const dataDir = config.LICENCE_DATA_DIR;
   prepareDataDir(dataDir);
   try {
@@ -90,7 +95,7 @@ async function run(config: ServerConfig): Promise<number> {
       },
       log,
     );
-    life.onStop('database', () => database.stop());
+    life.onStop('database', (leftMs) => database.stop(leftMs));
 
     const metrics = createMetrics();
     const seatMetrics = new SeatMetrics(metrics);
@@ -102,12 +107,12 @@ async function run(config: ServerConfig): Promise<number> {
       log,
       metrics: seatMetrics,
     });
-    life.onStop('seats', () => store.stop());
+    life.onStop('seats', () => store.stop(), 3_000);
     if (accounts) life.onStop('pods', followPods(accounts, store, log));
     const clearing = await store.start(config.LICENCE_CLEAR_STALE);
     const usage = new UsageHistory(store.db, log, config.LICENCE_HISTORY_DAYS);
     usage.start();
-    life.onStop('usage', () => usage.stop());
+    life.onStop('usage', () => usage.stop(), 1_000);
 
     const { LICENCE_AUTHORITY_URL: authorityUrl, LICENCE_AUTHORITY_CA: caFile } = config;
     const authority =
@@ -129,7 +134,7 @@ async function run(config: ServerConfig): Promise<number> {
       exclusively: (work) => store.exclusively(work),
     });
     await keys.start();
-    life.onStop('keys', () => keys.stop());
+    life.onStop('keys', () => keys.stop(), 2_000);
 
     const http = await createApp({
       log,
@@ -149,10 +154,12 @@ async function run(config: ServerConfig): Promise<number> {
     });
     http.server.headersTimeout = 15_000; // a request's head may not trickle in
     const address = await listenOn(http, config.LICENCE_LISTEN);
-    life.onStop('http', async () => {
-      store.waitingRoom.close(); // who waits for a seat is answered, so that closing need not wait
-      await http.close();
-    });
+    life.onStop('http', () =>
+      closeHttp(http, {
+        delayMs: drainMs,
+        beforeClose: () => store.waitingRoom.close(), // who waits for a seat is answered, so that closing need not wait
+      }),
+    );
     if (config.LICENCE_TLS_DIR !== undefined) {
       const stop = followCertificate(http.server as never, config.LICENCE_TLS_DIR, log);
       life.onStop('certificate', stop);

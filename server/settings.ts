@@ -72,6 +72,7 @@ export const settings = {
   LICENCE_CLEAR_STALE: clearStale,
   LICENCE_RESERVATIONS: reservations,
   LICENCE_HISTORY_DAYS: integer('days that events, denials and the audit are kept', 90, 1, 3_650),
+  LICENCE_DRAIN_SECONDS: integer('told to stop, it goes on serving so long while others learn that it goes', 0, 0, 300),
   LICENCE_TLS_DIR: text('directory with tls.crt and tls.key: serve HTTPS; reloaded when they change'),
   LICENCE_SOCKET_DIR: text("directory for the embedded PostgreSQL's socket; unset: the system's temporary directory"),
   LICENCE_POSTGRES_BIN: text('directory of PostgreSQL programs; unset: searched'),

@@ -41,9 +41,11 @@ export interface EmbeddedPostgres {
   readonly major: number;
   /** Process id of the running postmaster; undefined while it is down. */
   pid(): number | undefined;
-  /** Export, then a fast shutdown, within `graceMs` in all. */
+  /** Export, then a fast shutdown, within `graceMs` in all: an export that takes more than half of it is given up. */
   stop(graceMs?: number): Promise<void>;
 }
+
+const shortestExportMs = 200;
 
 const defaults: Readonly<Record<string, string>> = {
   listen_addresses: '',
@@ -164,7 +166,7 @@ class Postmaster implements EmbeddedPostgres {
     if (child === undefined) return;
     const gone = once(child, 'exit');
     child.kill('SIGINT');
-    const late = setTimeout(() => child.kill('SIGQUIT'), graceMs / 2);
+    const late = setTimeout(() => child.kill('SIGQUIT'), Math.max(0, graceMs / 2));
     await gone;
     clearTimeout(late);
     rmSync(String(this.connection.host), { recursive: true, force: true });
@@ -242,6 +244,10 @@ class Postmaster implements EmbeddedPostgres {
   }
 
   async #export(timeoutMs: number): Promise<void> {
+    if (timeoutMs < shortestExportMs) {
+      this.#log.warn('no time is left for an export; a newer PostgreSQL cannot take over from this stop');
+      return;
+    }
     const draft = join(this.#root, `${this.major}.dump.draft`);
     try {
       await this.#tool('pg_dump', ['-Fc', '--no-owner', '-f', draft, String(this.connection.database)], timeoutMs);

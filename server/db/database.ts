@@ -12,7 +12,8 @@ export const migrationsDir = join(import.meta.dirname, 'migrations');
 /** The database of this server: how to connect, and how to end what was started for it. */
 export interface Database {
   readonly connection: pg.ClientConfig;
-  stop(): Promise<void>;
+  /** Within `leftMs`. */
+  stop(leftMs?: number): Promise<void>;
 }
 
 export interface DatabaseOptions {
@@ -47,8 +48,8 @@ async function embedded(options: DatabaseOptions, log: Logger): Promise<Database
     );
     return {
       connection: postgres.connection,
-      stop: async () => {
-        await postgres.stop(6_000);
+      stop: async (leftMs = 6_000) => {
+        await postgres.stop(Math.min(6_000, leftMs - 300));
         lock.release();
       },
     };

@@ -23,4 +23,17 @@ describe('a program lifetime', () => {
     expect(await lifetime.run()).toBe(1);
     expect(stopped).toEqual(['database']);
   });
+
+  it('goes on to the next part when one takes longer than it may, and tells each how much time is left', async () => {
+    const lifetime = new Lifetime(createLog('test', 'silent'), 60_000);
+    let left = 0;
+    lifetime.onStop('database', (leftMs) => {
+      left = leftMs;
+    });
+    lifetime.onStop('seats', () => new Promise(() => {}), 50);
+    lifetime.end('done');
+    expect(await lifetime.run()).toBe(1);
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(59_960);
+  });
 });
