@@ -54,7 +54,7 @@ export function guard(http: Http, mode: AccessMode, limit = new FailureLimit()):
   const { tokens } = mode;
 
   const refuse = (request: FastifyRequest, reply: FastifyReply, detail: string): never => {
-    if (!limit.allow(request.ip, Date.now())) {
+    if (!limit.allow(request.ip, performance.now())) {
       throw new ProblemError({
         status: 429,
         reason: 'TooManyFailures',

@@ -67,7 +67,7 @@ export class ServiceAccounts {
   readonly subjectOf: SubjectVerifier = async (token) => {
     const digest = createHash('sha256').update(token).digest('base64');
     const known = this.#known.get(digest);
-    if (known && known.untilMs > Date.now()) return known.subject;
+    if (known && known.untilMs > performance.now()) return known.subject;
     const { body } = await this.#call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenReview',
@@ -75,7 +75,7 @@ export class ServiceAccounts {
     });
     const subject = subjectIn(body as Review, this.#options.audience);
     if (this.#known.size >= mostKept) this.#known.clear();
-    this.#known.set(digest, { subject, untilMs: Date.now() + keepMs });
+    this.#known.set(digest, { subject, untilMs: performance.now() + keepMs });
     return subject;
   };
 

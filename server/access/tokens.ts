@@ -30,7 +30,7 @@ export class TokenFiles implements TokenVerifier {
   readonly #secret = randomBytes(32);
   #known = new Map<string, Role>();
   #seen = '';
-  #checkedAt = 0;
+  #checkedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #watcher: FSWatcher | undefined;
 
@@ -64,7 +64,7 @@ export class TokenFiles implements TokenVerifier {
     const role = this.#known.get(this.#digest(token));
     if (role !== undefined) return role;
     // a token that was made a moment ago should not be refused
-    if (Date.now() - this.#checkedAt < 250) return undefined;
+    if (performance.now() - this.#checkedAt < 250) return undefined;
     this.#reload();
     return this.#known.get(this.#digest(token));
   }
@@ -79,7 +79,7 @@ export class TokenFiles implements TokenVerifier {
         this.#load();
         this.#log.info({ dir: this.#dir }, 'tokens changed');
       }
-      this.#checkedAt = Date.now();
+      this.#checkedAt = performance.now();
     } catch (error) {
       this.#log.warn({ err: error, dir: this.#dir }, 'tokens could not be read; the last ones stay');
     }

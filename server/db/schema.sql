@@ -55,7 +55,7 @@ CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until tim
     LANGUAGE sql STABLE
     AS $$
   SELECT p_frozen_until <= t
-     AND (p_now IS NOT NULL OR (SELECT alive_at BETWEEN t - interval '10 s' AND t + interval '10 s' FROM cluster))
+     AND (p_now IS NOT NULL OR (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster))
 $$;
 
 CREATE FUNCTION public.reap(p_pool smallint, p_now timestamp with time zone) RETURNS integer
@@ -355,15 +355,16 @@ CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone
     JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= s.base || chr(31) AND l.holder < s.base || chr(32)
 $$;
 
-CREATE FUNCTION public.tick(p_replica uuid, p_ttl_ms integer, p_start boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean) RETURNS record
+CREATE FUNCTION public.tick(p_replica uuid, p_ttl_ms integer, p_start boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
-DECLARE t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz;
+DECLARE t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz; v_patience interval;
 BEGIN
   SELECT alive_at INTO v_alive FROM cluster FOR UPDATE;
   t := coalesce(p_now, clock_timestamp()); v_gap := t - v_alive; v_end := t + p_ttl_ms * interval '1 ms';
-  gap_ms := extract(epoch FROM v_gap) * 1000;
-  froze := v_gap > interval '8 s' OR v_gap < interval '-2 s'
+  gap_ms := extract(epoch FROM v_gap) * 1000; o_now_ms := extract(epoch FROM t) * 1000;
+  v_patience := least(greatest(p_ttl_ms * 0.3, 1000), 8000) * interval '1 ms';
+  froze := v_gap > v_patience OR v_gap < interval '-2 s'
     OR (p_start AND NOT EXISTS (SELECT FROM replica r WHERE r.replica_id <> p_replica AND r.seen_at BETWEEN t - interval '5 s' AND t + interval '5 s'));
   IF froze THEN
     PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
@@ -371,6 +372,7 @@ BEGIN
       UPDATE lease SET renewed_at = least(renewed_at, t), expires_at = CASE kind WHEN 0 THEN least(expires_at, v_end) ELSE expires_at END;
       UPDATE base SET seen_at = t WHERE seen_at > t;
       UPDATE waiter SET live_until = least(live_until, t + interval '30 s');
+      UPDATE denial SET first_at = least(first_at, t), last_at = least(last_at, t) WHERE open AND last_at > t;
     ELSIF v_gap > interval '8 s' THEN
       -- the time without a server is no silence of a base; renewed_at moves only for seats that do not expire
       UPDATE lease SET renewed_at = least(renewed_at + v_gap, t) WHERE kind > 0;
@@ -379,9 +381,10 @@ BEGIN
     END IF;
     UPDATE pool p SET frozen_until = v_end, next_expiry = least(p.next_expiry, v_end);
   END IF;
-  UPDATE cluster SET alive_at = t;
+  UPDATE cluster SET alive_at = t, patience = v_patience,
+         jumped_at = CASE WHEN v_gap > interval '7 days' THEN t ELSE least(jumped_at, t) END;
   INSERT INTO replica AS r VALUES (p_replica, t) ON CONFLICT (replica_id) DO UPDATE SET seen_at = t;
-  DELETE FROM replica r WHERE r.seen_at < t - interval '1 min';
+  DELETE FROM replica r WHERE r.seen_at NOT BETWEEN t - interval '1 min' AND t + interval '1 min';
 END $$;
 
 CREATE FUNCTION public.touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamp with time zone) RETURNS void
@@ -428,6 +431,8 @@ CREATE TABLE public.clearing (
 CREATE TABLE public.cluster (
     one boolean DEFAULT true NOT NULL,
     alive_at timestamp with time zone NOT NULL,
+    patience interval DEFAULT '00:00:08'::interval NOT NULL,
+    jumped_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT cluster_one_check CHECK (one)
 )
 WITH (fillfactor='10');

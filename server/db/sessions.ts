@@ -1,15 +1,26 @@
 import pg from 'pg';
 import type { Sessions } from '../seats/lane.ts';
 
-/** A few long-lived connections with the same settings, for the lanes: each waits its turn when all are in use. */
+/** Longer than the statement time-out of the database: only a connection that has gone silent is cut off by it. */
+export const answerTimeoutMs = 12_000;
+/** After a refusal nobody is asked again so soon: all who want a session meanwhile are told the same. */
+const pauseMs = 100;
+
+/**
+ * A few long-lived connections with the same settings, for the lanes: each waits its turn when all are in use. When the
+ * database is not to be had, nobody waits: with the last connection gone, a refused attempt is the answer to all.
+ */
 export class DatabaseSessions implements Sessions<pg.Client> {
   readonly #connection: pg.ClientConfig;
   readonly #setup: string;
   readonly #most: number;
   readonly #free: pg.Client[] = [];
-  readonly #waiting: { resolve(client: pg.Client): void; reject(error: unknown): void }[] = [];
   readonly #dead = new WeakSet<pg.Client>();
-  #open = 0;
+  #waiting: { resolve(client: pg.Client): void; reject(error: unknown): void }[] = [];
+  /** Connected, free or in use. */
+  #live = 0;
+  #connecting = 0;
+  #refused: { readonly error: unknown; readonly untilMs: number } | undefined;
   #ended = false;
 
   constructor(connection: pg.ClientConfig, setup: string, most: number) {
@@ -22,36 +33,67 @@ export class DatabaseSessions implements Sessions<pg.Client> {
   acquire(): Promise<pg.Client> {
     const free = this.#free.pop();
     if (free) return Promise.resolve(free);
-    if (this.#open < this.#most) return this.#connect();
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    if (this.#ended) return Promise.reject(new Error('the connections to the database are closed'));
+    const refused =
+      this.#refused !== undefined && performance.now() < this.#refused.untilMs ? this.#refused : undefined;
+    if (refused && this.#live + this.#connecting === 0) return Promise.reject(refused.error);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (refused === undefined) this.#connectOne();
+    });
   }
 
   release(client: pg.Client, broken: boolean): void {
-    if (broken || this.#ended || this.#dead.has(client)) {
-      this.#drop(client);
-      const next = this.#waiting.shift();
-      if (next) this.#connect().then(next.resolve, next.reject);
-      return;
-    }
+    if (broken || this.#ended || this.#dead.has(client)) this.#lose(client);
+    else this.#hand(client);
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.#refuse(new Error('the connections to the database are closed'));
+    await Promise.all(this.#free.splice(0).map((client) => client.end().catch(() => {})));
+  }
+
+  #hand(client: pg.Client): void {
     const next = this.#waiting.shift();
     if (next) next.resolve(client);
     else this.#free.push(client);
   }
 
-  async end(): Promise<void> {
-    this.#ended = true;
-    await Promise.all(this.#free.splice(0).map((client) => client.end().catch(() => {})));
+  /** A connection more for those who wait, if there may be one. */
+  #connectOne(): void {
+    if (this.#live + this.#connecting >= this.#most || this.#waiting.length <= this.#connecting) return;
+    this.#connecting += 1;
+    this.#connect().then(
+      (client) => {
+        this.#connecting -= 1;
+        this.#live += 1;
+        this.#refused = undefined;
+        if (this.#ended || this.#dead.has(client)) this.#lose(client);
+        else this.#hand(client);
+      },
+      (error) => {
+        this.#connecting -= 1;
+        this.#refused = { error, untilMs: performance.now() + pauseMs };
+        // while others are in use, one of them will come free: a database at its connection limit still serves
+        if (this.#live + this.#connecting === 0) this.#refuse(error);
+      },
+    );
   }
 
   async #connect(): Promise<pg.Client> {
-    this.#open += 1;
-    const client = new pg.Client({ keepAlive: true, connectionTimeoutMillis: 5_000, ...this.#connection });
+    const client = new pg.Client({
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: answerTimeoutMs,
+      ...this.#connection,
+    });
     client.on('error', () => {
       this.#dead.add(client);
       const at = this.#free.indexOf(client); // one in use is told by its query
       if (at >= 0) {
         this.#free.splice(at, 1);
-        this.#drop(client);
+        this.#lose(client);
       }
     });
     try {
@@ -59,13 +101,20 @@ export class DatabaseSessions implements Sessions<pg.Client> {
       await client.query(this.#setup);
       return client;
     } catch (error) {
-      this.#drop(client);
+      client.end().catch(() => {});
       throw error;
     }
   }
 
-  #drop(client: pg.Client): void {
-    this.#open -= 1;
+  #lose(client: pg.Client): void {
+    this.#live -= 1;
     client.end().catch(() => {});
+    if (!this.#ended) this.#connectOne();
+  }
+
+  #refuse(error: unknown): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const one of waiting) one.reject(error);
   }
 }

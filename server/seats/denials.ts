@@ -2,7 +2,7 @@ import type { DenialReason } from '../../licence/words.ts';
 import { type HolderKey, separator } from './holderKey.ts';
 import type { Client } from './seatSql.ts';
 
-/** Refused check-outs of one holder since the last flush. */
+/** Refused check-outs of one holder since the last flush. Times are in ms and never run back. */
 interface Noted {
   product: string;
   holder: HolderKey;
@@ -15,6 +15,7 @@ interface Noted {
 /**
  * The record of refused check-outs. A refusal costs no write of its own: it is noted here and stored about once a second,
  * one row an episode of one holder (a holder that comes back within ten minutes goes on with its episode).
+ * The database dates them, from how long ago they were: a clock set wrong on this server changes nothing.
  * Unmet demand is a holder that was refused for want of a seat and has none a minute later; retries do not count again.
  */
 export class Denials {
@@ -30,7 +31,8 @@ export class Denials {
     this.#most = most;
   }
 
-  note(product: string, holder: HolderKey, reason: DenialReason, nowMs: number): void {
+  note(product: string, holder: HolderKey, reason: DenialReason): void {
+    const nowMs = performance.now();
     const key = product + separator + separator + holder;
     const id = reason + key;
     const known = this.#noted.get(id);
@@ -48,8 +50,9 @@ export class Denials {
   }
 
   /** A holder got a seat. */
-  granted(product: string, holder: HolderKey, nowMs: number): void {
+  granted(product: string, holder: HolderKey): void {
     if (this.#asking.size === 0) return;
+    const nowMs = performance.now();
     const key = product + separator + separator + holder;
     if (this.#asking.delete(key)) this.#served.set(key, { product, holder, atMs: nowMs });
   }
@@ -61,13 +64,14 @@ export class Denials {
     this.#noted = new Map();
     const rows = [...noted.values()];
     const served = [...this.#served.values()];
+    const agesOf = (times: readonly number[]) => times.map((ms) => performance.now() - ms);
     try {
-      if (rows.length > 0) await client.query(insert, columns(rows));
+      if (rows.length > 0) await client.query(insert, columns(rows, agesOf));
       if (served.length > 0) {
         await client.query(serve, [
           served.map((s) => s.product),
           served.map((s) => s.holder),
-          served.map((s) => new Date(s.atMs).toISOString()),
+          agesOf(served.map((s) => s.atMs)),
         ]);
       }
     } catch (error) {
@@ -75,7 +79,7 @@ export class Denials {
       throw error;
     }
     for (const [key, s] of this.#served) if (served.includes(s)) this.#served.delete(key);
-    const old = Date.now() - 11 * 60_000;
+    const old = performance.now() - 11 * 60_000;
     for (const [key, atMs] of this.#asking) if (atMs < old) this.#asking.delete(key);
   }
 
@@ -87,23 +91,24 @@ export class Denials {
   }
 }
 
-const columns = (rows: readonly Noted[]): unknown[] => [
+const columns = (rows: readonly Noted[], agesOf: (times: readonly number[]) => number[]): unknown[] => [
   rows.map((r) => r.product),
   rows.map((r) => r.holder),
   rows.map((r) => r.reason),
-  rows.map((r) => new Date(r.firstMs).toISOString()),
-  rows.map((r) => new Date(r.lastMs).toISOString()),
+  agesOf(rows.map((r) => r.firstMs)),
+  agesOf(rows.map((r) => r.lastMs)),
   rows.map((r) => r.attempts),
 ];
 
 // ordered, so that two servers that store the same holders do not lock crosswise
 const insert = `INSERT INTO denial AS d (product, holder, reason, first_at, last_at, attempts)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[]) u(p, h, r, f, l, a) ORDER BY p, h, r
+SELECT p, h, r, now() - f * interval '1 ms', now() - l * interval '1 ms', a
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::bigint[]) u(p, h, r, f, l, a) ORDER BY p, h, r
 ON CONFLICT (product, holder, reason) WHERE open
 DO UPDATE SET last_at = greatest(d.last_at, excluded.last_at), attempts = d.attempts + excluded.attempts`;
 
 const serve = `UPDATE denial d SET open = false, served_at = u.t
-FROM (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]) v(p, h, t) ORDER BY 1, 2) u
+FROM (SELECT p, h, now() - ago * interval '1 ms' AS t FROM unnest($1::text[], $2::text[], $3::float8[]) v(p, h, ago) ORDER BY 1, 2) u
 WHERE d.open AND d.product = u.p AND d.holder = u.h AND d.first_at <= u.t`;
 
 // served by another server, or given up

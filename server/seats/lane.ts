@@ -56,6 +56,7 @@ export class Lane<C extends Command, S> {
   #busy = false;
   #planned = false;
   #idle: (() => void)[] = [];
+  #busySince = 0;
   readonly #sessions: Sessions<S>;
   readonly #run: RunBatch<C, S>;
   readonly #most: number;
@@ -74,6 +75,11 @@ export class Lane<C extends Command, S> {
   /** Commands that wait. */
   get length(): number {
     return this.#queue.length;
+  }
+
+  /** How long the batch under way has been going on, in ms; 0 when there is none. */
+  busyMs(): number {
+    return this.#busy ? performance.now() - this.#busySince : 0;
   }
 
   push(command: C): void {
@@ -103,6 +109,7 @@ export class Lane<C extends Command, S> {
 
   async #flush(): Promise<void> {
     this.#busy = true;
+    this.#busySince = performance.now();
     const batch = this.#take();
     let session: S | undefined;
     try {

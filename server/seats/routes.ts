@@ -96,11 +96,11 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
             return;
           }
           metrics.checkedOut(product, result.code, '');
-          if (result.code === 'granted') store.denials.granted(product, holder, result.nowMs);
+          if (result.code === 'granted') store.denials.granted(product, holder);
           granted(reply, pool, wanted, result);
           return;
         }
-        const now = Date.now();
+        const now = performance.now();
         if (untilMs <= now || pool.entitlement.seatLimit === 0) return denied(reply, pool, wanted, result);
         const gone = () => leave();
         const again = () => request.raw.socket.off('close', gone);
@@ -165,7 +165,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       }
       if (wanted.waitSeconds === 0)
         reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
-      ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : Date.now() + wanted.waitSeconds * 1000);
+      ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : performance.now() + wanted.waitSeconds * 1000);
     }),
   );
 
@@ -275,7 +275,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
             if (code === 'G' || code === 'R') {
               const outcome = code === 'G' ? 'granted' : 'renewed';
               metrics.checkedOut(product, outcome, '');
-              if (code === 'G') store.denials.granted(product, holder, Date.now());
+              if (code === 'G') store.denials.granted(product, holder);
               return `${who},"outcome":"${outcome}","leaseId":"${result.leaseIds[i]}"}`;
             }
             const entitlement = store.pool(product)?.entitlement;

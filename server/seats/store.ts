@@ -3,7 +3,8 @@ import pg from 'pg';
 import type { ClearingStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { DatabaseSessions } from '../db/sessions.ts';
+import { answerTimeoutMs, DatabaseSessions } from '../db/sessions.ts';
+import { messageOf, TroubleLog } from '../db/troubleLog.ts';
 import { Denials } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import type { HolderKey } from './holderKey.ts';
@@ -53,13 +54,19 @@ interface OpenPool {
   readonly lane: Lane<SeatCommand, pg.Client>;
 }
 
-const tickMs = 2_000;
+/** Ten times a lease time, so that an outage is noticed before it can cost a short lease; not more seldom than this. */
+const longestTickMs = 2_000;
+const shortestTickMs = 300;
+/** The clocks of this server and its database may differ by so much without a word. */
+const clockToleranceMs = 5 * 60_000;
+/** For `exclusively`, which waits for other servers. */
+const exclusiveMs = 60_000;
 /** A holder in the queue keeps its place this long after it last asked. */
 export const queueMs = 15_000;
 
 /**
  * The seats of this server: check-outs, heartbeats, releases and reports go through lanes into the database, which holds
- * the truth; a tick every two seconds keeps the clock's watch, tidies and counts. Any number of servers may share a database.
+ * the truth; a tick every two seconds (or less) keeps the clock's watch, tidies and counts. Any number of servers may share a database.
  */
 export class SeatStore {
   readonly denials = new Denials();
@@ -80,12 +87,16 @@ export class SeatStore {
   #pools = new Map<string, OpenPool>();
   #ticker: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
+  readonly #tickMs: number;
+  readonly #trouble: TroubleLog;
   #expiry: NodeJS.Timeout | undefined;
   #entitlements: readonly ProductEntitlement[] = [];
-  #tickedAt = 0;
-  #failedAt = 0;
-  #workedAt = 0;
+  // of a clock that is never set
+  #tickedAt = Number.NEGATIVE_INFINITY;
+  #failedAt = Number.NEGATIVE_INFINITY;
+  #workedAt = Number.NEGATIVE_INFINITY;
   #fault = '';
+  #clocksDiffer = false;
   #stopped = false;
   /** Renewals were refused since the last tick: their leases must not end for that. */
   #renewalsMissed = false;
@@ -96,10 +107,13 @@ export class SeatStore {
     this.#log = options.log;
     this.#metrics = options.metrics;
     this.#reservations = options.reservations;
+    this.#tickMs = Math.min(Math.max(options.leaseMs / 10, shortestTickMs), longestTickMs);
+    this.#trouble = new TroubleLog(options.log);
     this.#seats = new DatabaseSessions(options.connection, sessionSetup, 4);
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 2);
     this.db = new pg.Pool({
       connectionTimeoutMillis: 5_000,
+      query_timeout: answerTimeoutMs,
       ...options.connection,
       max: 4,
       onConnect: async (client: pg.ClientBase) => {
@@ -121,16 +135,27 @@ export class SeatStore {
   async start(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
     await this.#tick(true);
     const clearing = await this.#clearAtStart(policy);
-    this.#ticker = setInterval(() => {
-      this.#ticking = this.#ticking.then(() => this.#tick(false)).catch((error) => this.#troubled('tick', error));
-    }, tickMs);
+    this.#planTick();
     return clearing;
+  }
+
+  /** One tick after the other: while the database hangs, they do not pile up. */
+  #planTick(): void {
+    if (this.#stopped) return;
+    this.#ticker = setTimeout(() => {
+      this.#ticking = this.#tick(false)
+        .then(
+          () => this.#trouble.worked(),
+          (error) => this.#troubled('tick', error),
+        )
+        .finally(() => this.#planTick());
+    }, this.#tickMs);
   }
 
   /** Answers what is under way, then closes. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#ticker);
+    clearTimeout(this.#ticker);
     clearTimeout(this.#expiry);
     this.waitingRoom.close();
     await this.#ticking;
@@ -146,7 +171,7 @@ export class SeatStore {
 
   /** What is wrong with the database or its disk, in one sentence; undefined while it works. */
   trouble(): string | undefined {
-    const now = Date.now();
+    const now = performance.now();
     if (now - this.#tickedAt > 15_000)
       return `the database has not answered for ${Math.round((now - this.#tickedAt) / 1000)} s: ${this.#fault}`;
     if (this.#failedAt > this.#workedAt && now - this.#failedAt < 15_000)
@@ -245,7 +270,7 @@ export class SeatStore {
   }
 
   noteDenial(product: string, holder: HolderKey, reason: DenialReason): void {
-    this.denials.note(product, holder, reason, Date.now());
+    this.denials.note(product, holder, reason);
   }
 
   /** Runs work in one transaction; it is undone if the work throws. */
@@ -276,8 +301,9 @@ export class SeatStore {
     const client = await this.db.connect();
     let locked = false;
     try {
-      await client.query("SET lock_timeout='60s'; SET statement_timeout='60s'");
-      await client.query('SELECT pg_advisory_lock(7227003)');
+      await client.query(`SET lock_timeout=${exclusiveMs}; SET statement_timeout=${exclusiveMs}`);
+      const locking = { text: 'SELECT pg_advisory_lock(7227003)', query_timeout: exclusiveMs + answerTimeoutMs };
+      await client.query(locking);
       locked = true;
       return await work();
     } finally {
@@ -309,7 +335,7 @@ export class SeatStore {
 
   #openLane(info: { poolId: number; product: string }): Lane<SeatCommand, pg.Client> {
     const told = (result: SeatBatchResult) => {
-      this.#workedAt = Date.now();
+      this.#workedAt = performance.now();
       if (result.reaped > 0) this.#metrics.released(info.product, 'expired', result.reaped);
       if (result.seatLimit > result.inUse) this.waitingRoom.poke(info.poolId, result.seatLimit - result.inUse);
     };
@@ -325,7 +351,7 @@ export class SeatStore {
   }
 
   #reported({ pools }: ReportBatchResult): void {
-    this.#workedAt = Date.now();
+    this.#workedAt = performance.now();
     for (const { poolId, released, reaped } of pools) {
       const product = this.#productOf(poolId);
       this.#metrics.released(product, 'report', released);
@@ -341,12 +367,12 @@ export class SeatStore {
   #troubled(op: string, error: unknown, size = 1): void {
     this.#metrics.storeError(op);
     if (isUnavailable(error) || error instanceof StoreUnavailable) {
-      this.#failedAt = Date.now();
+      this.#failedAt = performance.now();
       if (op === 'heartbeat') this.#renewalsMissed = true;
       const cause = error instanceof StoreUnavailable ? error.cause : error;
-      this.#fault = cause instanceof Error ? cause.message : String(cause);
-    }
-    this.#log.warn({ err: error, op, size }, 'the database did not do its work');
+      this.#fault = messageOf(cause);
+      this.#trouble.note(op, cause, size);
+    } else this.#log.warn({ err: error, op, size }, 'the database did not do a piece of work');
   }
 
   /** On a disk that is all but full, ticks may still be written while renewals are not. */
@@ -366,14 +392,17 @@ export class SeatStore {
   }
 
   async #tick(start: boolean): Promise<void> {
+    // renewals that hang are as good as refused
+    if (this.#heartbeats.busyMs() > 2 * this.#tickMs) this.#renewalsMissed = true;
     if (this.#renewalsMissed) await this.#keepUnrenewed();
-    const { rows } = await this.db.query<{ gap_ms: string; froze: boolean }>('SELECT * FROM tick($1, $2, $3, NULL)', [
-      this.#replica,
-      this.leaseMs,
-      start,
-    ]);
-    this.#tickedAt = Date.now();
-    if (rows[0]?.froze) this.#log.info({ gapMs: Number(rows[0].gap_ms) }, 'nothing expires for one lease time');
+    const { rows } = await this.db.query<{ gap_ms: string; froze: boolean; o_now_ms: string }>(
+      'SELECT * FROM tick($1, $2, $3, NULL)',
+      [this.#replica, this.leaseMs, start],
+    );
+    this.#tickedAt = performance.now();
+    const [row] = rows;
+    if (row?.froze) this.#log.info({ gapMs: Number(row.gap_ms) }, 'nothing expires for one lease time');
+    if (row) this.#compareClocks(Number(row.o_now_ms) - Date.now());
     if (start) return;
     await this.count();
     const due = await this.db.query<{ pool_id: number; product: string }>(
@@ -391,6 +420,17 @@ export class SeatStore {
        LATERAL seat_batch(p.pool_id, 1000, '{}', '{}', '{}', NULL, NULL, NULL, '{}', '{}', false, NULL) b WHERE p.waiting > 0`,
     );
     for (const row of queues.rows) this.waitingRoom.poke(row.pool_id, row.free);
+  }
+
+  /** Leases go by the database's clock, licences by this server's: a line when they begin to differ, and when no more. */
+  #compareClocks(aheadMs: number): void {
+    const differ = Math.abs(aheadMs) > clockToleranceMs;
+    if (differ === this.#clocksDiffer) return;
+    this.#clocksDiffer = differ;
+    const differenceSeconds = Math.round(aheadMs / 1000);
+    if (differ)
+      this.#log.warn({ differenceSeconds }, "the database's clock and this server's differ: set the wrong one");
+    else this.#log.info({ differenceSeconds }, "the database's clock and this server's agree again");
   }
 
   async #clear(client: Client, product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {

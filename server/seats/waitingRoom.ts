@@ -37,7 +37,7 @@ export class WaitingRoom {
     const pool = this.#pools.get(poolId) ?? new Set();
     this.#pools.set(poolId, pool);
     pool.add(entry);
-    this.#timer ??= setInterval(() => this.tick(Date.now()), 250);
+    this.#timer ??= setInterval(() => this.tick(performance.now()), 250);
     return () => {
       pool.delete(entry);
     };

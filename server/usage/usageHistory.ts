@@ -38,7 +38,7 @@ export class UsageHistory {
   readonly #log: Logger;
   readonly #historyDays: number;
   #timer: NodeJS.Timeout | undefined;
-  #prunedAt = 0;
+  #prunedAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
 
   /** `historyDays`: how long events, denials and the audit are kept. */
@@ -64,13 +64,15 @@ export class UsageHistory {
 
   async sample(): Promise<void> {
     await this.#db.query('SELECT sample_usage()');
-    if (Date.now() - this.#prunedAt < 3_600_000) return;
-    this.#prunedAt = Date.now();
+    if (performance.now() - this.#prunedAt < 3_600_000) return;
+    this.#prunedAt = performance.now();
     await this.prune();
   }
 
-  /** Removes what is older than it is kept. */
+  /** Removes what is older than it is kept; not on the day after the clock jumped ahead, which may have been a mistake. */
   async prune(): Promise<void> {
+    const jump = await this.#db.query("SELECT FROM cluster WHERE jumped_at > now() - interval '1 day'");
+    if (jump.rowCount !== 0) return;
     for (const t of tiers) {
       await this.#db.query("DELETE FROM usage WHERE step_seconds = $1 AND at < now() - $2 * interval '1 day'", [
         t.stepSeconds,
