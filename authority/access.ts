@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Http } from '../runtime/httpShell.ts';
 import { ProblemError } from '../runtime/problem.ts';
+import type { Count } from './rates.ts';
 
 /**
  * Who may do what: the vendor everything; a customer what is theirs. A route says the least role that it asks for in
@@ -28,8 +29,8 @@ export interface Token extends Actor {
 
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-/** Lets only the right tokens through, and notes in `request.actor` who asks. */
-export function enforceAccess(http: Http, readTokens: ReadTokens): void {
+/** Lets only the right tokens through, not more often than they may, and notes in `request.actor` who asks. */
+export function enforceAccess(http: Http, readTokens: ReadTokens, count: Count): void {
   http.decorateRequest('actor', null as unknown as Actor);
   http.addHook('onRequest', async (request) => {
     const needed = request.routeOptions.config.role ?? 'vendor';
@@ -37,6 +38,7 @@ export function enforceAccess(http: Http, readTokens: ReadTokens): void {
     if (needed === 'none' || request.is404) return;
     const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
     if (given === undefined) {
+      count('failure', request.ip);
       throw new ProblemError({ status: 401, reason: 'TokenMissing', detail: 'send Authorization: Bearer and a token' });
     }
     const hash = hashOf(given);
@@ -44,12 +46,14 @@ export function enforceAccess(http: Http, readTokens: ReadTokens): void {
     const actors = (await readTokens()).filter((t) => timingSafeEqual(t.hash, hash));
     const actor = actors.find((a) => a.role === 'vendor') ?? actors[0];
     if (actor === undefined) {
+      count('failure', request.ip);
       throw new ProblemError({
         status: 401,
         reason: 'TokenUnknown',
         detail: 'the token is not accepted; get a new one',
       });
     }
+    count('token', hash.toString('hex'));
     if (needed === 'vendor' && actor.role !== 'vendor') {
       throw new ProblemError({ status: 403, reason: 'RoleMissing', detail: "this takes the vendor's token" });
     }

@@ -4,10 +4,10 @@ import { parseKey } from '../licence/key.ts';
 import type { KeyFault } from '../licence/keyFaults.ts';
 import { momentOf } from '../licence/moment.ts';
 import { writeAudit } from './audit.ts';
-import { type Client, transaction } from './database.ts';
-import { cloneSuspected, decideActivation } from './decideActivation.ts';
+import { hashOfKey, type LicencesDeps } from './changeLicence.ts';
+import type { Client } from './database.ts';
+import { type ClonePolicy, cloneSuspected, copied, decideActivation } from './decideActivation.ts';
 import { budgetOf, entitlementsOf, type KeyRow, keyState, keysOf, licenceOfKey, lockLicence } from './licenceRows.ts';
-import { hashOfKey, type LicencesDeps } from './licences.ts';
 import { type Freshness, proofFault } from './proof.ts';
 import type { SigningKeys } from './signingKeys.ts';
 
@@ -17,6 +17,9 @@ export type ActivationOutcome<T> =
 
 export interface ActivationsDeps extends LicencesDeps {
   readonly signingKeys: SigningKeys;
+  readonly clonePolicy: ClonePolicy;
+  /** An activation showed a copy. */
+  readonly onClone: (outcome: 'reported' | 'refused') => void;
 }
 
 /** Binds a key to the computer that asks, or confirms that it is. Each success is one more in the key's sequence. */
@@ -29,22 +32,29 @@ export async function activate(
   return judged(deps, request, freshness, async (client, j) => {
     const { fingerprint } = request;
     const entry = { actor, action: 'activate', licenceId: j.licence.id, keyId: j.key.key_id, fingerprint };
+    const said = `continues ${request.sequence}, issued ${j.key.sequence}`;
     if (j.fault !== undefined) {
-      await writeAudit(client, j.nowMs, { ...entry, outcome: j.fault.reason });
+      await writeAudit(client, j.nowMs, { ...entry, outcome: j.fault.reason, detail: said });
+      if (j.clone) {
+        const at = new Date(j.nowMs);
+        await client.query('UPDATE licence_key SET clone_suspected_at = $2 WHERE key_id = $1', [j.key.key_id, at]);
+        deps.onClone('refused');
+      }
       return { ok: false, fault: j.fault };
     }
-    const clone = cloneSuspected(keyState(j.key), request.sequence);
+    const { clone } = j;
+    if (clone) deps.onClone('reported');
     const sequence = j.key.sequence + 1;
     await client.query(
       `UPDATE licence_key SET fingerprint = $2, bound_at = coalesce(bound_at, $3), activated_at = $3, sequence = $4,
-         continued_sequence = $5, clone_suspected_at = CASE WHEN $6 THEN $3 ELSE clone_suspected_at END
+         continued_sequence = $5, clone_suspected_at = CASE WHEN $6 THEN $3 ELSE clone_suspected_at END, pardoned = false
        WHERE key_id = $1`,
       [j.key.key_id, fingerprint, new Date(j.nowMs), sequence, request.sequence, clone],
     );
     await writeAudit(client, j.nowMs, {
       ...entry,
       outcome: clone ? 'CloneSuspected' : 'ok',
-      detail: `continues ${request.sequence}, issued ${sequence}`,
+      detail: clone ? `${said}; issued ${sequence}` : `continues ${request.sequence}, issued ${sequence}`,
     });
     const { kid, privateKey } = deps.signingKeys.active();
     const activation = createActivation(
@@ -82,6 +92,8 @@ interface Judged {
   readonly licence: NonNullable<Awaited<ReturnType<typeof lockLicence>>>;
   readonly key: KeyRow;
   readonly fault: KeyFault | undefined;
+  /** The request shows a copy; that is the fault if the policy refuses it. */
+  readonly clone: boolean;
   readonly budget: { readonly regenerationsLeft: number; readonly regenerationsResetAt: string };
 }
 
@@ -95,7 +107,7 @@ async function judged<T>(
   const parsed = parseKey(request.key);
   if (!parsed.ok) return { ok: false, fault: { reason: parsed.reason, message: parsed.message } };
   await deps.signingKeys.reload();
-  return transaction(deps.pool, async (client) => {
+  return deps.transact(async (client) => {
     const invalid = proofFault(request, await deps.now(client), freshness);
     if (invalid !== undefined) return { ok: false, fault: invalid };
     const owner = await licenceOfKey(client, { hash: hashOfKey(parsed.key) });
@@ -107,12 +119,15 @@ async function judged<T>(
     if (licence === undefined || key === undefined) return { ok: false, fault: unknown };
     const others = keys.filter((k) => k !== key).map(keyState);
     const decision = decideActivation(keyState(key), others, request.fingerprint);
+    const clone = decision.ok && cloneSuspected(keyState(key), request.sequence);
+    const refused = clone && deps.clonePolicy === 'refuse' ? copied : undefined;
     const budget = await budgetOf(client, licence.id, nowMs);
     return then(client, {
       nowMs,
       licence,
       key,
-      fault: decision.ok ? undefined : decision.fault,
+      fault: decision.ok ? refused : decision.fault,
+      clone,
       budget: { regenerationsLeft: budget.left, regenerationsResetAt: budget.resetAt },
     });
   });

@@ -1,10 +1,13 @@
 import type pg from 'pg';
+import { type Clock, systemClock } from '../runtime/clock.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
-import { type Client, databaseTime } from './database.ts';
+import { type Client, databaseTime, transaction } from './database.ts';
+import type { ClonePolicy } from './decideActivation.ts';
+import { createCount, perMinute, type Rates } from './rates.ts';
 import { registerRoutes } from './routes.ts';
 import type { SigningKeys } from './signingKeys.ts';
 
@@ -15,7 +18,19 @@ export interface AuthorityDeps {
   readonly readTokens: ReadTokens;
   /** The present time in ms; default: the database's. */
   readonly now?: (client: Client) => Promise<number>;
+  /** Default: `report`. */
+  readonly clonePolicy?: ClonePolicy;
+  readonly rates?: Rates;
+  /** For the rates. */
+  readonly clock?: Clock;
 }
+
+/** What a customer's programs and servers need, many times over. */
+export const defaultRates: Rates = {
+  token: perMinute(600),
+  activation: perMinute(300),
+  failure: perMinute(60, 20),
+};
 
 /** The vendor side over HTTP: issues keys, activates them, keeps to the monthly limit. */
 export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): Http {
@@ -25,11 +40,22 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   http.addHook('onResponse', async (request, reply) => {
     answers.inc({ route: request.routeOptions.url ?? 'unknown', status: String(reply.statusCode) });
   });
-  enforceAccess(http, deps.readTokens);
+  const limited = metrics.counter('licence_authority_limited_total', 'Requests refused for being too many.', ['what']);
+  const clones = metrics.counter(
+    'licence_authority_clones_suspected_total',
+    'Activations that showed a copied identity, by what became of them.',
+    ['outcome'],
+  );
+  for (const outcome of ['reported', 'refused']) clones.inc({ outcome }, 0);
+  const count = createCount(deps.rates ?? defaultRates, deps.clock ?? systemClock, (what) => limited.inc({ what }));
+  enforceAccess(http, deps.readTokens, count);
   registerRoutes(http, {
-    pool: deps.pool,
+    transact: (work) => transaction(deps.pool, work),
     signingKeys: deps.signingKeys,
     now: deps.now ?? databaseTime,
+    clonePolicy: deps.clonePolicy ?? 'report',
+    onClone: (outcome) => clones.inc({ outcome }),
+    count,
   });
   const open = { config: { role: 'none' } };
   http.get('/healthz/live', open, async () => ({ status: 'ok' }));

@@ -2,6 +2,9 @@ import type pg from 'pg';
 
 export type Client = pg.ClientBase;
 
+/** Runs `work` in a transaction: one of its own, or the one that is under way. */
+export type Transact = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
+
 /** Runs `work` in a transaction; its error rolls everything back. */
 export async function transaction<T>(pool: pg.Pool, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await pool.connect();

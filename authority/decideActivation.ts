@@ -10,6 +10,8 @@ export interface KeyState {
   readonly sequence: number;
   /** The sequence that the request for the last activation continued. */
   readonly continuedSequence: number;
+  /** The vendor lets the next activation go on from anywhere. */
+  readonly pardoned: boolean;
 }
 
 /**
@@ -48,6 +50,17 @@ export function decideActivation(
  * was issued to somebody who has been seen going on from elsewhere.
  */
 export const cloneSuspected = (key: KeyState, sequence: number): boolean =>
-  sequence !== 0 && sequence !== key.sequence && sequence !== key.continuedSequence;
+  !key.pardoned && sequence !== 0 && sequence !== key.sequence && sequence !== key.continuedSequence;
+
+/** What becomes of an activation that shows a copy: it is noted and told, or it is refused too. */
+export const clonePolicies = ['report', 'refuse'] as const;
+export type ClonePolicy = (typeof clonePolicies)[number];
+
+export const copied: KeyFault = {
+  reason: 'IdentityCopied',
+  message:
+    'another computer goes on from the same activations: the identity of this server was copied, or its volume was put back; ' +
+    'stop the copy, then ask the vendor to pardon the key, or install a new one',
+};
 
 const refused = (reason: KeyFault['reason'], message: string) => ({ ok: false as const, fault: { reason, message } });

@@ -28,6 +28,7 @@ export interface KeyRow {
   continued_sequence: number;
   activated_at: Date | null;
   clone_suspected_at: Date | null;
+  pardoned: boolean;
   revoked_at: Date | null;
   revoked_reason: string | null;
 }
@@ -42,7 +43,7 @@ export async function lockLicence(client: Client, licenceId: string): Promise<Li
 }
 
 const keyColumns = `key_id, licence_id, generation, made_by, made_at, seat_limit, support_until, expires_at, fingerprint,
-  bound_at, sequence, continued_sequence, activated_at, clone_suspected_at, revoked_at, revoked_reason`;
+  bound_at, sequence, continued_sequence, activated_at, clone_suspected_at, pardoned, revoked_at, revoked_reason`;
 
 /** All keys of the licences, the newest generation first. */
 export async function keysOf(client: Client, licenceIds: readonly string[]): Promise<KeyRow[]> {
@@ -84,6 +85,7 @@ export const keyState = (k: KeyRow): KeyState => ({
   revoked: k.revoked_at !== null,
   sequence: k.sequence,
   continuedSequence: k.continued_sequence,
+  pardoned: k.pardoned,
 });
 
 export const entitlementsOf = (licence: LicenceRow, key: KeyRow): Entitlements => ({

@@ -1,5 +1,6 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { idempotencyHeader } from '../licence/authorityWire.ts';
 import { isFingerprint } from '../licence/fingerprint.ts';
 import type { KeyFault } from '../licence/keyFaults.ts';
 import { bounds, supportPolicies } from '../licence/words.ts';
@@ -7,19 +8,12 @@ import type { Http } from '../runtime/httpShell.ts';
 import { type Problem, ProblemError } from '../runtime/problem.ts';
 import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation } from './activations.ts';
 import { readAudit } from './audit.ts';
-import { transaction } from './database.ts';
-import {
-  type By,
-  correctLicence,
-  issueLicence,
-  listLicences,
-  type Outcome,
-  type Refusal,
-  regenerateKey,
-  renewKey,
-  revokeKey,
-} from './licences.ts';
+import type { By, LicencesDeps, Outcome, Refusal, Target } from './changeLicence.ts';
+import { idempotencyKeyOf, once } from './idempotency.ts';
+import { correctLicence, issueLicence, listLicences, pardonKey, revokeKey } from './licences.ts';
+import { grantRenewal, keyAllowance, regenerateKey, renewKey } from './newKeys.ts';
 import { byHand, online } from './proof.ts';
+import type { Count } from './rates.ts';
 
 const vendor = { role: 'vendor' };
 const customer = { role: 'customer' };
@@ -60,14 +54,40 @@ const activationRequest = z.object({
   requestedAt: moment,
   signature: z.string().length(86),
 });
+const regeneration = z.object({ supportOverride: z.string().trim().min(1).max(500).optional() }).nullish();
+const renewal = terms.nullish();
+const granted = z
+  .object({ ...terms.shape, reference: z.string().trim().min(1).max(200).optional() })
+  .refine((g) => [g.seatLimit, g.supportUntil, g.expiresAt].some((v) => v !== undefined), 'must prolong something');
+const because = z.object({ reason: z.string().trim().min(1).max(500) });
+const guessed: readonly string[] = ['KeyMalformed', 'KeyUnknown', 'ProofInvalid'];
 /** A parameter that is followed by a colon and a verb. */
 const word = '(^[^:/]+)';
 const licenceParams = z.object({ licenceId: z.string().max(64) });
 
+export interface RoutesDeps extends ActivationsDeps {
+  readonly count: Count;
+}
+
 /** Everything that changes licences or activates keys. */
-export function registerRoutes(http: Http, deps: ActivationsDeps): void {
+export function registerRoutes(http: Http, deps: RoutesDeps): void {
+  /** Makes a key once for each idempotency key. */
+  const making = async <T>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    work: (deps: LicencesDeps) => Promise<Outcome<T>>,
+  ): Promise<T> => {
+    const { actor } = byOf(request);
+    const asked = JSON.stringify([request.method, request.url, request.body ?? {}]);
+    const idempotencyKey = idempotencyKeyOf(request.headers[idempotencyHeader]);
+    const outcome = await once(deps, { actor, idempotencyKey, request: asked }, work);
+    reply.code(201);
+    if (outcome.ok && outcome.replayed) reply.header('idempotent-replayed', 'true');
+    return valueFrom(outcome);
+  };
+
   http.post('/v1/licences', { config: vendor, schema: { body: issueRequest } }, async (request, reply) =>
-    reply.code(201).send(await issueLicence(deps, request.body, byOf(request))),
+    making(request, reply, async (d) => ({ ok: true, value: await issueLicence(d, request.body, byOf(request)) })),
   );
   http.get(
     '/v1/licences',
@@ -77,6 +97,7 @@ export function registerRoutes(http: Http, deps: ActivationsDeps): void {
         querystring: z.object({
           organisation: z.string().optional(),
           keyId: z.string().optional(),
+          suspected: z.stringbool().optional(),
           after: z.string().optional(),
           limit: z.coerce.number().int().min(1).max(500).default(100),
         }),
@@ -95,48 +116,72 @@ export function registerRoutes(http: Http, deps: ActivationsDeps): void {
     { config: vendor, schema: { params: licenceParams, body: correction } },
     async (request) => valueFrom(await correctLicence(deps, request.params.licenceId, request.body, byOf(request))),
   );
+  const ofLicence = { params: licenceParams };
+  const ofKey = { params: z.object({ keyId: z.string().max(64) }) };
+  /** Both by licence and by key; see Target. */
+  const regenerate = (
+    target: Target,
+    body: z.infer<typeof regeneration>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ) => {
+    const { supportOverride } = body ?? {};
+    if (supportOverride !== undefined) vendorOnly(request, 'only support may go beyond the limit');
+    return making(request, reply, (d) => regenerateKey(d, target, { ...byOf(request), supportOverride }));
+  };
+  const renew = (target: Target, body: z.infer<typeof renewal>, request: FastifyRequest, reply: FastifyReply) => {
+    if (Object.keys(body ?? {}).length > 0) vendorOnly(request, 'only the vendor names the terms of an extension');
+    return making(request, reply, (d) => renewKey(d, target, body ?? {}, byOf(request)));
+  };
+  const byLicence = `/v1/licences/:licenceId${word}`;
+  const byKey = `/v1/keys/:keyId${word}`;
   http.post(
-    `/v1/licences/:licenceId${word}::regenerate`,
-    {
-      config: customer,
-      schema: {
-        params: licenceParams,
-        body: z.object({ supportOverride: z.string().trim().min(1).max(500).optional() }).nullish(),
-      },
-    },
-    async (request, reply) => {
-      const { supportOverride } = request.body ?? {};
-      if (supportOverride !== undefined && request.actor.role !== 'vendor') {
-        throw new ProblemError({ status: 403, reason: 'RoleMissing', detail: 'only support may go beyond the limit' });
-      }
-      const by = { ...byOf(request), supportOverride };
-      return reply.code(201).send(valueFrom(await regenerateKey(deps, request.params.licenceId, by)));
-    },
+    `${byLicence}::regenerate`,
+    { config: customer, schema: { ...ofLicence, body: regeneration } },
+    (request, reply) => regenerate(request.params, request.body, request, reply),
+  );
+  http.post(`${byKey}::regenerate`, { config: customer, schema: { ...ofKey, body: regeneration } }, (request, reply) =>
+    regenerate(request.params, request.body, request, reply),
+  );
+  http.post(`${byLicence}::renew`, { config: customer, schema: { ...ofLicence, body: renewal } }, (request, reply) =>
+    renew(request.params, request.body, request, reply),
+  );
+  http.post(`${byKey}::renew`, { config: customer, schema: { ...ofKey, body: renewal } }, (request, reply) =>
+    renew(request.params, request.body, request, reply),
   );
   http.post(
-    `/v1/licences/:licenceId${word}::renew`,
-    { config: vendor, schema: { params: licenceParams, body: terms } },
-    async (request, reply) =>
-      reply.code(201).send(valueFrom(await renewKey(deps, request.params.licenceId, request.body, byOf(request)))),
+    '/v1/licences/:licenceId/renewals',
+    { config: vendor, schema: { ...ofLicence, body: granted } },
+    (request, reply) =>
+      making(request, reply, (d) => grantRenewal(d, request.params.licenceId, request.body, byOf(request))),
   );
-  http.post(
-    `/v1/keys/:keyId${word}::revoke`,
-    {
-      config: vendor,
-      schema: {
-        params: z.object({ keyId: z.string().max(64) }),
-        body: z.object({ reason: z.string().trim().min(1).max(500) }),
-      },
-    },
-    async (request) => valueFrom(await revokeKey(deps, request.params.keyId, request.body.reason, byOf(request))),
+  http.get('/v1/keys/:keyId', { config: customer, schema: ofKey }, async (request) =>
+    valueFrom(await keyAllowance(deps, request.params.keyId, byOf(request))),
+  );
+  const withReason = { config: vendor, schema: { ...ofKey, body: because } };
+  http.post(`${byKey}::revoke`, withReason, async (request) =>
+    valueFrom(await revokeKey(deps, request.params.keyId, request.body.reason, byOf(request))),
+  );
+  http.post(`${byKey}::pardon`, withReason, async (request) =>
+    valueFrom(await pardonKey(deps, request.params.keyId, request.body.reason, byOf(request))),
   );
 
   // The key itself and the proof of the computer's identity are what a server shows: no token.
-  http.post('/v1/activations', { config: anyone, schema: { body: activationRequest } }, async ({ body }) =>
-    activationOf(await activate(deps, body, online, 'server')),
+  const limited = {
+    config: anyone,
+    schema: { body: activationRequest },
+    onRequest: async ({ ip }: FastifyRequest) => deps.count('activation', ip),
+  };
+  /** What only a guess meets counts as a failure. */
+  const answered = <T>(outcome: ActivationOutcome<T>, { ip }: FastifyRequest): T => {
+    if (!outcome.ok && guessed.includes(outcome.fault.reason)) deps.count('failure', ip);
+    return activationOf(outcome);
+  };
+  http.post('/v1/activations', limited, async (request) =>
+    answered(await activate(deps, request.body, online, 'server'), request),
   );
-  http.post('/v1/activations::check', { config: anyone, schema: { body: activationRequest } }, async ({ body }) =>
-    activationOf(await checkActivation(deps, body, online)),
+  http.post('/v1/activations::check', limited, async (request) =>
+    answered(await checkActivation(deps, request.body, online), request),
   );
   // A request file is days old when a person hands it in: the token stands in for its freshness.
   http.post('/v1/activations::respond', { config: customer, schema: { body: activationRequest } }, async (request) =>
@@ -152,7 +197,7 @@ export function registerRoutes(http: Http, deps: ActivationsDeps): void {
     return { keys: deps.signingKeys.list() };
   });
   http.post('/v1/signing-keys', { config: vendor }, async (_request, reply) =>
-    reply.code(201).send({ kid: await deps.signingKeys.add(await transaction(deps.pool, deps.now)), state: 'next' }),
+    reply.code(201).send({ kid: await deps.signingKeys.add(await deps.transact(deps.now)), state: 'next' }),
   );
   http.post(
     `/v1/signing-keys/:kid${word}::activate`,
@@ -176,13 +221,18 @@ export function registerRoutes(http: Http, deps: ActivationsDeps): void {
     },
     async ({ query: { licenceId, before, limit } }) => {
       const page = { limit, ...(licenceId ? { licenceId } : {}), ...(before === undefined ? {} : { before }) };
-      return { entries: await transaction(deps.pool, (client) => readAudit(client, page)) };
+      return { entries: await deps.transact((client) => readAudit(client, page)) };
     },
   );
 }
 
 function byOf({ actor: { role, organisation: own } }: FastifyRequest): By {
-  return { actor: own === undefined ? role : `${role} ${own}`, ...(own === undefined ? {} : { organisation: own }) };
+  const isVendor = role === 'vendor';
+  return own === undefined ? { actor: role, isVendor } : { actor: `${role} ${own}`, isVendor, organisation: own };
+}
+
+function vendorOnly({ actor }: FastifyRequest, detail: string): void {
+  if (actor.role !== 'vendor') throw new ProblemError({ status: 403, reason: 'RoleMissing', detail });
 }
 
 function valueFrom<T>(outcome: Outcome<T>): T {
@@ -192,11 +242,23 @@ function valueFrom<T>(outcome: Outcome<T>): T {
 
 function problemOf(refusal: Refusal): Problem {
   const { reason, detail } = refusal;
-  if (refusal.reason === 'RegenerationLimit') {
-    const extra = { regenerationsLeft: 0, regenerationsResetAt: refusal.resetAt };
-    return { status: 409, reason, detail, extra };
+  switch (refusal.reason) {
+    case 'RegenerationLimit': {
+      const extra = { regenerationsLeft: 0, regenerationsResetAt: refusal.resetAt };
+      return { status: 409, reason, detail, extra };
+    }
+    case 'KeySuperseded': {
+      const { newestKeyId, newestGeneration } = refusal;
+      return { status: 409, reason, detail, extra: { newestKeyId, newestGeneration } };
+    }
+    case 'KeyRevoked':
+    case 'NothingToRenew':
+      return { status: 409, reason, detail };
+    case 'IdempotencyKeyReused':
+      return { status: 422, reason, detail };
+    default:
+      return { status: 404, reason, detail };
   }
-  return { status: 404, reason, detail };
 }
 
 function activationOf<T>(outcome: ActivationOutcome<T>): T {

@@ -10,6 +10,7 @@ export const keyFaultReasons = [
   'KeyBoundElsewhere',
   'KeyRevoked',
   'KeyWrongProduct',
+  'IdentityCopied',
   // the activation file
   'ActivationDamaged',
   'ActivationForeign',

@@ -6,6 +6,7 @@ const state = (generation: number, more: Partial<KeyState> = {}): KeyState => ({
   revoked: false,
   sequence: 0,
   continuedSequence: 0,
+  pardoned: false,
   ...more,
 });
 const decide = (key: KeyState, others: KeyState[], fingerprint = 'here') => {

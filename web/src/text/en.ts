@@ -272,6 +272,8 @@ export const en = {
   'fault.AuthorityRefused': 'The authority refused. Read its answer below, or ask the vendor’s support.',
   'fault.AuthorityUntrusted':
     'The answer was not from the vendor’s authority: its signature is not trusted. Check the authority’s address and the trusted keys.',
+  'fault.IdentityCopied':
+    'Another computer goes on from the same activations. Stop the copy of this server, then ask the vendor to pardon the key.',
   'fault.ProofInvalid': 'The proof of this server’s identity was not accepted. Check its identity file and clock.',
 
   'denial.SeatsExhausted': 'All seats taken',
