@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { systemClock } from '../runtime/clock.ts';
 import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
@@ -8,6 +8,7 @@ import { createLog, logLevels } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { type Program, runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
+import { snapshotOnSignal } from './heapSnapshot.ts';
 import type { KubeClient, WriteGuard } from './kube/client.ts';
 import { EventRecorder } from './kube/events.ts';
 import { createKubeMetrics } from './kube/kubeMetrics.ts';
@@ -38,6 +39,7 @@ export const settings = {
   OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', 'docs/runbooks'),
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
   OPERATOR_QPS: integer('requests to the API server per second on average; 0: unbounded', 200, 0, 10_000),
+  OPERATOR_SNAPSHOT_DIR: text('where a heap snapshot goes that SIGUSR2 asks for; default: the temporary directory'),
   LOG_LEVEL: oneOf('least severe log line that is written', logLevels, 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
 } as const;
@@ -82,6 +84,7 @@ export const program: Program<typeof settings> = {
     const http = operatorHttp(createHttp(log), { metrics, watch, refresh: operatorMetrics.refresh });
     const address = await listenOn(http, config.OPERATOR_LISTEN);
     log.info({ address, namespaces, version: programVersion }, 'started');
+    lifetime.onStop('heap snapshots', snapshotOnSignal(config.OPERATOR_SNAPSHOT_DIR ?? tmpdir(), clock, log));
     lifetime.onStop('heap snapshots', snapshotOnSignal(config.OPERATOR_SNAPSHOT_DIR ?? tmpdir(), clock, log));
     lifetime.onStop('http', () => closeHttp(http));
     lifetime.onStop('client', () => client.close());
