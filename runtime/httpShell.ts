@@ -41,8 +41,6 @@ export interface HttpLimits {
   readonly requestTimeoutMs?: number;
   /** Addresses and networks, separated by commas, whose `X-Forwarded-For` names the client. */
   readonly trustedProxies?: string;
-  /** Addresses and networks, separated by commas, whose `X-Forwarded-For` names the client. */
-  readonly trustedProxies?: string;
   readonly https?: { readonly cert: Buffer; readonly key: Buffer };
 }
 
@@ -82,7 +80,6 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     bodyLimit: limits.bodyBytes ?? 1_048_576,
     requestTimeout: limits.requestTimeoutMs ?? 30_000,
     connectionTimeout: 0,
-    trustProxy: limits.trustedProxies ?? false,
     trustProxy: limits.trustedProxies ?? false,
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 2_500 }, // 200 characters of any script, percent-encoded
