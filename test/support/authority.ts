@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Token } from '../../authority/access.ts';
-import { createAuthority } from '../../authority/app.ts';
+import { type AuthorityDeps, createAuthority } from '../../authority/app.ts';
 import { databaseTime } from '../../authority/database.ts';
+import { perMinute, type Rates } from '../../authority/rates.ts';
 import { openSigningKeys, type SigningKeys } from '../../authority/signingKeys.ts';
 import { type ActivationRequest, activationRequestText, type IssuedKey } from '../../licence/authorityWire.ts';
 import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
@@ -33,7 +34,8 @@ export interface TestAuthority {
     url: string,
     body?: unknown,
     token?: string,
-  ): Promise<{ status: number; body: T }>;
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<{ status: number; body: T; headers: Readonly<Record<string, unknown>> }>;
   issue(more?: Record<string, unknown>): Promise<IssuedKey>;
   end(): Promise<void>;
 }
@@ -53,7 +55,12 @@ const template = {
   },
 };
 
-export async function startAuthority(): Promise<TestAuthority> {
+/** So many that no test meets the limit by accident. */
+const unlimited: Rates = { token: perMinute(6e6), activation: perMinute(6e6), failure: perMinute(6e6) };
+
+export async function startAuthority(
+  options: Pick<AuthorityDeps, 'clonePolicy' | 'rates' | 'clock'> = {},
+): Promise<TestAuthority> {
   const database = await createTestDatabase(template);
   const pool = new pg.Pool({ connectionString: database.url, max: 10 });
   // The end of a pool does not wait for its connections, and the database is dropped under them.
@@ -71,16 +78,18 @@ export async function startAuthority(): Promise<TestAuthority> {
       signingKeys,
       readTokens: async () => accepted,
       now: async (client) => (await databaseTime(client)) + aheadMs,
+      rates: unlimited,
+      ...options,
     });
   let http = build();
-  const call = async (method: 'GET' | 'POST' | 'PATCH', url: string, body?: unknown, token = tokens.vendor) => {
+  const call: TestAuthority['call'] = async (method, url, body, token = tokens.vendor, headers = {}) => {
     const answer = await http.inject({
       method,
       url,
-      headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+      headers: token === '' ? headers : { authorization: `Bearer ${token}`, ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     });
-    return { status: answer.statusCode, body: answer.json() };
+    return { status: answer.statusCode, body: answer.json(), headers: answer.headers };
   };
   return {
     get http() {
@@ -103,7 +112,7 @@ export async function startAuthority(): Promise<TestAuthority> {
     call,
     issue: async (more = {}) => {
       const request = { organisation: 'Romashka', product: 'erp', seatLimit: 50, ...more };
-      const { status, body } = await call('POST', '/v1/licences', request);
+      const { status, body } = await call<IssuedKey>('POST', '/v1/licences', request);
       if (status !== 201) throw new Error(`not issued: ${JSON.stringify(body)}`);
       return body;
     },
