@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -33,6 +33,23 @@ export function lockDirectory(dir: string, program: string): DirectoryLock {
       lock.close();
     },
   };
+}
+
+/** Who has the lock of a directory, without taking it: process id and host, or undefined when nobody has it. */
+export function directoryHolder(dir: string, program: string): string | undefined {
+  const file = join(dir, `${program}.lock`);
+  if (!existsSync(file)) return undefined;
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = new DatabaseSync(file, { readOnly: true });
+    lock.prepare('SELECT count(*) FROM sqlite_master').get();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Error && /locked|busy/.test(error.message)) return whoHolds(join(dir, `${program}.pid`));
+    return undefined; // it cannot be read: told by whoever wants to take it
+  } finally {
+    lock?.close();
+  }
 }
 
 const whoHolds = (file: string): string => {

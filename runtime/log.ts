@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -6,11 +6,11 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] a
 export type LogLevel = (typeof logLevels)[number];
 
 /**
- * Structured JSON lines on standard output. Values under the redacted names never reach a line, at any level.
+ * Structured JSON lines on standard output, or on standard error where the output is for a person. Values under the redacted names never reach a line, at any level.
  * @param program stands in every line as `program`
  */
-export function createLog(program: string, level: LogLevel): Logger {
-  return pino({
+export function createLog(program: string, level: LogLevel, to: 'stdout' | 'stderr' = 'stdout'): Logger {
+  const options: LoggerOptions = {
     level,
     base: { program },
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -19,5 +19,6 @@ export function createLog(program: string, level: LogLevel): Logger {
       paths: ['*.authorization', '*.token', '*.key', '*.keys', '*.password', 'req.headers', 'headers.authorization'],
       censor: '[redacted]',
     },
-  });
+  };
+  return to === 'stdout' ? pino(options) : pino(options, pino.destination({ dest: 2, sync: true }));
 }

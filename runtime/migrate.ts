@@ -9,21 +9,13 @@ import pg from 'pg';
  * @throws Error when a file that has run was changed since, or when the database is newer than this program.
  */
 export async function migrate(connection: pg.ClientConfig, dir: string): Promise<readonly string[]> {
-  const files = readdirSync(dir)
-    .filter((name) => /^\d+-[a-z0-9-]+\.sql$/.test(name))
-    .sort()
-    .map((name) => {
-      const sql = readFileSync(join(dir, name), 'utf8');
-      return { name, sql, hash: createHash('sha256').update(sql).digest('hex') };
-    });
+  const files = readMigrations(dir);
   const client = new pg.Client(connection);
   client.on('error', () => {}); // told by the rejected query
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock(7227001)');
-    await client.query(
-      'CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
-    );
+    await prepareMigrations(client);
     const { rows } = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration');
     const done = new Map(rows.map((r) => [r.name, r.hash]));
     for (const name of done.keys()) {
@@ -45,14 +37,47 @@ export async function migrate(connection: pg.ClientConfig, dir: string): Promise
   }
 }
 
-async function apply(client: pg.Client, file: { name: string; sql: string; hash: string }): Promise<void> {
+async function apply(client: pg.Client, file: Migration): Promise<void> {
   await client.query('BEGIN');
   try {
-    await client.query('INSERT INTO migration (name, hash) VALUES ($1, $2)', [file.name, file.hash]);
-    await client.query(file.sql);
+    await applyMigration(client, file);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}
+
+/** A file of the directory, with the SHA-256 of its text. */
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+  readonly hash: string;
+}
+
+/** In the order in which they run. */
+export const readMigrations = (dir: string): Migration[] =>
+  readdirSync(dir)
+    .filter((name) => /^\d+-[a-z0-9-]+\.sql$/.test(name))
+    .sort()
+    .map((name) => {
+      const sql = readFileSync(join(dir, name), 'utf8');
+      return { name, sql, hash: createHash('sha256').update(sql).digest('hex') };
+    });
+
+/** The table in which migrations are recorded. */
+export async function prepareMigrations(client: pg.Client): Promise<void> {
+  await client.query(
+    'CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+  );
+}
+
+/** Runs one and records it, in the transaction of the caller. @throws Error naming it */
+export async function applyMigration(client: pg.Client, file: Migration): Promise<void> {
+  try {
+    await client.query('INSERT INTO migration (name, hash) VALUES ($1, $2)', [file.name, file.hash]);
+    await client.query(file.sql);
+  } catch (error) {
     throw new Error(`the migration ${file.name} failed: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

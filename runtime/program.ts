@@ -9,20 +9,48 @@ export interface Program<S extends Settings> {
   /** Variables with these prefixes that no setting names are reported as typing errors. */
   readonly prefixes: readonly string[];
   run(config: Config<S>): Promise<number>;
+  /** What it does instead of running, by the word that comes first on the command line. */
+  readonly commands?: Readonly<Record<string, ProgramCommand<S>>>;
 }
+
+export interface ProgramCommand<S extends Settings> {
+  /** One line for the program's `--help`. */
+  readonly purpose: string;
+  /** What its own `--help` prints. */
+  readonly help: string;
+  /**
+   * @param config reads the environment; throws ConfigFault
+   * @returns the exit status; throws UsageFault when the arguments make no sense
+   */
+  run(config: () => Config<S>, args: readonly string[]): Promise<number>;
+}
+
+/** Arguments that make no sense, in one sentence. */
+export class UsageFault extends Error {}
 
 /**
  * Runs a program to its end: `--help` prints the settings and exits 0; a faulty environment lists all its faults and
- * exits 2; an error at start prints its message and exits 1.
+ * exits 2, as wrong usage of a command does; an error at start prints its message and exits 1.
  */
 export async function runProgram<const S extends Settings>(program: Program<S>): Promise<void> {
   const args = process.argv.slice(2);
+  const commands = program.commands ?? {};
+  const command = Object.hasOwn(commands, args[0] ?? '') ? commands[args[0] ?? ''] : undefined;
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(helpText(program.name, program.purpose, program.settings));
+    process.stdout.write(command?.help ?? helpText(program.name, program.purpose, program.settings));
+    if (command === undefined) process.stdout.write(commandsText(commands));
     return;
   }
+  const readEnvironment = () => readConfig(program.settings, process.env, program.prefixes);
   try {
-    const config = readConfig(program.settings, process.env, program.prefixes);
+    if (command !== undefined) {
+      process.exitCode = await command.run(readEnvironment, args.slice(1));
+      return;
+    }
+    if (args.length > 0 && program.commands !== undefined) {
+      throw new UsageFault(`there is no command "${args[0]}"; there are ${Object.keys(commands).join(', ')}`);
+    }
+    const config = readEnvironment();
     const stopTracing = await startTracing(program.name, process.env);
     try {
       process.exitCode = await program.run(config);
@@ -31,6 +59,11 @@ export async function runProgram<const S extends Settings>(program: Program<S>):
     }
   } catch (error) {
     process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = error instanceof ConfigFault ? 2 : 1;
+    process.exitCode = error instanceof ConfigFault || error instanceof UsageFault ? 2 : 1;
   }
+}
+
+function commandsText(commands: Readonly<Record<string, { readonly purpose: string }>>): string {
+  const lines = Object.entries(commands).map(([name, { purpose }]) => `  ${name.padEnd(8)}  ${purpose}\n`);
+  return lines.length === 0 ? '' : `\nCommands (each has --help):\n${lines.join('')}`;
 }

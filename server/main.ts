@@ -9,9 +9,11 @@ import { createMetrics } from '../runtime/metrics.ts';
 import { runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
 import type { AccessMode } from './access/access.ts';
-import { followPods, inClusterDir, inClusterUrl, ServiceAccounts } from './access/serviceAccounts.ts';
+import { inClusterDir, inClusterUrl } from './access/apiServer.ts';
+import { followPods, ServiceAccounts } from './access/serviceAccounts.ts';
 import { makeTokens, TokenFiles } from './access/tokens.ts';
 import { createApp } from './app.ts';
+import { commands } from './commands.ts';
 import { openDatabase } from './db/database.ts';
 import { createAuthorityClient } from './keys/authorityClient.ts';
 import { loadIdentity } from './keys/identity.ts';
@@ -20,6 +22,7 @@ import { SeatMetrics } from './seats/seatMetrics.ts';
 import { SeatStore } from './seats/store.ts';
 import { type ServerConfig, settings } from './settings.ts';
 import { followCertificate, readCertificate } from './tls.ts';
+import { finishImport } from './transfer/importServer.ts';
 import { UsageHistory } from './usage/usageHistory.ts';
 
 /** The data directory, made if need be. @throws Error naming it when it cannot be used. */
@@ -59,16 +62,17 @@ function accessOf(
     : { kind: 'serviceaccount', tokens, subjectOf: accounts.subjectOf };
 }
 
-async function run(config: ServerConfig): Promise<number> {
-  const startedAt = new Date();
 /** Within this the server has stopped, counted from the end of the drain; PostgreSQL gets what the others leave of it. */
 const stopMs = 10_000;
 
+async function run(config: ServerConfig): Promise<number> {
+  const startedAt = new Date();
   const log = createLog('licence-server', config.LOG_LEVEL);
   const drainMs = config.LICENCE_DRAIN_SECONDS * 1000;
   const life = new Lifetime(log, stopMs + drainMs);
   const dataDir = config.LICENCE_DATA_DIR;
   prepareDataDir(dataDir);
+  finishImport(dataDir);
   try {
     const tls = config.LICENCE_TLS_DIR === undefined ? undefined : readCertificate(config.LICENCE_TLS_DIR);
     const accounts =
@@ -178,4 +182,5 @@ await runProgram({
   settings,
   prefixes: ['LICENCE_'],
   run,
+  commands,
 });

@@ -50,12 +50,15 @@ export function contentsOf(root: string): { readonly data: number[]; readonly ex
   };
 }
 
+/** Where the socket of a PostgreSQL on `root` (a real path) is: a name that fits into the 107 bytes of a socket's path. */
+export const socketPlace = (base: string | undefined, root: string): string =>
+  join(base ?? tmpdir(), `licence-${createHash('sha256').update(root).digest('hex').slice(0, 12)}`);
+
 /**
- * A private directory for the socket, of a name that fits into the 107 bytes of a socket's path. Whoever can enter it can
- * connect, so it is refused if somebody else made it.
+ * A private directory for the socket. Whoever can enter it can connect, so it is refused if somebody else made it.
  */
 export function socketDirectory(base: string | undefined, root: string, account: Account | undefined): string {
-  const dir = join(base ?? tmpdir(), `licence-${createHash('sha256').update(root).digest('hex').slice(0, 12)}`);
+  const dir = socketPlace(base, root);
   const uid = account?.uid ?? process.getuid?.() ?? 0;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const made = lstatSync(dir);

@@ -15,7 +15,7 @@ export interface TokenVerifier {
 }
 
 /** Shorter ones can be guessed. */
-const shortest = 16;
+export const shortestToken = 16;
 const pollMs = 2_000;
 
 /**
@@ -41,7 +41,7 @@ export class TokenFiles implements TokenVerifier {
     this.#load();
     if (![...this.#known.values()].includes('admin')) {
       throw new Error(
-        `${join(dir, 'admin')} has no token of at least ${shortest} characters; write one, one token a line`,
+        `${join(dir, 'admin')} has no token of at least ${shortestToken} characters; write one, one token a line`,
       );
     }
   }
@@ -99,8 +99,8 @@ export class TokenFiles implements TokenVerifier {
     const known = new Map<string, Role>();
     for (const role of roles) {
       for (const line of readLines(join(this.#dir, role))) {
-        if (line.length < shortest)
-          this.#log.warn({ role }, `a token is shorter than ${shortest} characters: not accepted`);
+        if (line.length < shortestToken)
+          this.#log.warn({ role }, `a token is shorter than ${shortestToken} characters: not accepted`);
         else if (known.get(this.#digest(line)) !== 'admin') known.set(this.#digest(line), role);
       }
     }

@@ -122,6 +122,25 @@ export class ServerProcess {
   }
 }
 
+/** Runs the program with a command, to its end. */
+export async function runServer(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const { PATH = '', HOME = '/' } = process.env;
+  const child = spawn(process.execPath, [join(root, 'server', 'main.ts'), ...args], {
+    env: { PATH, HOME, NODE_NO_WARNINGS: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const chunks: Buffer[] = [];
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const status = await new Promise<number | string>((resolve) =>
+    child.on('close', (code, signal) => resolve(code ?? signal ?? '')),
+  );
+  return { status, stdout: Buffer.concat(chunks), stderr: errors };
+}
+
 /** The processes of PostgreSQL that work in a data directory. */
 export const postgresOf = (dataDir: string): number[] =>
   readdirSync('/proc')

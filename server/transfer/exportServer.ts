@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from '../../runtime/log.ts';
+import { roles } from '../access/tokens.ts';
+import { loadIdentity } from '../keys/identity.ts';
+import { archiveFormat, type Entry, type Manifest, writeArchive } from './archive.ts';
+import { openLedger } from './openLedger.ts';
+import { readTables } from './tables.ts';
+
+export interface ExportRequest {
+  readonly dataDir: string;
+  readonly databaseUrl?: string | undefined;
+  readonly socketDir?: string | undefined;
+  readonly postgresBin?: string | undefined;
+  readonly identityFile?: string | undefined;
+  readonly tokensDir?: string | undefined;
+  /** Whether the private key of this computer goes along: whoever has it is this computer. */
+  readonly withIdentity: boolean;
+  /** Whether the access tokens go along, so that clients need no new ones. */
+  readonly withTokens: boolean;
+  /** Where to; `-` is standard output. */
+  readonly file: string;
+  readonly version: string;
+}
+
+/** What was written, for a person. */
+export type Exported = Pick<Manifest, 'fingerprint' | 'tables'> & { readonly activations: number };
+
+/** Writes all that makes this computer this computer, and its ledger, into one file. @throws Error saying what to do */
+export async function exportServer(request: ExportRequest, log: Logger): Promise<Exported> {
+  const identityFile = request.identityFile ?? join(request.dataDir, 'identity.pem');
+  const identity = await loadIdentity({ dataDir: request.dataDir, file: identityFile }); // the file is named: none is made
+  const files = filesOf(request, identityFile);
+  const ledger = await openLedger(
+    {
+      url: request.databaseUrl,
+      dataDir: request.dataDir,
+      socketDir: request.socketDir,
+      postgresBin: request.postgresBin,
+    },
+    log,
+  );
+  const { fingerprint } = identity;
+  let tables: Manifest['tables'] = {};
+  try {
+    await writeArchive(request.file, async function* () {
+      const told = yield* readTables(ledger.client);
+      for (const file of files) yield { name: file.name, content: readFileSync(file.path) } satisfies Entry;
+      tables = told.tables;
+      return {
+        format: archiveFormat,
+        version: request.version,
+        createdAt: new Date().toISOString(),
+        fingerprint,
+        ...told,
+      };
+    });
+  } finally {
+    await ledger.close();
+  }
+  return { fingerprint, tables, activations: files.filter((f) => f.name.endsWith('.lic')).length };
+}
+
+/** Name in the archive and path of each file. */
+function filesOf(request: ExportRequest, identityFile: string): { readonly name: string; readonly path: string }[] {
+  const list = (dir: string) => {
+    try {
+      return readdirSync(dir).sort();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  };
+  const licences = join(request.dataDir, 'Licence');
+  const tokens = request.tokensDir ?? join(request.dataDir, 'tokens');
+  const present = new Set(list(request.dataDir));
+  return [
+    ...list(licences)
+      .filter((name) => name.endsWith('.lic') && !name.startsWith('.'))
+      .map((name) => ({ name: `Licence/${name}`, path: join(licences, name) })),
+    ...(present.has('settings.json') ? [{ name: 'settings.json', path: join(request.dataDir, 'settings.json') }] : []),
+    ...(request.withIdentity ? [{ name: 'identity.pem', path: identityFile }] : []),
+    ...(request.withTokens
+      ? list(tokens)
+          .filter((name) => roles.some((role) => role === name))
+          .map((name) => ({ name: `tokens/${name}`, path: join(tokens, name) }))
+      : []),
+  ];
+}

@@ -1,0 +1,94 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { type DirectoryLock, lockDirectory } from '../../runtime/directoryLock.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { contentsOf, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
+import { startEmbedded } from '../../runtime/postgres/embedded.ts';
+import type { DatabaseOptions } from '../db/database.ts';
+
+/** A connection to a ledger, and how to end it. */
+export interface Ledger {
+  readonly client: pg.Client;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to the ledger that is there, as it is: no schema is changed. Of the embedded one that a server runs on, its socket
+ * is used; of a stopped one, PostgreSQL is started for as long as this takes.
+ * @throws Error when there is none, or none that may be read
+ */
+export async function openLedger(options: DatabaseOptions, log: Logger): Promise<Ledger> {
+  if (options.url !== undefined) return connect({ connectionString: options.url });
+  const root = join(options.dataDir, 'postgres');
+  if (contentsOf(root).data.length === 0) {
+    throw new Error(
+      `there is no database in ${options.dataDir}; name the directory in LICENCE_DATA_DIR, or the database in DATABASE_URL`,
+    );
+  }
+  const lock = tryLock(options.dataDir);
+  if (typeof lock === 'string') return openRunning(options, root, lock);
+  try {
+    return await openEmbedded(root, options, log, () => lock.release());
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Starts PostgreSQL on `root`; the caller has the lock of its directory, which `released` gives back. */
+export async function openEmbedded(
+  root: string,
+  options: DatabaseOptions,
+  log: Logger,
+  released: () => void,
+): Promise<Ledger> {
+  const postgres = await startEmbedded(
+    { root, database: 'licence', socketBase: options.socketDir, bin: options.postgresBin },
+    log,
+  );
+  try {
+    const { client, close } = await connect(postgres.connection);
+    return {
+      client,
+      close: async () => {
+        await close();
+        await postgres.stop(60_000);
+        released();
+      },
+    };
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+}
+
+function tryLock(dataDir: string): DirectoryLock | string {
+  try {
+    return lockDirectory(dataDir, 'licence-server');
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function openRunning(options: DatabaseOptions, root: string, heldBy: string): Promise<Ledger> {
+  const host = socketPlace(options.socketDir, realpathSync(root));
+  if (!existsSync(host)) throw new Error(`${heldBy}; its socket is not at ${host}: set the same LICENCE_SOCKET_DIR`);
+  return connect({ host, port: 5432, user: 'licence', database: 'licence' });
+}
+
+export async function connect(connection: pg.ClientConfig): Promise<Ledger> {
+  const client = new pg.Client({
+    connectionTimeoutMillis: 10_000,
+    application_name: 'licence-server-export',
+    ...connection,
+  });
+  client.on('error', () => {}); // told by the rejected query
+  try {
+    await client.connect();
+  } catch (error) {
+    const why = error instanceof Error ? error.message || String(error) : String(error);
+    throw new Error(`the database cannot be reached: ${why}`);
+  }
+  return { client, close: () => client.end().catch(() => {}) };
+}

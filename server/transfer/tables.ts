@@ -1,0 +1,104 @@
+import type pg from 'pg';
+import type { Entry, Manifest } from './archive.ts';
+
+/** What a database says of itself in a manifest. */
+export type TablesTold = Pick<Manifest, 'postgres' | 'migrations' | 'tables' | 'sequences'>;
+
+/** Who runs now is of the running, not of the ledger; `migration` is in the manifest. */
+const left = ['migration', 'replica'];
+const rowsAtOnce = 2_000;
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+async function tablesOf(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY 1`,
+  );
+  return rows.map((r) => r.name);
+}
+
+/**
+ * Every row of every table as JSON lines, of one moment however long it takes, then what the manifest says of them. The rows
+ * are text that any PostgreSQL reads, so neither its version nor its programs matter.
+ */
+export async function* readTables(client: pg.Client): AsyncGenerator<Entry, TablesTold> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await client.query("SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL search_path = public");
+  const names = await tablesOf(client);
+  if (!names.includes('migration') || !names.includes('lease')) {
+    throw new Error('the database holds no ledger of a licence server; name the right one in DATABASE_URL');
+  }
+  const tables: Record<string, number> = {};
+  for (const name of names.filter((n) => !left.includes(n))) {
+    tables[name] = 0;
+    await client.query(`DECLARE export CURSOR FOR SELECT row_to_json(t)::text AS line FROM ${quoted(name)} t`);
+    for (let part = 1; ; part++) {
+      const { rows } = await client.query<{ line: string }>(`FETCH ${rowsAtOnce} FROM export`);
+      if (rows.length === 0) break;
+      tables[name] += rows.length;
+      const content = Buffer.from(`${rows.map((r) => r.line).join('\n')}\n`);
+      yield { name: `tables/${name}/${String(part).padStart(6, '0')}.jsonl`, content };
+    }
+    await client.query('CLOSE export');
+  }
+  const migrations = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration ORDER BY 1');
+  const sequences = await client.query<{ name: string; value: string }>(
+    `SELECT sequencename AS name, last_value::text AS value FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL`,
+  );
+  const version = await client.query<{ version: string }>(
+    "SELECT current_setting('server_version_num')::int / 10000 AS version",
+  );
+  await client.query('COMMIT');
+  return {
+    postgres: Number(version.rows[0]?.version),
+    migrations: migrations.rows,
+    tables,
+    sequences: Object.fromEntries(sequences.rows.map((s) => [s.name, s.value])),
+  };
+}
+
+/** Whether nothing is in a database yet. */
+export const isEmptyDatabase = async (client: pg.Client): Promise<boolean> => (await tablesOf(client)).length === 0;
+
+/**
+ * Fills the tables, whose schema is that of the export, within the transaction that the caller has begun.
+ * @throws Error when a table has not as many rows in the end as the manifest says
+ */
+export class TableWriter {
+  readonly #client: pg.Client;
+  readonly #told: TablesTold;
+  readonly #written = new Map<string, number>();
+
+  constructor(client: pg.Client, told: TablesTold) {
+    this.#client = client;
+    this.#told = told;
+  }
+
+  async begin(): Promise<void> {
+    await this.#client.query('SET LOCAL search_path = public');
+    for (const name of Object.keys(this.#told.tables)) await this.#client.query(`TRUNCATE ${quoted(name)}`);
+  }
+
+  /** Takes an entry below `tables/`. */
+  async add({ name, content }: Entry): Promise<void> {
+    const table = name.split('/')[1] ?? '';
+    if (!(table in this.#told.tables) || left.includes(table)) throw new Error(`${name} is of no table of the export`);
+    const lines = content.toString('utf8').trimEnd().split('\n');
+    await this.#client.query(
+      `INSERT INTO ${quoted(table)} OVERRIDING SYSTEM VALUE
+       SELECT * FROM json_populate_recordset(NULL::${quoted(table)}, $1::json)`,
+      [`[${lines.join(',')}]`],
+    );
+    this.#written.set(table, (this.#written.get(table) ?? 0) + lines.length);
+  }
+
+  async end(): Promise<void> {
+    for (const [name, rows] of Object.entries(this.#told.tables)) {
+      const written = this.#written.get(name) ?? 0;
+      if (written !== rows) throw new Error(`the export has ${written} of ${rows} rows of ${name}`);
+    }
+    for (const [name, value] of Object.entries(this.#told.sequences)) {
+      await this.#client.query('SELECT setval($1::regclass, $2::bigint)', [quoted(name), value]);
+    }
+  }
+}
