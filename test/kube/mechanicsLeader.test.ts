@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { auditPosition, readAudit, writeVerbs } from '../../cluster/auditLog.ts';
+import { userKubeconfig } from '../../cluster/kubeconfig.ts';
 import { type FaultProxy, startFaultProxy } from '../support/faultProxy.ts';
 import { createMechanicsWorld, type MechanicsWorld } from '../support/mechanicsWorld.ts';
 
@@ -33,30 +35,40 @@ beforeEach(async () => {
   store.onChange({ add: note, update: (_, after) => note(after) });
 });
 afterEach(async () => {
-  for (const { process, proxy } of writers) {
-    if (process.exitCode === null && process.signalCode === null) {
-      process.kill('SIGKILL');
-      await once(process, 'exit');
-    }
-    await proxy[Symbol.asyncDispose]();
-  }
+  for (const writer of [...writers]) await end(writer);
   await world[Symbol.asyncDispose]();
 });
+
+async function end(writer: Writer): Promise<void> {
+  const { process, proxy } = writer;
+  if (process.exitCode === null && process.signalCode === null) {
+    process.kill('SIGKILL');
+    await once(process, 'exit');
+  }
+  await proxy[Symbol.asyncDispose]();
+  writers = writers.filter((other) => other !== writer);
+}
 
 const program = fileURLToPath(new URL('../support/electedWriter.ts', import.meta.url));
 /** Lease duration, renew deadline and retry period, a fifth of the usual ones. */
 const short = [3_000, 2_000, 400];
 const usual = [15_000, 10_000, 2_000];
 
-async function start(identity: string, times: readonly number[], skewMs = 0): Promise<Writer> {
-  const proxy = await startFaultProxy(inject('kubeconfig'));
-  const args = [program, proxy.kubeconfig, world.namespace, identity, ...[...times, skewMs].map(String)];
+async function start(
+  identity: string,
+  times: readonly number[],
+  skewMs = 0,
+  kubeconfig: string = inject('kubeconfig'),
+  pauseMs = 0,
+): Promise<Writer> {
+  const proxy = await startFaultProxy(kubeconfig);
+  const args = [program, proxy.kubeconfig, world.namespace, identity, ...[...times, skewMs, pauseMs].map(String)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   const writer = { identity, proxy, process: child, lines };
   writers.push(writer);
-  await expect.poll(() => lines[0], { timeout: 20_000 }).toBe('ready');
+  await expect.poll(() => lines[0], { timeout: 60_000 }).toBe('ready');
   return writer;
 }
 const writes = (identity: string) => written.filter(({ by }) => by === identity).length;
@@ -133,25 +145,98 @@ describe('of two processes', { timeout: 120_000 }, () => {
     await expect.poll(() => a.lines).toContain('over lost');
     expect(turns()).toEqual(['a', 'b']);
   });
+});
 
-  it('there is one leader at a time through a series of forced fail-overs', async () => {
-    let [leader, other] = await pair();
-    for (let round = 0; round < 6; round++) {
-      const how = round % 3;
-      const before = writes(other.identity);
-      if (how === 0) leader.process.kill('SIGSTOP');
-      if (how === 1) leader.proxy.fault = () => ({ hang: true });
-      if (how === 2)
-        leader.proxy.fault = ({ url }) => (url.pathname.includes('/leases/') ? { cut: 'after' } : undefined);
-      if (how === 1) leader.proxy.cut();
-      await leads(other);
-      await expect.poll(() => writes(other.identity), { timeout: 10_000 }).toBeGreaterThan(before + 5);
+/** Every way in which a leader may lose its lease, in turn. MECHANICS_FAILOVERS=100 for more of them. */
+const failovers = Number(process.env.MECHANICS_FAILOVERS ?? 7);
+const isLease = (request: { readonly url: URL }) => request.url.pathname.includes('/leases/');
+const ways: readonly { readonly name: string; readonly befall: (leader: Writer) => void; readonly ends?: boolean }[] = [
+  { name: 'paused', befall: ({ process }) => process.kill('SIGSTOP') },
+  {
+    name: 'cut off',
+    befall: ({ proxy }) => {
+      proxy.fault = () => ({ hang: true });
+      proxy.cut();
+    },
+  },
+  {
+    name: 'renewals never answered',
+    befall: ({ proxy }) => {
+      proxy.fault = (r) => (isLease(r) ? { hang: true } : undefined);
+    },
+  },
+  {
+    name: 'renewals applied, answers lost',
+    befall: ({ proxy }) => {
+      proxy.fault = (r) => (isLease(r) ? { cut: 'after' } : undefined);
+    },
+  },
+  {
+    name: 'renewals refused',
+    befall: ({ proxy }) => {
+      proxy.fault = (r) => (isLease(r) ? { answer: 500 } : undefined);
+    },
+  },
+  { name: 'killed', befall: ({ process }) => process.kill('SIGKILL'), ends: true },
+  { name: 'asked to end', befall: ({ process }) => process.kill('SIGTERM'), ends: true },
+];
+
+it(`there is one writer at a time through ${failovers} forced fail-overs, by the API server's own log`, {
+  timeout: 120_000 + failovers * 30_000,
+}, async () => {
+  // Two users, so that the audit log tells who wrote; their clocks are a minute apart.
+  const skewMs: Readonly<Record<string, number>> = { a: 30_000, b: -30_000 };
+  const user = (identity: string) => `${world.namespace}-${identity}`;
+  const kubeconfigs: Record<string, string> = {};
+  for (const identity of ['a', 'b']) {
+    kubeconfigs[identity] = await userKubeconfig(inject('controlPlaneDir'), user(identity), ['system:masters']);
+  }
+  const launch = (identity: string) => start(identity, short, skewMs[identity], kubeconfigs[identity], 20);
+  /** Who wrote what and when, by the API server: writes that it took, in the order in which they reached it. */
+  const log: { readonly by: string; readonly at: string }[] = [];
+  let position = auditPosition(inject('auditLog'));
+  const readOn = () => {
+    const next = auditPosition(inject('auditLog'));
+    for (const entry of readAudit(inject('auditLog'), position)) {
+      const isWrite = entry.namespace === world.namespace && entry.resource === 'configmaps' && entry.status < 300;
+      if (isWrite && writeVerbs.has(entry.verb)) log.push({ by: entry.user, at: entry.at });
+    }
+    position = next;
+  };
+  const seen = (identity: string) => () => {
+    readOn();
+    return log.filter(({ by }) => by === user(identity)).length;
+  };
+
+  let leader = await launch('a');
+  await leads(leader);
+  let other = await launch('b');
+  await expect.poll(seen('a'), { timeout: 30_000 }).toBeGreaterThan(5);
+  const done: Record<string, number> = {};
+  for (let round = 0; round < failovers; round++) {
+    const way = ways[round % ways.length];
+    if (way === undefined) break;
+    const before = seen(other.identity)();
+    way.befall(leader);
+    await leads(other, 60_000);
+    await expect.poll(seen(other.identity), { timeout: 30_000 }).toBeGreaterThan(before + 5);
+    if (way.ends === true) {
+      await end(leader);
+      leader = await launch(leader.identity);
+    } else {
       leader.process.kill('SIGCONT');
       leader.proxy.fault = () => undefined;
       leader.proxy.cut();
-      await expect.poll(() => leader.lines.at(-1), { timeout: 10_000 }).toBe('over lost');
-      [leader, other] = [other, leader];
+      const lines = () => leader.lines.at(-1);
+      await expect.poll(lines, { timeout: 60_000 }).toBe('over lost');
     }
-    expect(turns()).toEqual(['a', 'b', 'a', 'b', 'a', 'b', 'a']);
-  });
+    done[way.name] = (done[way.name] ?? 0) + 1;
+    [leader, other] = [other, leader];
+  }
+  await expect.poll(seen(leader.identity), { timeout: 30_000 }).toBeGreaterThan(0);
+  log.sort((x, y) => x.at.localeCompare(y.at));
+  const turns = log.map(({ by }) => by).filter((by, i, all) => by !== all[i - 1]);
+  const expected = Array.from({ length: failovers + 1 }, (_, i) => user(i % 2 === 0 ? 'a' : 'b'));
+  console.log(`${failovers} fail-overs (${JSON.stringify(done)}), ${log.length} writes, ${turns.length} turns`);
+  expect(turns).toEqual(expected);
 });

@@ -1,7 +1,8 @@
 /**
  * A process that takes part in an election and, while it leads, writes its name into a ConfigMap as fast as it can, through
  * the guarded client. Prints `ready`, then `leading` and `over <outcome>`.
- * Arguments: kubeconfig, namespace, identity, lease duration, renew deadline, retry period (ms), skew of the clock (ms).
+ * Arguments: kubeconfig, namespace, identity, lease duration, renew deadline, retry period, skew of the clock and pause
+ * after each write (ms).
  */
 import { createKubeMetrics } from '../../operator/kube/kubeMetrics.ts';
 import { LeaderElector } from '../../operator/kube/leaderElector.ts';
@@ -12,7 +13,8 @@ import { createLog } from '../../runtime/log.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 
 const [kubeconfig = '', namespace = '', identity = '', ...numbers] = process.argv.slice(2);
-const [leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = 2_000, skewMs = 0] = numbers.map(Number);
+const [leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = 2_000, skewMs = 0, pauseMs = 0] =
+  numbers.map(Number);
 const clock: Clock = { ...systemClock, now: () => Date.now() + skewMs };
 const metrics = createKubeMetrics(createMetrics());
 const { client } = loadKubeClient({ kubeconfig, clock, metrics, userAgent: identity, qps: 0 });
@@ -40,6 +42,7 @@ while (!stop.signal.aborted) {
       const data = { writer: identity, n: String(n) };
       const object = { metadata: { namespace, name: 'written' }, data };
       await writer.apply(kinds.ConfigMap, object, { fieldManager: 'elected' }).catch(() => {});
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   });
   console.log(`over ${outcome}`);
