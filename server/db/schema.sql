@@ -36,19 +36,21 @@ END $$;
 CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, OUT marks text, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
-DECLARE t timestamptz := coalesce(p_now, clock_timestamp()); v_n int; v_hi int; v_ids uuid[]; v_kinds smallint[];
+DECLARE t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms'; v_n int;
 BEGIN
   o_now_ms := extract(epoch FROM t) * 1000;
-  WITH k AS MATERIALIZED (SELECT l.ctid FROM lease l WHERE l.lease_id = ANY(p_id) FOR NO KEY UPDATE SKIP LOCKED),
-       up AS (UPDATE lease l SET renewed_at = t, expires_at = CASE l.kind WHEN 0 THEN t + p_ttl_ms * interval '1 ms' ELSE 'infinity' END
-               WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM k)) RETURNING l.lease_id, l.kind)
-  SELECT count(*), max(kind), array_agg(up.lease_id), array_agg(kind) INTO v_n, v_hi, v_ids, v_kinds FROM up;
-  IF v_n = cardinality(p_id) AND v_hi = 0 THEN marks := '';
-  ELSE
-    SELECT string_agg(CASE WHEN p.x IS NOT NULL THEN CASE v_kinds[p.x] WHEN 0 THEN '1' ELSE '3' END
-                           WHEN EXISTS (SELECT FROM lease l WHERE l.lease_id = u.i) THEN '2' ELSE '0' END, '' ORDER BY u.ord)
-      INTO marks FROM unnest(p_id) WITH ORDINALITY u(i, ord) LEFT JOIN LATERAL (SELECT array_position(v_ids, u.i) x) p ON true;
-  END IF;
+  UPDATE lease l SET renewed_at = t, expires_at = v_end
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind = 0 FOR NO KEY UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS v_n = ROW_COUNT;
+  IF v_n = cardinality(p_id) THEN marks := ''; RETURN; END IF;
+  -- <> 0, not > 0: the index of unexpiring leases would be read as a whole
+  UPDATE lease l SET renewed_at = t, expires_at = 'infinity'
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 FOR NO KEY UPDATE SKIP LOCKED));
+  -- a lease that stands as its renewal would leave it is renewed, by whomever; one that stands otherwise was busy
+  SELECT string_agg(CASE WHEN l.lease_id IS NULL THEN '0' WHEN l.renewed_at <> t THEN '2'
+                         WHEN l.kind <> 0 THEN '3' WHEN l.expires_at = v_end THEN '1' ELSE '2' END, '' ORDER BY u.ord)
+    INTO marks FROM unnest(p_id) WITH ORDINALITY u(i, ord)
+    LEFT JOIN LATERAL (SELECT x.lease_id, x.kind, x.renewed_at, x.expires_at FROM lease x WHERE x.lease_id = u.i OFFSET 0) l ON true;
 END $$;
 
 CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
