@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { type Computer, ServerProcess } from '../../db/server/support/serverProcess.ts';
 import { Client } from './client.ts';
 
@@ -25,7 +27,11 @@ export class Servers implements AsyncDisposable {
     env: Readonly<Record<string, string>>,
     connections = 64,
   ): Promise<Servers> {
-    const servers = new Servers({ ...computer.env, ...env }, count, connections);
+    // what is compiled once is read by all that start later: they are killed and started again all the time
+    const cache = { NODE_COMPILE_CACHE: join(computer.dataDir, '..', 'compiled') };
+    const main = join(import.meta.dirname, '..', '..', '..', 'server', 'main.ts');
+    spawnSync(process.execPath, [main, '--help'], { env: { ...process.env, ...cache }, stdio: 'ignore' });
+    const servers = new Servers({ ...computer.env, ...cache, ...env }, count, connections);
     // the first one makes the schema
     for (let i = 0; i < count; i++) await servers.#up(i);
     return servers;

@@ -38,10 +38,16 @@ export class LedgerCheck implements AsyncDisposable {
     };
   }
 
-  /** The ledger's own diary, replayed: the most leases at one moment, and how many are left at its end. */
-  async replay(): Promise<{ readonly most: number; readonly left: number; readonly events: number }> {
+  /** The ledger's own diary, replayed: the most leases at one moment, and how many are left at its end; and how many there are. */
+  async replay(): Promise<{
+    readonly most: number;
+    readonly left: number;
+    readonly rows: number;
+    readonly events: number;
+  }> {
     const { rows } = await this.#pool.query(
-      `SELECT coalesce(max(n), 0)::int AS most, coalesce(sum(d), 0)::int AS left, count(*)::int AS events FROM (
+      `SELECT coalesce(max(n), 0)::int AS most, coalesce(sum(d), 0)::int AS left, count(*)::int AS events,
+         (SELECT count(*)::int FROM lease l JOIN pool p USING (pool_id) WHERE p.product = $1) AS rows FROM (
          SELECT d, sum(d) OVER (ORDER BY at, d ROWS UNBOUNDED PRECEDING) AS n FROM (
            SELECT e.at, CASE e.code WHEN 'G' THEN 1 ELSE -1 END AS d FROM event e JOIN pool p USING (pool_id) WHERE p.product = $1) e) x`,
       [this.#product],
