@@ -65,6 +65,8 @@ export const kinds = {
   Ingress: of('networking.k8s.io', 'v1', 'Ingress', 'ingresses'),
   NetworkPolicy: of('networking.k8s.io', 'v1', 'NetworkPolicy', 'networkpolicies'),
   PodDisruptionBudget: of('policy', 'v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
+  Role: of('rbac.authorization.k8s.io', 'v1', 'Role', 'roles'),
+  RoleBinding: of('rbac.authorization.k8s.io', 'v1', 'RoleBinding', 'rolebindings'),
   StorageClass: of('storage.k8s.io', 'v1', 'StorageClass', 'storageclasses', false),
   CustomResourceDefinition: of(
     'apiextensions.k8s.io',

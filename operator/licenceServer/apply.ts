@@ -28,6 +28,8 @@ export interface ApplyOptions {
 /** The kind of each child, in the order of their making. A child that is not here does not compile. */
 const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
   serviceAccount: kinds.ServiceAccount,
+  podRole: kinds.Role,
+  podRoleBinding: kinds.RoleBinding,
   config: kinds.ConfigMap,
   trust: kinds.ConfigMap,
   claim: kinds.PersistentVolumeClaim,
@@ -44,6 +46,8 @@ const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
 /** Children that go when they are no longer wanted, by the name that they had. */
 const removable = {
   ingress: (name: string) => namesOf(name).ingress,
+  podRoleBinding: (name: string) => namesOf(name).podRights,
+  podRole: (name: string) => namesOf(name).podRights,
   podDisruptionBudget: (name: string) => namesOf(name).podDisruptionBudget,
   serviceMonitor: (name: string) => namesOf(name).serviceMonitor,
   prometheusRule: (name: string) => namesOf(name).prometheusRule,
@@ -51,7 +55,8 @@ const removable = {
 } as const satisfies Partial<Record<keyof Children, (name: string) => string>>;
 
 /**
- * Brings the children to what was built; writes nothing where nothing differs.
+ * Brings the children to what was built; writes nothing where nothing differs. All but the Deployment at one time: none of
+ * them needs another (but a RoleBinding its Role), and a pod needs them all.
  * @returns what the API server refused for good, by the spec's fault: the others were applied all the same
  * @throws for everything that is worth trying again
  */
@@ -63,19 +68,28 @@ export async function applyChildren(
   signal: AbortSignal,
   log: Logger,
 ): Promise<readonly Fault[]> {
-  await keepFinalizer(options, server, valid);
-  await makeSecrets(options, valid);
-  await makeKeysCopy(options, server, valid, signal);
-  const refusals: Fault[] = [];
-  for (const name of Object.keys(kindOf) as (keyof Children)[]) {
-    const child = children[name];
-    const refusal = child === undefined ? undefined : await applyChild(options, kindOf[name], child, log);
-    if (refusal !== undefined) refusals.push(refusal);
-    // A pod whose storage or settings were refused would only hang.
-    if (refusal !== undefined && name === 'config') break;
-  }
-  for (const [name, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
-    if (children[name] === undefined) await remove(options, server, kindOf[name], nameOf(valid.owner.name));
+  const written: Written[] = [];
+  const tell: Tell = (what) => written.push(what);
+  try {
+    await keepFinalizer(options, server, valid);
+    await allOf([makeSecrets(options, server, valid, tell), makeKeysCopy(options, server, valid, signal, tell)]);
+    const apply = async (name: keyof Children): Promise<Fault | undefined> => {
+      const child = children[name];
+      return child === undefined ? undefined : applyChild(options, kindOf[name], child, tell);
+    };
+    const { deployment: _, podRoleBinding: __, ...others } = kindOf;
+    const names = Object.keys(others) as (keyof Children)[];
+    const refused = await allOf(names.map(apply));
+    // A role is handed on only once the API server knows what is in it.
+    refused.push(await apply('podRoleBinding'));
+    // A pod whose settings were refused would only hang.
+    if (refused[names.indexOf('config')] === undefined) refused.push(await apply('deployment'));
+    for (const [name, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
+      if (children[name] === undefined) await remove(options, server, kindOf[name], nameOf(valid.owner.name));
+    }
+    return refused.filter((refusal) => refusal !== undefined);
+  } finally {
+    if (written.length > 0) log.info({ written }, 'applied');
   }
   return refusals;
 }

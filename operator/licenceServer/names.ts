@@ -6,6 +6,7 @@ export const namesOf = (name: string) => ({
   networkPolicy: name,
   ingress: name,
   podDisruptionBudget: name,
+  podRights: `${name}-pods`,
   serviceMonitor: name,
   prometheusRule: name,
   dashboard: `${name}-dashboard`,

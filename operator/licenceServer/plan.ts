@@ -160,7 +160,7 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
   return {
     image: spec.image ?? defaults.image,
     keys,
-    config: configMap(owner, settingsOf(spec, defaults.ipv6)).metadata.name,
+    config: configMap(owner, settingsOf(owner, spec, defaults.ipv6)).metadata.name,
     trust:
       trust.kind === 'unasked' ? undefined : trust.kind === 'found' ? names.trust(trust.digest) : kept(trustBefore),
     claim: spec.storage.existingClaim ?? names.claim,

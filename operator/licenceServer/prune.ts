@@ -43,7 +43,7 @@ export class Prune {
     const named = new Set([
       ...namesIn(deployment),
       ...(plan.pod === undefined ? [] : [plan.pod.keys, plan.pod.config, plan.pod.trust]),
-      configMap(valid.owner, settingsOf(valid.spec, ipv6)).metadata.name,
+      configMap(valid.owner, settingsOf(valid.owner, valid.spec, ipv6)).metadata.name,
       valid.desiredKeys.ok ? valid.desiredKeys.copy : undefined,
       plan.rotation.proven,
       plan.rotation.run,

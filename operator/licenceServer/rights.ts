@@ -27,6 +27,9 @@ export const rights = {
     rule('', ['configmaps'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('', ['persistentvolumeclaims'], 'list', 'watch', 'create', 'patch', 'delete'),
     rule('', ['services', 'serviceaccounts'], 'list', 'watch', 'create', 'patch'),
+    // Handed on, each to the server that judges the tokens of pods: what it may hand on it must hold itself.
+    rule('', ['pods'], 'get'),
+    rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['deployments'], 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['replicasets'], 'list'),
     rule('networking.k8s.io', ['networkpolicies'], 'list', 'watch', 'create', 'patch'),

@@ -313,7 +313,7 @@ const access = z.object({
     .enum(['Token', 'ServiceAccount', 'Open'])
     .default('Token')
     .describe(
-      'Who may take seats. Token: who knows the client token. ServiceAccount: pods with a projected token for this server. Open: anybody who reaches it. Default: Token.',
+      'Who may take seats. Token: who knows the client token. ServiceAccount: pods with a projected token for the audience NAME.NAMESPACE.svc; a seat ends with its pod. Open: anybody who reaches it. Default: Token.',
     ),
   allowFrom: listAtomic(z.array(peer).max(64))
     .optional()

@@ -51,6 +51,8 @@ export class Stores {
       watch(kinds.PodDisruptionBudget, new Store()),
       watch(kinds.ServiceMonitor, new Store(), { optional: true }),
       watch(kinds.PrometheusRule, new Store(), { optional: true }),
+      watch(kinds.Role, new Store()),
+      watch(kinds.RoleBinding, new Store()),
     ];
     for (const { kind, store } of this.watched) this.#byKind.set(kind, store);
   }

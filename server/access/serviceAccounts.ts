@@ -1,66 +1,41 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Agent, request } from 'undici';
 import type { Logger } from '../../runtime/log.ts';
 import type { SeatStore } from '../seats/store.ts';
 import type { Subject, SubjectVerifier } from './access.ts';
+import { ApiServer, type ApiServerOptions } from './apiServer.ts';
+import { PodTokens } from './podTokens.ts';
 
 /**
- * Clients prove themselves with a projected service-account token of their pod. The API server says whose it is
- * (TokenReview); the seat is bound to the pod, and given back when the pod is gone.
+ * Clients prove themselves with a projected service-account token of their pod. Its signature says whose it is, the API
+ * server whether that pod is still there; the seat is bound to the pod, and given back when the pod is gone.
  */
-export interface ServiceAccountOptions {
-  /** Base address of the API server. */
-  readonly apiUrl: string;
-  /** Directory with `token` and `ca.crt` of this server's own service account. */
-  readonly dir: string;
+export interface ServiceAccountOptions extends ApiServerOptions {
   /** The audience that a client's token must have. */
   readonly audience: string;
   readonly log: Logger;
-  /** Replaces the certificate of the API server, in tests. */
-  readonly ca?: Buffer;
 }
 
-export const inClusterDir = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** `unknown`: this server may not look at pods of that namespace. */
+export type PodState = 'there' | 'gone' | 'unknown';
 
-/** @throws Error when this process does not run in a cluster. */
-export function inClusterUrl(env: Readonly<Record<string, string | undefined>>): string {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env;
-  if (host === undefined || host === '') {
-    throw new Error('LICENCE_ACCESS=serviceaccount works in a Kubernetes cluster only; use token or open here');
-  }
-  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-interface Review {
-  readonly status?: {
-    readonly authenticated?: boolean;
-    readonly audiences?: readonly string[];
-    readonly user?: { readonly username?: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
-  };
-}
-
-const timeoutMs = 5_000;
 const keepMs = 60_000;
 const mostKept = 10_000;
-const podUid = 'authentication.kubernetes.io/pod-uid';
-const podName = 'authentication.kubernetes.io/pod-name';
 
 export class ServiceAccounts {
-  readonly #options: ServiceAccountOptions;
-  readonly #agent: Agent;
+  readonly #log: Logger;
+  readonly #api: ApiServer;
+  readonly #tokens: PodTokens;
   readonly #known = new Map<string, { subject: Subject | undefined; untilMs: number }>();
+  readonly #unseen = new Set<string>();
 
   constructor(options: ServiceAccountOptions) {
-    this.#options = options;
-    const ca =
-      options.ca ?? (options.apiUrl.startsWith('https') ? readFileSync(join(options.dir, 'ca.crt')) : undefined);
-    this.#agent = new Agent({ connect: ca === undefined ? {} : { ca }, connections: 8 });
+    this.#log = options.log;
+    this.#api = new ApiServer(options);
+    this.#tokens = new PodTokens(this.#api, options.audience);
   }
 
   close(): Promise<void> {
-    return this.#agent.destroy();
+    return this.#api.close();
   }
 
   /** Answers are kept for a minute. @throws Error while the API server cannot be asked. */
@@ -68,61 +43,45 @@ export class ServiceAccounts {
     const digest = createHash('sha256').update(token).digest('base64');
     const known = this.#known.get(digest);
     if (known && known.untilMs > performance.now()) return known.subject;
-    const { body } = await this.#call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenReview',
-      spec: { token, audiences: [this.#options.audience] },
-    });
-    const subject = subjectIn(body as Review, this.#options.audience);
-    if (this.#known.size >= mostKept) this.#known.clear();
+    const claimed = await this.#tokens.subjectOf(token);
+    // a token outlives its pod
+    const subject = claimed && (await this.stateOf(claimed.podUid)) !== 'gone' ? claimed : undefined;
+    this.#known.delete(digest);
     this.#known.set(digest, { subject, untilMs: performance.now() + keepMs });
+    const oldest = this.#known.keys().next().value;
+    if (this.#known.size > mostKept && oldest !== undefined) this.#known.delete(oldest);
     return subject;
   };
 
-  /** Whether the pod of a stored subject (`namespace/name/uid`) is gone: another one of that name is not the same. */
-  async isGone(subject: string): Promise<boolean> {
+  /** How it stands with the pod of a stored subject (`namespace/name/uid`): another one of that name is not the same. */
+  async stateOf(subject: string): Promise<PodState> {
     const [namespace = '', name = '', uid = ''] = subject.split('/');
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
-    const { status, body } = await this.#call('GET', path, undefined, [200, 404]);
-    if (status === 404) return true;
-    const pod = body as { metadata?: { uid?: string }; status?: { phase?: string } };
-    return pod.metadata?.uid !== uid || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-  }
-
-  async #call(method: 'GET' | 'POST', path: string, body?: unknown, expected: readonly number[] = [200, 201]) {
-    const own = readFileSync(join(this.#options.dir, 'token'), 'utf8').trim(); // it is replaced every hour
-    const answer = await request(this.#options.apiUrl + path, {
-      method,
-      dispatcher: this.#agent,
-      headers: { authorization: `Bearer ${own}`, accept: 'application/json', 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-    });
-    const text = await answer.body.text();
-    if (!expected.includes(answer.statusCode)) {
-      throw new Error(`the API server answers ${method} ${path} with status ${answer.statusCode}`);
+    const { status, body } = await this.#api.call('GET', path, [200, 403, 404]);
+    if (status === 403) {
+      if (!this.#unseen.has(namespace)) {
+        this.#unseen.add(namespace);
+        this.#log.warn({ namespace }, 'pods of this namespace cannot be seen: their seats end with their leases');
+      }
+      return 'unknown';
     }
-    return { status: answer.statusCode, body: JSON.parse(text) as unknown };
+    if (status === 404) return 'gone';
+    const pod = body as { metadata?: { uid?: string }; status?: { phase?: string } };
+    const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+    return pod.metadata?.uid !== uid || ended ? 'gone' : 'there';
   }
 }
 
-/** Who a reviewed token belongs to; undefined unless it is a pod's and for this audience. */
-export function subjectIn(review: Review, audience: string): Subject | undefined {
-  const { authenticated, audiences, user } = review.status ?? {};
-  // an API server that knows no audiences answers none: such an answer must not pass for ours
-  if (authenticated !== true || !audiences?.includes(audience)) return undefined;
-  const uid = user?.extra?.[podUid]?.[0];
-  const name = user?.extra?.[podName]?.[0];
-  const namespace = /^system:serviceaccount:([^:]+):/.exec(user?.username ?? '')?.[1];
-  if (uid === undefined || name === undefined || namespace === undefined) return undefined;
-  return { podUid: `${namespace}/${name}/${uid}`, podName: name, namespace };
-}
+const lookMs = 10_000;
+const atOnce = 8;
 
-const lookMs = 15_000;
-
-/** Gives back the seats of pods that are gone, every quarter of a minute. Answers the function that ends it. */
-export function followPods(accounts: ServiceAccounts, store: SeatStore, log: Logger): () => void {
+/** Gives back the seats of pods that are gone, every ten seconds. Answers the function that ends it. */
+export function followPods(
+  accounts: Pick<ServiceAccounts, 'stateOf'>,
+  store: Pick<SeatStore, 'db' | 'release'>,
+  log: Logger,
+  everyMs = lookMs,
+): () => void {
   let busy = false;
   const look = async () => {
     if (busy) return;
@@ -131,17 +90,20 @@ export function followPods(accounts: ServiceAccounts, store: SeatStore, log: Log
       const { rows } = await store.db.query<{ subject: string; ids: string[] }>(
         'SELECT subject, array_agg(lease_id::text) AS ids FROM lease WHERE subject IS NOT NULL GROUP BY subject',
       );
-      for (const { subject, ids } of rows) {
-        if (!(await accounts.isGone(subject))) continue;
-        await Promise.all(ids.map((id) => store.release(id, 'pod_gone')));
-        log.info({ seats: ids.length }, 'seats of a pod that is gone were given back');
-      }
+      const one = async () => {
+        for (let row = rows.pop(); row !== undefined; row = rows.pop()) {
+          if ((await accounts.stateOf(row.subject)) !== 'gone') continue;
+          await Promise.all(row.ids.map((id) => store.release(id, 'pod_gone')));
+          log.info({ seats: row.ids.length }, 'seats of a pod that is gone were given back');
+        }
+      };
+      await Promise.all(Array.from({ length: atOnce }, one));
     } catch (error) {
       log.warn({ err: error }, 'it is not known whether the pods that hold seats are still there');
     } finally {
       busy = false;
     }
   };
-  const timer = setInterval(() => void look(), lookMs);
+  const timer = setInterval(() => void look(), everyMs);
   return () => clearInterval(timer);
 }

@@ -82,6 +82,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
   ) => {
     const { product, holder, mode } = wanted;
     const subject = request.subject?.podUid;
+    const failed = (error: unknown) => reply.send(storeProblem(error));
     store.checkOut(
       pool,
       holder,
@@ -97,7 +98,9 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
           }
           metrics.checkedOut(product, result.code, '');
           if (result.code === 'granted') store.denials.granted(product, holder);
-          granted(reply, pool, wanted, result);
+          if (result.code === 'granted' || subject === undefined) return granted(reply, pool, wanted, result);
+          // the holder may have moved to another pod, whose end now ends its seat
+          store.bind(result.leaseId, subject).then(() => granted(reply, pool, wanted, result), failed);
           return;
         }
         const now = performance.now();
@@ -121,7 +124,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
         );
         request.raw.socket.once('close', gone);
       },
-      (error) => reply.send(storeProblem(error)),
+      failed,
     );
   };
 

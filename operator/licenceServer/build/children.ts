@@ -9,6 +9,7 @@ import { networkPolicy } from './networkPolicy.ts';
 import type { Child } from './object.ts';
 import { persistentVolumeClaim } from './persistentVolumeClaim.ts';
 import { podDisruptionBudget } from './podDisruptionBudget.ts';
+import { podRole, podRoleBinding } from './podRights.ts';
 import { prometheusRule } from './prometheusRule.ts';
 import { service } from './service.ts';
 import { serviceAccount } from './serviceAccount.ts';
@@ -20,6 +21,8 @@ import { serviceMonitor } from './serviceMonitor.ts';
  */
 export interface Children {
   readonly serviceAccount: Child;
+  readonly podRole: Child | undefined;
+  readonly podRoleBinding: Child | undefined;
   readonly config: Child;
   readonly trust: Child | undefined;
   readonly claim: Child | undefined;
@@ -42,7 +45,9 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
   const known = observed.monitoring;
   return {
     serviceAccount: serviceAccount(owner),
-    config: configMap(owner, settingsOf(spec, defaults.ipv6)),
+    podRole: podRole(owner, spec),
+    podRoleBinding: podRoleBinding(owner, spec),
+    config: configMap(owner, settingsOf(owner, spec, defaults.ipv6)),
     trust:
       observed.trust.kind === 'found' && observed.trust.text !== undefined
         ? trustConfigMap(owner, observed.trust.text)

@@ -4,8 +4,14 @@ import { durationMs } from '../times.ts';
 import { labels, type Spec } from '../types.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
+/** The audience of the tokens that pods show to this server: one made for another server is of no use here. */
+const audienceOf = (owner: Owner): string => `${namesOf(owner.name).service}.${owner.namespace}.svc`;
+
+/** How long a pod that is to end goes on serving until every node knows that it goes; alone it would only be away longer. */
+const drainSeconds = 5;
+
 /** What the server is told through its environment; every name is one of its settings. */
-export const settingsOf = (spec: Spec, ipv6: boolean): Readonly<Record<string, string>> => ({
+export const settingsOf = (owner: Owner, spec: Spec, ipv6: boolean): Readonly<Record<string, string>> => ({
   LICENCE_LISTEN: `${ipv6 ? '[::]' : '0.0.0.0'}:${containerPort}`,
   LICENCE_DATA_DIR: podPaths.data,
   LICENCE_SOCKET_DIR: podPaths.sockets,
@@ -13,6 +19,8 @@ export const settingsOf = (spec: Spec, ipv6: boolean): Readonly<Record<string, s
   LICENCE_IDENTITY_FILE: `${podPaths.identity}/${secretKeys.identity}`,
   LICENCE_TOKENS_DIR: podPaths.tokens,
   LICENCE_ACCESS: spec.access.clients.toLowerCase(),
+  ...(spec.access.clients === 'ServiceAccount' ? { LICENCE_AUDIENCE: audienceOf(owner) } : {}),
+  ...(spec.replicas > 1 ? { LICENCE_DRAIN_SECONDS: String(drainSeconds) } : {}),
   LICENCE_LEASE_SECONDS: String(spec.seats.leaseSeconds),
   LICENCE_STALE_AFTER_SECONDS: String(durationMs(spec.staleSeats.after) / 1000),
   ...(spec.activation.mode === 'Online' && spec.activation.authority?.url !== undefined

@@ -100,6 +100,7 @@ const asked = (entries: readonly AuditEntry[]) =>
 const unasked = [
   'get licensing.softonit.ru/licenceservers', // when two writes of a status meet
   'update licensing.softonit.ru/licenceservers/finalizers', // where the API server guards owner references that block deletion
+  'get pods', // to hand it on to a server that judges the tokens of pods
   'patch events.k8s.io/events', // when the same event comes again
 ];
 
@@ -118,6 +119,7 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   await kubectl.apply([
     licenceServer('office', {
       storage,
+      access: { clients: 'ServiceAccount' },
       ingress: { host: 'office.example.org' },
       monitoring: { prometheusRule: 'Auto' },
     }),
@@ -131,6 +133,8 @@ it('the rights of the chart are what the operator uses: never too few, and none 
     await untilThere(kind, 'office');
   for (const [kind, name] of [
     ['pvc', 'office-data'],
+    ['role', 'office-pods'],
+    ['rolebinding', 'office-pods'],
     ['secret', 'office-identity'],
     ['secret', 'office-tokens'],
     ['pdb', 'group'],
@@ -140,9 +144,10 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   // What is no longer asked for goes; what was put in the place of a copy is collected.
   await kubectl.apply([keySecret(2)]);
   const monitoring = { serviceMonitor: 'Disabled', prometheusRule: 'Disabled', dashboard: 'Disabled' };
-  await patch('office', { ingress: null, monitoring, seats: { leaseSeconds: 240 } });
+  await patch('office', { ingress: null, access: { clients: 'Token' }, monitoring, seats: { leaseSeconds: 240 } });
   await patch('group', { replicas: 1 });
   for (const kind of ['ingress', 'servicemonitor', 'prometheusrule']) await untilThere(kind, 'office', false);
+  for (const kind of ['role', 'rolebinding']) await untilThere(kind, 'office-pods', false);
   await untilThere('pdb', 'group', false);
   await kubectl(['-n', at, 'delete', 'lics', '--all', '--wait=false']);
   for (const name of ['office', 'group']) await untilThere('lics', name, false);
