@@ -1,6 +1,7 @@
 /**
  * Group commit: commands that arrive while a batch is in flight form the next batch. One batch at a time a lane, so that one
- * transaction's commit is waited for once by all of its commands.
+ * transaction's commit is waited for once by all of its commands. Where batches may pass each other (`asideFrom`), a second one
+ * goes aside when much waits: the database works while this process reads and answers.
  *
  * A batch that fails is cut in halves until the bad command fails alone. A connection lost on the way is an unknown outcome:
  * all commands of the batch are told so (and may be repeated, since check-outs are idempotent by holder).
@@ -53,23 +54,37 @@ export interface LaneEvents {
 
 export class Lane<C extends Command, S> {
   #queue: C[] = [];
-  #busy = false;
+  /** Weight of what waits. */
+  #waiting = 0;
+  /** When the batches under way began, the oldest first. */
+  readonly #underWay: number[] = [];
   #planned = false;
   #idle: (() => void)[] = [];
-  #busySince = 0;
   readonly #sessions: Sessions<S>;
   readonly #run: RunBatch<C, S>;
   readonly #most: number;
   readonly #longest: number;
+  readonly #asideFrom: number;
   readonly #events: LaneEvents;
 
-  /** `most`: commands a batch; `longest`: commands that may wait before further ones are refused. */
-  constructor(sessions: Sessions<S>, run: RunBatch<C, S>, most: number, longest: number, events: LaneEvents = {}) {
+  /**
+   * `most`: weight of a batch; `longest`: commands that may wait before further ones are refused; `asideFrom`: weight that must
+   * wait for a second batch to go aside.
+   */
+  constructor(
+    sessions: Sessions<S>,
+    run: RunBatch<C, S>,
+    most: number,
+    longest: number,
+    events: LaneEvents = {},
+    asideFrom = Number.POSITIVE_INFINITY,
+  ) {
     this.#sessions = sessions;
     this.#run = run;
     this.#most = most;
     this.#longest = longest;
     this.#events = events;
+    this.#asideFrom = asideFrom;
   }
 
   /** Commands that wait. */
@@ -77,9 +92,10 @@ export class Lane<C extends Command, S> {
     return this.#queue.length;
   }
 
-  /** How long the batch under way has been going on, in ms; 0 when there is none. */
+  /** How long the oldest batch under way has been going on, in ms; 0 when there is none. */
   busyMs(): number {
-    return this.#busy ? performance.now() - this.#busySince : 0;
+    const [since] = this.#underWay;
+    return since === undefined ? 0 : performance.now() - since;
   }
 
   push(command: C): void {
@@ -88,17 +104,20 @@ export class Lane<C extends Command, S> {
       return;
     }
     this.#queue.push(command);
+    this.#waiting += command.weight ?? 1;
     this.#plan();
   }
 
   /** Resolves when nothing waits or runs any more. */
   drained(): Promise<void> {
-    if (!this.#busy && this.#queue.length === 0) return Promise.resolve();
+    if (this.#underWay.length === 0 && this.#queue.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   #plan(): void {
-    if (this.#busy || this.#planned || this.#queue.length === 0) return;
+    if (this.#planned || this.#queue.length === 0) return;
+    const mayStart = this.#underWay.length === 0 || (this.#underWay.length === 1 && this.#waiting >= this.#asideFrom);
+    if (!mayStart) return;
     this.#planned = true;
     // after this turn's other requests have been read, so that they share the batch
     setImmediate(() => {
@@ -108,24 +127,26 @@ export class Lane<C extends Command, S> {
   }
 
   async #flush(): Promise<void> {
-    this.#busy = true;
-    this.#busySince = performance.now();
+    const since = performance.now();
+    this.#underWay.push(since);
     const batch = this.#take();
+    this.#plan(); // what is left may be enough for a batch aside
     let session: S | undefined;
     try {
       session = await this.#sessions.acquire();
       const again = await this.#attempt(session, batch);
       this.#sessions.release(session, false);
       if (again.length > 0) this.#queue.unshift(...again);
+      for (const command of again) this.#waiting += command.weight ?? 1;
     } catch (error) {
       if (session !== undefined) this.#sessions.release(session, true);
       this.#events.onTrouble?.(error, batch.length);
       for (const command of batch)
         failAll(command, error instanceof StoreUnavailable ? error : new StoreUnavailable(error));
     }
-    this.#busy = false;
+    this.#underWay.splice(this.#underWay.indexOf(since), 1);
     if (this.#queue.length > 0) this.#plan();
-    else for (const resolve of this.#idle.splice(0)) resolve();
+    else if (this.#underWay.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /** The next batch: distinct keys, in order; the same command twice becomes one. */
@@ -134,7 +155,8 @@ export class Lane<C extends Command, S> {
     const rest: C[] = [];
     const queue = this.#queue;
     let i = 0;
-    for (let filled = 0; i < queue.length && filled < this.#most; i++) {
+    let filled = 0;
+    for (; i < queue.length && filled < this.#most; i++) {
       const command = queue[i] as C;
       filled += command.weight ?? 1;
       const first = seen.get(command.key);
@@ -142,8 +164,12 @@ export class Lane<C extends Command, S> {
       else if (first.same(command)) {
         first.twins ??= [];
         first.twins.push(command);
-      } else rest.push(command);
+      } else {
+        rest.push(command);
+        this.#waiting += command.weight ?? 1;
+      }
     }
+    this.#waiting -= filled;
     this.#queue = rest.length > 0 ? rest.concat(queue.slice(i)) : i === queue.length ? [] : queue.slice(i);
     return [...seen.values()];
   }

@@ -110,7 +110,7 @@ export class SeatStore {
     this.#tickMs = Math.min(Math.max(options.leaseMs / 10, shortestTickMs), longestTickMs);
     this.#trouble = new TroubleLog(options.log);
     this.#seats = new DatabaseSessions(options.connection, sessionSetup, 4);
-    this.#quick = new DatabaseSessions(options.connection, quickSetup, 2);
+    this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
     this.db = new pg.Pool({
       connectionTimeoutMillis: 5_000,
       query_timeout: answerTimeoutMs,

@@ -112,3 +112,73 @@ describe('a lane', () => {
     expect(await all).toEqual(['did take a', 'did take b']);
   });
 });
+
+describe('a lane whose batches may pass each other', () => {
+  /** Batches stay under way until they are let go. */
+  function held(asideFrom?: number) {
+    const underWay: (() => void)[] = [];
+    const tested = new Lane<Probe, number>(
+      { acquire: async () => 1, release: () => {} },
+      async (_session, batch) => {
+        await new Promise<void>((resolve) => underWay.push(resolve));
+        for (const c of batch) c.done(`did ${c.key}`);
+        return undefined;
+      },
+      3,
+      1_000,
+      {},
+      asideFrom,
+    );
+    const push = (...keys: string[]) => {
+      const commands = keys.map((key) => new Probe(key));
+      for (const c of commands) tested.push(c);
+      return Promise.all(commands.map((c) => c.outcome));
+    };
+    const turns = async () => {
+      for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    return { tested, underWay, push, turns };
+  }
+
+  it('starts a second one when much waits, never a third, and drains after the last', async () => {
+    const { tested, underWay, push, turns } = held(3);
+    const all = push('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i');
+    await turns();
+    expect(underWay).toHaveLength(2);
+    expect(tested.length).toBe(3);
+    let drained = false;
+    const drain = tested.drained().then(() => {
+      drained = true;
+    });
+    underWay.shift()?.();
+    await turns();
+    expect(underWay).toHaveLength(2);
+    underWay.shift()?.();
+    await turns();
+    expect(drained).toBe(false);
+    underWay.shift()?.();
+    expect(await all).toHaveLength(9);
+    await drain;
+  });
+  it('keeps little that waits for the next batch', async () => {
+    const { underWay, push, turns } = held(3);
+    const all = push('a', 'b', 'c', 'd', 'e');
+    await turns();
+    expect(underWay).toHaveLength(1);
+    underWay.shift()?.();
+    await turns();
+    expect(underWay).toHaveLength(1);
+    underWay.shift()?.();
+    expect(await all).toHaveLength(5);
+  });
+  it('runs one at a time unless it is told otherwise', async () => {
+    const { underWay, push, turns } = held();
+    const all = push('a', 'b', 'c', 'd', 'e', 'f');
+    await turns();
+    expect(underWay).toHaveLength(1);
+    underWay.shift()?.();
+    await turns();
+    underWay.shift()?.();
+    expect(await all).toHaveLength(6);
+  });
+});
