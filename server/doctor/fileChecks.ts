@@ -35,9 +35,12 @@ export function checkDataDirectory(dataDir: string): Finding[] {
   if (!found.isDirectory()) return [fail(check, `${dataDir} is no directory`, 'move the file away')];
   const findings: Finding[] = [];
   for (const dir of [dataDir, join(dataDir, 'Licence')].filter((d) => existsSync(d))) {
+    if (!statSync(dir).isDirectory()) {
+      findings.push(fail(check, `${dir} is no directory`, 'move the file away'));
+      continue;
+    }
     try {
       accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
-      if (!statSync(dir).isDirectory()) findings.push(fail(check, `${dir} is no directory`, 'move the file away'));
     } catch (error) {
       findings.push(
         fail(

@@ -37,7 +37,7 @@ export interface Entry {
 
 /** What an archive may hold; anything else is not written to any disk. */
 const allowed =
-  /^(settings\.json|identity\.pem|Licence\/[\w-][\w.-]*\.lic|tokens\/(client|admin|metrics)|tables\/[a-z_]+\/\d{6}\.jsonl)$/;
+  /^(settings\.json|learned-keys\.jws|identity\.pem|Licence\/[\w-][\w.-]*\.lic|tokens\/(client|admin|metrics)|tables\/[a-z_]+\/\d{6}\.jsonl)$/;
 const manifestName = 'manifest.json';
 const mostBytes = 256 << 20;
 

@@ -78,7 +78,9 @@ function filesOf(request: ExportRequest, identityFile: string): { readonly name:
     ...list(licences)
       .filter((name) => name.endsWith('.lic') && !name.startsWith('.'))
       .map((name) => ({ name: `Licence/${name}`, path: join(licences, name) })),
-    ...(present.has('settings.json') ? [{ name: 'settings.json', path: join(request.dataDir, 'settings.json') }] : []),
+    ...['settings.json', 'learned-keys.jws']
+      .filter((name) => present.has(name))
+      .map((name) => ({ name, path: join(request.dataDir, name) })),
     ...(request.withIdentity ? [{ name: 'identity.pem', path: identityFile }] : []),
     ...(request.withTokens
       ? list(tokens)

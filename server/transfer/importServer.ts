@@ -157,6 +157,7 @@ function refuseUnlessEmpty({ dataDir, databaseUrl, tokensDir }: ImportRequest, {
   const places = [
     'Licence',
     'settings.json',
+    'learned-keys.jws',
     ...(databaseUrl === undefined ? ['postgres'] : []),
     ...(hasTokens ? ['tokens'] : []),
   ];
