@@ -7,7 +7,7 @@ import { bounds, supportPolicies } from '../licence/words.ts';
 import type { Http } from '../runtime/httpShell.ts';
 import { type Problem, ProblemError } from '../runtime/problem.ts';
 import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation } from './activations.ts';
-import { readAudit } from './audit.ts';
+import { readAudit, writeAudit } from './audit.ts';
 import type { By, LicencesDeps, Outcome, Refusal, Target } from './changeLicence.ts';
 import { idempotencyKeyOf, once } from './idempotency.ts';
 import { correctLicence, issueLicence, listLicences, pardonKey, revokeKey } from './licences.ts';
@@ -192,21 +192,47 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     await deps.signingKeys.reload();
     return reply.header('cache-control', 'public, max-age=300').send(deps.signingKeys.jwks());
   });
+  http.get(
+    '/.well-known/jwks.jws',
+    { config: anyone, schema: { querystring: z.object({ kid: z.string().max(100) }) } },
+    async ({ query: { kid } }, reply) => {
+      await deps.signingKeys.reload();
+      const set = deps.signingKeys.keySet(kid);
+      if (set === undefined) throw new ProblemError(noSuchSigningKey);
+      return reply.header('cache-control', 'public, max-age=300').type('application/jose').send(set);
+    },
+  );
   http.get('/v1/signing-keys', { config: vendor }, async () => {
     await deps.signingKeys.reload();
     return { keys: deps.signingKeys.list() };
   });
-  http.post('/v1/signing-keys', { config: vendor }, async (_request, reply) =>
-    reply.code(201).send({ kid: await deps.signingKeys.add(await deps.transact(deps.now)), state: 'next' }),
-  );
-  http.post(
-    `/v1/signing-keys/:kid${word}::activate`,
-    { config: vendor, schema: { params: z.object({ kid: z.string().max(100) }) } },
-    async ({ params: { kid } }) => {
-      if ((await deps.signingKeys.activate(kid)) === 'activated') return { kid, state: 'active' };
-      throw new ProblemError({ status: 404, reason: 'SigningKeyUnknown', detail: 'see GET /v1/signing-keys' });
-    },
-  );
+  const ofSigningKey = { config: vendor, schema: { params: z.object({ kid: z.string().max(100) }) } };
+  const noted = async (request: FastifyRequest, action: string, kid: string) =>
+    deps.transact(async (client) =>
+      writeAudit(client, await deps.now(client), { actor: byOf(request).actor, action, outcome: 'ok', detail: kid }),
+    );
+  http.post('/v1/signing-keys', { config: vendor }, async (request, reply) => {
+    const kid = await deps.signingKeys.add(await deps.transact(deps.now));
+    await noted(request, 'add-signing-key', kid);
+    return reply.code(201).send({ kid, state: 'next' });
+  });
+  http.post(`/v1/signing-keys/:kid${word}::activate`, ofSigningKey, async (request) => {
+    const { kid } = request.params;
+    if ((await deps.signingKeys.activate(kid)) === 'unknown') throw new ProblemError(noSuchSigningKey);
+    await noted(request, 'activate-signing-key', kid);
+    return { kid, state: 'active' };
+  });
+  http.post(`/v1/signing-keys/:kid${word}::withdraw`, ofSigningKey, async (request) => {
+    const { kid } = request.params;
+    const outcome = await deps.signingKeys.withdraw(kid);
+    if (outcome === 'unknown') throw new ProblemError(noSuchSigningKey);
+    if (outcome === 'active') {
+      const detail = 'this key signs; add another one and activate it first';
+      throw new ProblemError({ status: 409, reason: 'SigningKeyActive', detail });
+    }
+    await noted(request, 'withdraw-signing-key', kid);
+    return { kid, state: 'withdrawn' };
+  });
   http.get(
     '/v1/audit',
     {
@@ -230,6 +256,12 @@ function byOf({ actor: { role, organisation: own } }: FastifyRequest): By {
   const isVendor = role === 'vendor';
   return own === undefined ? { actor: role, isVendor } : { actor: `${role} ${own}`, isVendor, organisation: own };
 }
+
+const noSuchSigningKey: Problem = {
+  status: 404,
+  reason: 'SigningKeyUnknown',
+  detail: 'there is no such signing key; see /.well-known/jwks.json',
+};
 
 function vendorOnly({ actor }: FastifyRequest, detail: string): void {
   if (actor.role !== 'vendor') throw new ProblemError({ status: 403, reason: 'RoleMissing', detail });

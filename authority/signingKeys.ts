@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { type PublicJwk, publicJwk } from '../licence/jwks.ts';
+import { createKeySet } from '../licence/keySet.ts';
 import { momentOf } from '../licence/moment.ts';
 
 /**
@@ -15,11 +16,18 @@ export interface SigningKeys {
   active(): { readonly kid: string; readonly privateKey: KeyObject };
   /** The public set, `/.well-known/jwks.json`. */
   jwks(): { readonly keys: readonly PublicJwk[] };
+  /** The public set, signed by one of its keys (see licence/keySet.ts); undefined: there is no such key. */
+  keySet(kid: string): string | undefined;
   list(): readonly { readonly kid: string; readonly state: SigningKeyState; readonly createdAt: string }[];
   /** Makes and publishes a key that does not sign yet; answers its kid. */
   add(nowMs: number): Promise<string>;
   /** Signs with a published key from now on. */
   activate(kid: string): Promise<'activated' | 'unknown'>;
+  /**
+   * Takes a key out of the set for good, since it was stolen: what it has signed counts nowhere that follows the set. The
+   * one in force stays: activate another one first.
+   */
+  withdraw(kid: string): Promise<'withdrawn' | 'unknown' | 'active'>;
   /** Reads the file again if it has changed: another replica may have written it. */
   reload(): Promise<void>;
 }
@@ -50,8 +58,7 @@ export async function openSigningKeys(dataDir: string, nowMs: number): Promise<S
   const use = (next: readonly StoredKey[]) => {
     const key = next.find((k) => k.state === 'active');
     if (key === undefined) throw new Error(`${path} has no active key; restore it from a backup`);
-    const { kid, kty, crv, x, d } = key;
-    active = { kid, privateKey: createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' }) };
+    active = { kid: key.kid, privateKey: privateKeyOf(key) };
     keys = next;
   };
   const save = async (next: readonly StoredKey[]) => {
@@ -85,6 +92,11 @@ export async function openSigningKeys(dataDir: string, nowMs: number): Promise<S
       return active;
     },
     jwks: () => ({ keys: keys.map((k) => publicJwk(k.x)) }),
+    keySet: (kid) => {
+      const key = keys.find((k) => k.kid === kid);
+      const published = keys.map((k) => publicJwk(k.x));
+      return key === undefined ? undefined : createKeySet(published, kid, privateKeyOf(key));
+    },
     list: () => keys.map(({ kid, state, createdAt }) => ({ kid, state, createdAt })),
     add: async (at) => {
       await reload();
@@ -100,9 +112,20 @@ export async function openSigningKeys(dataDir: string, nowMs: number): Promise<S
       );
       return 'activated';
     },
+    withdraw: async (kid) => {
+      await reload();
+      const key = keys.find((k) => k.kid === kid);
+      if (key === undefined) return 'unknown';
+      if (key.state === 'active') return 'active';
+      await save(keys.filter((k) => k !== key));
+      return 'withdrawn';
+    },
     reload,
   };
 }
+
+const privateKeyOf = ({ kty, crv, x, d }: StoredKey): KeyObject =>
+  createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' });
 
 function newKey(state: SigningKeyState, nowMs: number): StoredKey {
   const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });

@@ -77,6 +77,11 @@ export function readActivation(text: string): ActivationPayload | undefined {
   return text.length > longest ? undefined : payloadFrom(text.split('.')[1] ?? '');
 }
 
+/** The kid of the key that an activation says to be signed by, unverified; undefined if it is no activation. */
+export function signerOf(text: string): string | undefined {
+  return text.length > longest ? undefined : kidOf(text.split('.')[0] ?? '');
+}
+
 /** Whether its licence has ended: such a key grants no seat. */
 export const isExpired = (activation: ActivationPayload, nowMs: number): boolean =>
   activation.entitlements.expiresAt !== undefined && Date.parse(activation.entitlements.expiresAt) <= nowMs;

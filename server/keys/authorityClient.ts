@@ -7,13 +7,20 @@ import { supportPolicies } from '../../licence/words.ts';
 
 export type AuthorityAnswer<T> =
   | { readonly ok: true; readonly answer: T }
-  | { readonly ok: false; readonly fault: KeyFault };
+  | {
+      readonly ok: false;
+      readonly fault: KeyFault;
+      /** How long it asked to be left alone. */
+      readonly retryAfterMs?: number;
+    };
 
 /** The way to the authority. One call is one attempt: trying again is the caller's. */
 export interface AuthorityClient {
   activate(request: ActivationRequest): Promise<AuthorityAnswer<ActivationResponse>>;
   /** What `activate` would answer, without changing anything. */
   check(request: ActivationRequest): Promise<AuthorityAnswer<ActivationCheckResponse>>;
+  /** Its present keys, signed by the key `kid` (`openKeySet` verifies it); undefined: it has none to give. */
+  keySet(kid: string): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -65,6 +72,7 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
   async function post<T>(path: string, schema: z.ZodType<T>, request: ActivationRequest): Promise<AuthorityAnswer<T>> {
     let status: number;
     let body: unknown;
+    let retryAfterMs: number | undefined;
     try {
       const response = await fetch(base + path, {
         method: 'POST',
@@ -75,12 +83,14 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
         dispatcher,
       });
       status = response.status;
+      retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
       body = jsonOf(await bounded(response.body));
     } catch (error) {
       return { ok: false, fault: unreachable(`cannot be reached (${causeOf(error)})`) };
     }
     if (status >= 500 || status === 429 || status === 408) {
-      return { ok: false, fault: unreachable(`answers with status ${status}`) };
+      const fault = unreachable(`answers with status ${status}`);
+      return { ok: false, fault, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
     }
     if (status === 200 || status === 201) {
       const parsed = schema.safeParse(body);
@@ -98,9 +108,28 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
   return {
     activate: (request) => post('/v1/activations', activationResponse as z.ZodType<ActivationResponse>, request),
     check: (request) => post('/v1/activations:check', checkResponse as z.ZodType<ActivationCheckResponse>, request),
+    keySet: async (kid) => {
+      try {
+        const response = await fetch(`${base}/.well-known/jwks.jws?kid=${encodeURIComponent(kid)}`, {
+          headers: { accept: 'application/jose' },
+          redirect: 'error',
+          signal: AbortSignal.timeout(timeoutMs),
+          dispatcher,
+        });
+        const text = (await bounded(response.body)).trim();
+        return response.status === 200 ? text : undefined;
+      } catch {
+        return undefined;
+      }
+    },
     close: () => dispatcher.destroy(),
   };
 }
+
+const longestWaitMs = 3_600_000;
+/** Seconds, as an authority says them; a date, as a proxy may, is passed over. No authority sends a server away for long. */
+const retryAfterOf = (header: string | null): number | undefined =>
+  header !== null && /^\d{1,9}$/.test(header) ? Math.min(Number(header) * 1_000, longestWaitMs) : undefined;
 
 /** Reads a body up to a bound, so that no answer fills the memory. */
 async function bounded(body: AsyncIterable<Uint8Array> | null): Promise<string> {

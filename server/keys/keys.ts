@@ -1,4 +1,4 @@
-import { readActivation, verifyActivation } from '../../licence/activation.ts';
+import { readActivation, type VerifiedActivation, verifyActivation } from '../../licence/activation.ts';
 import type { ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { parseKey } from '../../licence/key.ts';
 import type { KeyFault } from '../../licence/keyFaults.ts';
@@ -19,7 +19,8 @@ import type { Identity } from './identity.ts';
 import { createKeyMetrics } from './keyMetrics.ts';
 import { type KeySource, openKeyRecords } from './keyRecords.ts';
 import { openLicenceFolder } from './licenceFolder.ts';
-import { readTrust, type Trust } from './trust.ts';
+import { learnSigner } from './newSigner.ts';
+import { openTrust, type Trust } from './trust.ts';
 
 /**
  * The keys of a licence server. A pass gathers what is configured, what lies in `Licence/` and what was tried, decides
@@ -88,6 +89,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   const exclusively = deps.exclusively ?? (<T>(work: () => Promise<T>) => work());
   const folder = await openLicenceFolder(deps.dataDir);
   const records = await openKeyRecords(deps.dataDir, (message) => log.warn(message));
+  const trustStore = openTrust(deps.trustFile, deps.dataDir);
   const guard = createClockGuard(clock, records);
   const keyMetrics = createKeyMetrics(deps.metrics);
 
@@ -121,7 +123,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     await records.reload();
     const { trouble: clockTrouble, wentBack } = guard.look();
     if (wentBack) attempts.clear(); // their times are in a future that may be far away
-    trust = await readTrust(deps.trustFile, trust.keys);
+    trust = await trustStore.read();
     const configured = deps.keysDir === undefined ? [] : await readConfiguredKeys(deps.keysDir);
     // A new key, a corrected file or a new trusted key makes an old failure worth another try at once.
     const now = JSON.stringify([configured, [...trust.keys.keys()]]);
@@ -193,7 +195,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
         const outcome = await activate(action.key, action.keyId, 'configuration');
         if (outcome.ok) return;
         const failures = (attempts.get(action.keyId)?.failures ?? 0) + 1;
-        const waitMs = backOffMs(outcome.fault, failures, Math.random());
+        const waitMs = Math.max(backOffMs(outcome.fault, failures, Math.random()), outcome.retryAfterMs ?? 0);
         attempts.set(action.keyId, { fault: outcome.fault, failures, nextAtMs: clock.now() + waitMs });
         log.warn({ keyId: action.keyId, ...outcome.fault, failures, waitMs }, 'key was not activated');
         return;
@@ -217,12 +219,13 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     key: string,
     keyId: string,
     source: KeySource,
-  ): Promise<{ ok: true } | { ok: false; fault: KeyFault }> {
+  ): Promise<{ ok: true } | { ok: false; fault: KeyFault; retryAfterMs?: number }> {
     if (authority === undefined) return { ok: false, fault: noAuthority };
     const asked = await authority.activate(requestFor(key, keyId));
+    keyMetrics.asked('activate', asked.ok ? undefined : asked.fault.reason);
     if (!asked.ok) return asked;
     const { activation, cloneSuspected } = asked.answer;
-    const verified = verify(activation);
+    const verified = await verifyAnswer(activation, authority);
     if (!verified.ok && verified.reason === 'ActivationFromFuture') return { ok: false, fault: faultOf(verified) };
     if (!verified.ok || verified.activation.keyId !== keyId) {
       const why = verified.ok ? 'it is for another key' : verified.message;
@@ -235,10 +238,22 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       };
     }
     if (cloneSuspected) {
+      keyMetrics.cloneSuspected();
       log.warn({ keyId }, 'the authority suspects a copy of this server: another one continues the same activations');
     }
     await put(keyId, activation, source, asked.answer);
     return { ok: true };
+  }
+
+  /** As `verify`, after a look at whether the authority has changed its keys. */
+  async function verifyAnswer(activation: string, from: AuthorityClient): Promise<VerifiedActivation> {
+    const verified = verify(activation);
+    if (verified.ok || verified.reason !== 'ActivationUntrusted') return verified;
+    const kid = await learnSigner(activation, trustStore, from);
+    if (kid === undefined) return verified;
+    trust = await trustStore.read();
+    log.info({ kid }, 'the authority has a new signing key, for which a trusted one vouches');
+    return verify(activation);
   }
 
   /** Writes a verified activation and its record. */
@@ -283,6 +298,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     }
     if (authority === undefined) return { usable: false, keyId, fault: noAuthority };
     const asked = await authority.check(requestFor(key, keyId));
+    keyMetrics.asked('check', asked.ok ? undefined : asked.fault.reason);
     if (!asked.ok) return { usable: false, keyId, fault: asked.fault };
     const { generation, entitlements, regenerationsLeft, regenerationsResetAt } = asked.answer;
     const fault = wrongProduct(product, entitlements.product);
