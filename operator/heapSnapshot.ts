@@ -9,7 +9,8 @@ import type { Logger } from '../runtime/log.ts';
 
 /**
  * Writes a heap snapshot of this process into `dir`, for Chrome's developer tools. The process stands still while the
- * snapshot is taken (about a second per 100 MB) and may need twice its memory; writing it out does not stop it.
+ * snapshot is taken (about a second per 100 MB) and may need twice its memory; a leader that stands still for 10 s loses its
+ * lease and ends. Writing the file does not stop it.
  *
  * What is in memory is in the file, tokens and keys that are being read included: only its owner can read it, and it is
  * to be handled as a Secret. It has its name only when it is whole.
@@ -37,20 +38,23 @@ export async function writeHeapSnapshot(dir: string, clock: Clock, log: Logger):
   }
 }
 
-/** Takes one at each SIGUSR2, one at a time; a fault is a line in the log. @returns what ends that */
-export function snapshotOnSignal(dir: string, clock: Clock, log: Logger): () => void {
+/** Takes one at each SIGUSR2, one at a time; a fault is a line in the log. @returns what ends that, with the last one written */
+export function snapshotOnSignal(dir: string, clock: Clock, log: Logger): () => Promise<void> {
   // Windows has no such signal.
-  if (process.platform === 'win32') return () => {};
-  let busy = false;
+  if (process.platform === 'win32') return async () => {};
+  let writing: Promise<void> | undefined;
   const onSignal = () => {
-    if (busy) return log.warn('a heap snapshot is being taken already');
-    busy = true;
-    writeHeapSnapshot(dir, clock, log)
+    if (writing !== undefined) return log.warn('a heap snapshot is being taken already');
+    writing = writeHeapSnapshot(dir, clock, log)
+      .then(() => {})
       .catch((error: unknown) => log.error({ err: error, dir }, 'the heap snapshot was not written'))
       .finally(() => {
-        busy = false;
+        writing = undefined;
       });
   };
   process.on('SIGUSR2', onSignal);
-  return () => process.off('SIGUSR2', onSignal);
+  return async () => {
+    process.off('SIGUSR2', onSignal);
+    await writing;
+  };
 }
