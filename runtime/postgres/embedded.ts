@@ -108,6 +108,11 @@ async function takeOver(server: Postmaster, root: string, from: number, log: Log
   renameSync(exportOf(root, from), join(root, `${from}.replaced.dump`));
 }
 
+/** Before a PostgreSQL that ended by itself is started again: doubled each time that it does not last. */
+const shortestPauseMs = 200;
+const longestPauseMs = 5_000;
+const lastsMs = 30_000;
+
 class Postmaster implements EmbeddedPostgres {
   readonly connection: pg.ClientConfig;
   readonly major: number;
@@ -119,6 +124,8 @@ class Postmaster implements EmbeddedPostgres {
   readonly #log: Logger;
   #child: ChildProcess | undefined;
   #stopping = false;
+  #launchedAt = 0;
+  #pauseMs = shortestPauseMs;
 
   constructor(root: string, by: Installation, account: Account | undefined, options: EmbeddedOptions, log: Logger) {
     const socketDir = socketDirectory(options.socketBase, root, account);
@@ -183,13 +190,16 @@ class Postmaster implements EmbeddedPostgres {
       env: { PATH: process.env.PATH ?? '', LC_ALL: 'C', TZ: 'UTC' },
     });
     this.#child = child;
+    this.#launchedAt = performance.now();
     child.on('error', (error) => this.#log.error({ err: error }, 'PostgreSQL cannot be started'));
     if (child.stderr) createInterface(child.stderr).on('line', (line) => this.#say(line));
     child.on('exit', (code, signal) => this.#onExit(code, signal));
   }
 
   #say(line: string): void {
-    if (/FATAL|PANIC|ERROR|WARNING/.test(line) && !/starting up|not yet accepting/.test(line))
+    // that it refuses connections while it starts, recovers or stops is told by those who ask for one
+    const passing = /starting up|not yet accepting|in recovery mode|shutting down/;
+    if (/FATAL|PANIC|ERROR|WARNING/.test(line) && !passing.test(line))
       this.#log.warn({ postgres: line }, 'PostgreSQL says');
     else this.#log.debug({ postgres: line }, 'PostgreSQL says');
   }
@@ -197,9 +207,11 @@ class Postmaster implements EmbeddedPostgres {
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     this.#child = undefined;
     if (this.#stopping) return;
-    this.#log.error({ code, signal }, 'PostgreSQL ended by itself; starting it again');
+    const pauseMs = performance.now() - this.#launchedAt > lastsMs ? shortestPauseMs : this.#pauseMs;
+    this.#pauseMs = Math.min(2 * pauseMs, longestPauseMs);
+    this.#log.error({ code, signal, pauseMs }, 'PostgreSQL ended by itself; starting it again');
     const again = async () => {
-      await sleep(systemClock, 200);
+      await sleep(systemClock, pauseMs);
       await clearLeftovers(this.#data);
       if (!this.#stopping) this.#launch();
     };

@@ -5,7 +5,7 @@ import { type Computer, createComputer } from '../db/server/support/serverProces
 import { createTestDatabase, type TestDatabase } from '../support/testDatabase.ts';
 import { Client } from './support/client.ts';
 import { Servers } from './support/cluster.ts';
-import { say, size } from './support/size.ts';
+import { record, size } from './support/size.ts';
 
 const idle = size('CHAOS_IDLE_CONNECTIONS', 10_000);
 const slow = size('CHAOS_SLOW_CONNECTIONS', 200);
@@ -78,9 +78,12 @@ it('ten thousand idle connections and a few hundred that trickle: everybody else
     times.sort((a, b) => a - b);
     const at = (p: number) => `${(times[Math.floor(times.length * p)] ?? 0).toFixed(1)} ms`;
     const open = idlers.filter((socket) => !socket.destroyed).length;
-    say(
-      `connections: ${open} of ${idle} idle ones kept, ${cut} of ${slow} slow ones cut off after ${tookMs} ms, ${times.length} check-outs meanwhile: p50 ${at(0.5)}, p99 ${at(0.99)}`,
-    );
+    record({
+      claim: 'idle and trickling connections: everybody else is served, the slow are cut off',
+      size: `${open} of ${idle} idle ones kept, ${cut} of ${slow} slow ones cut off, ${times.length} check-outs`,
+      violations: [...statuses].filter((status) => status !== 201).length + (slow - cut),
+      detail: `cut off after ${tookMs} ms; check-outs p50 ${at(0.5)}, p99 ${at(0.99)}`,
+    });
     expect([...statuses]).toEqual([201]);
     expect(cut).toBe(tricklers.length);
     expect(times.length).toBeGreaterThan(100);
@@ -117,6 +120,10 @@ it('a rolling restart of three servers fails no request of clients with kept con
     on = false;
     await Promise.all(clients);
   }
-  say(`rolling restart: ${restarts} restarts by SIGTERM, ${requests} requests, ${failed.length} failed`);
+  record({
+    claim: 'a rolling restart of three servers fails no request',
+    size: `${restarts} restarts by SIGTERM, ${requests} requests`,
+    violations: failed.length,
+  });
   expect(failed).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { createComputer, postgresOf, postmasterOf, ServerProcess, until } from '
 import { Client } from './support/client.ts';
 import { Holds } from './support/holds.ts';
 import { randomFrom } from './support/random.ts';
-import { say, size, timeLimit } from './support/size.ts';
+import { record, say, size, timeLimit } from './support/size.ts';
 import { Worker } from './support/worker.ts';
 
 const rounds = size('CHAOS_CRASHES', 20);
@@ -95,9 +95,12 @@ it('SIGKILL of the server, of its PostgreSQL or of both, at any moment under loa
       }
     }
     recoveries.sort((a, b) => a - b);
-    say(
-      `crashes: ${recoveries.length}${recoveries.length < rounds ? ` (of ${rounds}: the time was over)` : ''} of server, PostgreSQL or both, seed ${seed}: ${operations} operations, ${known} acknowledged leases looked for, ${violations.length} violations; back after ${recoveries[recoveries.length >> 1]} ms (median), ${recoveries.at(-1)} ms (longest)`,
-    );
+    record({
+      claim: 'SIGKILL of server, PostgreSQL or both under load: what was acknowledged is found',
+      size: `${recoveries.length} crashes${recoveries.length < rounds ? ` (of ${rounds}: the time was over)` : ''}, ${operations} operations, ${known} acknowledged leases looked for`,
+      violations: violations.length,
+      detail: `seed ${seed}; back after ${recoveries[recoveries.length >> 1]} ms (median), ${recoveries.at(-1)} ms (longest)`,
+    });
     expect(violations).toEqual([]);
     expect(known).toBeGreaterThan(recoveries.length);
     expect(await server.stop()).toBe(0);

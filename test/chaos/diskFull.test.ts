@@ -1,41 +1,21 @@
-import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createComputer, postgresOf, ServerProcess, until } from '../db/server/support/serverProcess.ts';
 import { type Answer, Client } from './support/client.ts';
-import { say, size } from './support/size.ts';
+import { record, size } from './support/size.ts';
+import { canMount, fillUp, mountSmallDisk } from './support/smallDisk.ts';
 
 const rounds = size('CHAOS_FULL_DISKS', 2);
-const canMount = process.platform === 'linux' && process.getuid?.() === 0;
-if (!canMount) say('SKIPPED: a full disk needs root on Linux, to mount a small tmpfs');
 
-/** A file that takes all the room but `leave` bytes. */
-function fillUp(dir: string, leave: number): string {
-  const file = join(dir, 'ballast');
-  const fd = openSync(file, 'w');
-  const block = Buffer.alloc(64 * 1024);
-  const free = () => {
-    const { bavail, bsize } = statfsSync(dir);
-    return bavail * bsize;
-  };
-  while (free() > leave + block.length) writeSync(fd, block);
-  closeSync(fd);
-  return file;
-}
-
-it.skipIf(!canMount)(
+it.skipIf(!canMount('a full disk'))(
   'a full disk: check-outs are told to come again, readiness falls, nothing acknowledged is lost, and it recovers once there is room',
   { timeout: 60_000 + rounds * 180_000 },
   async () => {
     const disk = mkdtempSync(join(tmpdir(), 'licence-disk-'));
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=0755', 'tmpfs', disk]);
-    if (mounted.status !== 0) {
-      rmSync(disk, { recursive: true });
-      say(`SKIPPED: a full disk: ${String(mounted.stderr).trim()}`);
-      return;
-    }
+    const mounted = mountSmallDisk(disk, 'size=200m,mode=0755');
+    if (mounted === undefined) return rmSync(disk, { recursive: true });
     const temporary = process.env.TMPDIR;
     process.env.TMPDIR = disk;
     const computer = await createComputer(1_000_000);
@@ -77,7 +57,7 @@ it.skipIf(!canMount)(
       const times: string[] = [];
       for (let round = 0; round < rounds; round++) {
         expect(await checkOut(`before${round}`)).toBe(201);
-        const ballast = fillUp(disk, 4 * 1024 * 1024);
+        const makeRoom = fillUp(disk, 4 * 1024 * 1024);
         // whole bases of long names, so that the room that is left goes quickly
         let fullMs = 0;
         for (let base = 0; base < 200 && fullMs === 0; base++) {
@@ -102,7 +82,7 @@ it.skipIf(!canMount)(
         const fellMs = Date.now();
         expect((await client.call('GET', '/healthz/live')).status).toBe(200);
         for (let i = 0; i < 20; i++) await checkOut(`full${round}-${i}`);
-        rmSync(ballast);
+        makeRoom();
         const roomMs = Date.now();
         await until(
           'check-outs to work again',
@@ -115,7 +95,7 @@ it.skipIf(!canMount)(
         expect(await lost()).toBe(0);
       }
       // not even the log of changes has room: PostgreSQL ends, and is started again until it works
-      const ballast = fillUp(disk, 0);
+      const makeRoom = fillUp(disk, 0);
       const leaseIds = acked.slice(0, 1_000);
       let beats = 0;
       await until('the log of changes to be full', async () => {
@@ -125,24 +105,27 @@ it.skipIf(!canMount)(
       });
       await until('readiness to fall', async () => (await ready()) === 503);
       expect((await client.call('GET', '/healthz/live')).status).toBe(200);
-      rmSync(ballast);
+      makeRoom();
       const roomMs = Date.now();
       await until('check-outs to work again', async () => (await checkOut(`end-${Date.now()}`)) === 201, 60_000);
       times.push(`full log after ${beats} calls of 1000 heartbeats, works again after ${Date.now() - roomMs} ms`);
       expect(await lost()).toBe(0);
       const counts = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status}: ${n}`);
-      say(
-        `full disk, ${rounds} times: ${counts.join(', ')}; ${acked.length} acknowledged, 0 lost; ${times.join('; ')}`,
-      );
+      record({
+        claim: 'a full disk: nothing acknowledged is lost, 503 with Retry-After, recovers by itself',
+        size: `${rounds + 1} times full, ${acked.length} acknowledged leases (answers ${counts.join(', ')})`,
+        violations: wrong.length,
+        detail: times.join('; '),
+      });
       expect(wrong).toEqual([]);
       expect(await server.stop()).toBe(0);
     } finally {
       await client.close();
       await server.stop('SIGKILL');
       await until('PostgreSQL to end', async () => postgresOf(computer.dataDir).length === 0);
-      spawnSync('umount', [disk]);
+      mounted[Symbol.dispose]();
       rmSync(disk, { recursive: true, force: true });
-      if (process.env.CHAOS_LOG) say(server.output.slice(-20_000));
+      if (process.env.CHAOS_LOG) process.stdout.write(server.output.slice(-20_000));
     }
   },
 );

@@ -5,7 +5,7 @@ import { createKey } from '../../licence/key.ts';
 import { type Computer, createComputer, ServerProcess } from '../db/server/support/serverProcess.ts';
 import { createTestDatabase, type TestDatabase } from '../support/testDatabase.ts';
 import { AnswerJudge, callsOf, type OpenApi } from './support/openapi.ts';
-import { say, size } from './support/size.ts';
+import { record, say, size } from './support/size.ts';
 
 const calls = size('CHAOS_FUZZ', 300);
 const seed = size('CHAOS_SEED', 1 + Math.floor(Math.random() * 1_000_000));
@@ -80,7 +80,12 @@ it('requests made from its own OpenAPI document: no 5xx, and every answer is as 
   }
   for (const [fault, example] of faults) say(`  ${fault}\n      ${example}`);
   const counts = [...statuses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([status, n]) => `${status}: ${n}`);
-  say(`fuzz: ${sent} requests, seed ${seed}, ${faults.size} kinds of fault; ${counts.join(', ')}`);
+  record({
+    claim: 'requests made from the OpenAPI document: no 5xx, every answer is as the document says',
+    size: `${sent} requests (${counts.join(', ')})`,
+    violations: faults.size,
+    detail: `seed ${seed}`,
+  });
   expect([...faults.keys()]).toEqual([]);
   expect((await server.call('GET', '/healthz/ready')).status).toBe(200);
 });

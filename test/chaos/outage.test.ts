@@ -6,7 +6,7 @@ import { Servers } from './support/cluster.ts';
 import { LiveHolder } from './support/holder.ts';
 import { LedgerCheck } from './support/ledgerCheck.ts';
 import { startOwnPostgres } from './support/ownPostgres.ts';
-import { say, size } from './support/size.ts';
+import { record, say, size } from './support/size.ts';
 
 /** Not less: it takes the servers up to 10 s without a tick to see that nobody may lose a seat. */
 const leaseMs = 16_000;
@@ -106,9 +106,12 @@ it('the database is away for three lease times, then at its connection limit for
         await until('the seat of a dead holder to be given to the next', async () => grants > before, 90_000);
         await delay(leaseMs);
         const view = await ledger.look();
-        say(
-          `outage, database ${what} for ${outageMs} ms (lease time ${leaseMs} ms; ${told}): works again after ${workedMs} ms; ${lost()} of ${live.length} live holders lost, ${view.rows} leases of ${seats} seats`,
-        );
+        record({
+          claim: `database ${what} for ${outageMs / leaseMs} lease times: live holders keep their seats, dead ones are freed`,
+          size: `${live.length} live holders of leases of ${leaseMs / 1_000} s, 20 contenders, ${outageMs / 1_000} s`,
+          violations: lost() + Math.max(0, view.rows - seats),
+          detail: `${told}; works again after ${workedMs} ms; ${view.rows} leases of ${seats} seats`,
+        });
         expect(lost()).toBe(0);
         expect(view.rows).toBeLessThanOrEqual(seats);
         expect(view.rows).toBe(view.inUse);

@@ -6,7 +6,7 @@ import { Servers } from './support/cluster.ts';
 import { Holds } from './support/holds.ts';
 import { LedgerCheck } from './support/ledgerCheck.ts';
 import { randomFrom } from './support/random.ts';
-import { say, size, timeLimit } from './support/size.ts';
+import { record, say, size, timeLimit } from './support/size.ts';
 import { Worker } from './support/worker.ts';
 
 const product = 'erp';
@@ -110,9 +110,12 @@ it('three servers on one database, killed in turn: never more seats than bought,
     const took = (end - began) / 1_000;
     for (const name of [...counts.keys()].sort()) say(`  ${name}: ${counts.get(name)}`);
     say(`  seed ${seed}; most seats surely held at once: ${holds.peak()} of ${seats}; diary: ${JSON.stringify(diary)}`);
-    say(
-      `replicas: ${done} operations${done < operations ? ` (of ${operations}: the time was over)` : ''} in ${took.toFixed(0)} s on 3 servers, ${servers.kills} kills, ${looks} looks into the database, ${holds.denialsProven} refusals judged, ${holds.violations.length} violations`,
-    );
+    record({
+      claim: 'three servers on one database, killed in turn: never more seats than bought, nothing acknowledged lost',
+      size: `${done} operations${done < operations ? ` (of ${operations}: the time was over)` : ''}, ${servers.kills} kills`,
+      violations: holds.violations.length,
+      detail: `${took.toFixed(0)} s, ${looks} looks into the database, ${holds.denialsProven} refusals judged, ${diary.events} entries of the diary`,
+    });
     expect(holds.violations).toEqual([]);
     expect(holds.peak()).toBeLessThanOrEqual(seats);
     expect(diary.most).toBeLessThanOrEqual(seats);

@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs';
+
 /** A size of a chaos test: a whole number from the environment, or its modest default. */
 export function size(name: string, byDefault: number): number {
   const text = process.env[name];
@@ -21,3 +23,20 @@ export function timeLimit(): () => boolean {
 export const say = (line: string): void => {
   process.stdout.write(`chaos: ${line}\n`);
 };
+
+/** What one test showed: a line of the summary that `npm run chaos` prints at its end. */
+export interface Shown {
+  readonly claim: string;
+  /** How much was tried. */
+  readonly size: string;
+  readonly violations: number;
+  /** What was measured beside it. */
+  readonly detail?: string;
+}
+
+/** Says what a test showed, and notes it for the summary. */
+export function record(shown: Shown): void {
+  say(`${shown.claim}: ${shown.size}; ${shown.violations} violations${shown.detail ? `; ${shown.detail}` : ''}`);
+  const file = process.env.CHAOS_REPORT;
+  if (file) appendFileSync(file, `${JSON.stringify(shown)}\n`);
+}
