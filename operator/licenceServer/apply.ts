@@ -54,6 +54,16 @@ const removable = {
   dashboard: (name: string) => namesOf(name).dashboard,
 } as const satisfies Partial<Record<keyof Children, (name: string) => string>>;
 
+/** What a pass wrote, for its log line. */
+interface Written {
+  readonly kind: string;
+  readonly name: string;
+  readonly outcome: string;
+  /** Fields that differed. */
+  readonly changed?: readonly string[];
+}
+type Tell = (written: Written) => void;
+
 /**
  * Brings the children to what was built; writes nothing where nothing differs. All but the Deployment at one time: none of
  * them needs another (but a RoleBinding its Role), and a pod needs them all.
@@ -91,14 +101,22 @@ export async function applyChildren(
   } finally {
     if (written.length > 0) log.info({ written }, 'applied');
   }
-  return refusals;
+}
+
+/** All of them, each to its end: what is under way when another one fails must not be left behind. */
+async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const ended = await Promise.allSettled(work);
+  return ended.map((end) => {
+    if (end.status === 'rejected') throw end.reason;
+    return end.value;
+  });
 }
 
 async function applyChild(
   options: ApplyOptions,
   kind: ResourceKind,
   child: Child,
-  log: Logger,
+  tell: Tell,
 ): Promise<Fault | undefined> {
   const { namespace, name } = child.metadata;
   const observed = options.stores.get(kind, namespace, name);
@@ -108,7 +126,7 @@ async function applyChild(
     if (digest === undefined || digest === observed.metadata.annotations?.[contentDigest]) return undefined;
   }
   try {
-    await write(options, kind, child, observed, log);
+    await write(options, kind, child, observed, tell);
     return undefined;
   } catch (error) {
     if (error instanceof OwnedByAnother) {
@@ -125,25 +143,26 @@ async function write(
   kind: ResourceKind,
   child: Child,
   observed: KubeObject | undefined,
-  log: Logger,
+  tell: Tell,
 ): Promise<void> {
-  const tell = (outcome: string, changed: readonly string[]) => {
-    if (outcome !== 'unchanged') log.info({ kind: kind.kind, name: child.metadata.name, outcome, changed }, 'applied');
+  const { namespace, name } = child.metadata;
+  const told = (outcome: string, changed: readonly string[] = []) => {
+    if (outcome === 'unchanged') return;
+    tell({ kind: kind.kind, name, outcome, ...(changed.length === 0 ? {} : { changed }) });
   };
   if (kind === kinds.ConfigMap) {
     stores.configMaps.assume(await client.apply(kind, child, { fieldManager }));
-    return tell(observed === undefined ? 'created' : 'updated', []);
+    return told(observed === undefined ? 'created' : 'updated');
   }
   try {
     const { outcome, changed } = await applier.apply({ kind, object: child }, observed);
-    tell(outcome, changed);
+    told(outcome, changed);
   } catch (error) {
     if (!isInvalid(error) || observed === undefined) throw error;
     // Somebody's edit and ours may be valid each, but not together (two ports of one name): ours replaces theirs, as a whole.
-    const { namespace, name } = child.metadata;
     const replaced = await client.mergePatch(kind, namespace, name, { spec: child.spec });
     const { changed } = await applier.apply({ kind, object: child }, replaced);
-    tell('replaced', changed);
+    told('replaced', changed);
   }
 }
 
@@ -159,26 +178,37 @@ async function keepFinalizer({ client, stores }: ApplyOptions, server: LicenceSe
 }
 
 /** Identity and tokens: made once, then never touched. */
-async function makeSecrets({ client, stores }: ApplyOptions, valid: Valid): Promise<void> {
+async function makeSecrets(
+  { client, stores, lookUp }: ApplyOptions,
+  server: LicenceServer,
+  valid: Valid,
+  tell: Tell,
+): Promise<void> {
   const { owner } = valid;
   const names = namesOf(owner.name);
   const isThere = (name: string) => stores.get(kinds.Secret, owner.namespace, name) !== undefined;
   const make = async (secret: KubeObject) => {
     try {
-      stores.secrets.assume(await client.create(kinds.Secret, secret));
+      const made = await client.create(kinds.Secret, secret);
+      stores.secrets.assume(made);
+      lookUp.learn(server, made);
+      tell({ kind: 'Secret', name: secret.metadata.name, outcome: 'created' });
     } catch (error) {
       // The store is a moment behind; what is there stays.
       if (!isAlreadyExists(error)) throw error;
     }
   };
-  if (valid.makesIdentity && !isThere(names.identity)) {
+  const makeIdentity = async () => {
+    if (!valid.makesIdentity || isThere(names.identity)) return;
     const { privateKey } = generateKeyPairSync('ed25519');
     await make(identitySecret(owner, String(privateKey.export({ type: 'pkcs8', format: 'pem' }))));
-  }
-  if (!isThere(names.tokens)) {
+  };
+  const makeTokens = async () => {
+    if (isThere(names.tokens)) return;
     const tokens = secretKeys.tokens.map((role) => [role, randomBytes(32).toString('base64url')]);
     await make(tokensSecret(owner, Object.fromEntries(tokens)));
-  }
+  };
+  await allOf([makeIdentity(), makeTokens()]);
 }
 
 /** The immutable copy of the keys that the spec refers to, if it is not there yet. */
@@ -187,6 +217,7 @@ async function makeKeysCopy(
   server: LicenceServer,
   valid: Valid,
   signal: AbortSignal,
+  tell: Tell,
 ): Promise<void> {
   const { desiredKeys, owner, spec } = valid;
   if (!desiredKeys.ok || stores.get(kinds.Secret, owner.namespace, desiredKeys.copy) !== undefined) return;
@@ -200,6 +231,7 @@ async function makeKeysCopy(
   const copy = keysSecret(owner, desiredKeys.copy, Object.assign({}, ...Object.values(files)), digests);
   try {
     stores.secrets.assume(await client.create(kinds.Secret, copy));
+    tell({ kind: 'Secret', name: desiredKeys.copy, outcome: 'created' });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }

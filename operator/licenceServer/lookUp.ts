@@ -8,13 +8,12 @@ import { digestOf } from './digest.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
 import { namesOf, secretKeys } from './names.ts';
 import type { Found } from './observed.ts';
-import { referencesOf } from './references.ts';
 import type { LicenceServer, Spec } from './types.ts';
 
 /**
- * Reads what a LicenceServer refers to. Secrets are watched by metadata only and read by name; what was derived from them
- * (digests, key ids, the fingerprint) is kept until one of them has another version, so a settled server costs no read.
- * No key is kept.
+ * Reads what a LicenceServer refers to. Secrets and ConfigMaps are watched by metadata only and read by name; what was derived
+ * from one (digests, key ids, the fingerprint) is kept until that one has another version, so a change costs one read and a
+ * settled server none. No key is kept beyond the pass that read it.
  */
 export interface LookedUp {
   readonly keySources: readonly KeySource[];
@@ -36,82 +35,180 @@ export interface LookUpOptions {
   readonly configMaps: Store;
 }
 
+type SecretObject = KubeObject & { readonly data?: Readonly<Record<string, string>> };
+type ConfigMapObject = SecretObject;
+
+/** Something derived from one object, as long as the store shows that very version of it. */
+interface Part {
+  /** What of the spec it depends on: an edit elsewhere costs no read. */
+  readonly about: string;
+  readonly source: KubeObject | undefined;
+  readonly value: unknown;
+}
+
+interface Known {
+  readonly uid: string | undefined;
+  readonly parts: Map<string, Part>;
+  /** Secrets that the pass under way has read, by name. */
+  readonly fresh: Map<string, { readonly source: KubeObject; readonly data: SecretData }>;
+}
+
 export class LookUp {
   readonly #options: LookUpOptions;
-  readonly #kept = new Map<string, { readonly signature: string; readonly found: LookedUp }>();
+  readonly #known = new Map<string, Known>();
+  /** What ConfigMaps say, by their metadata in the store: many servers refer to the same one. */
+  readonly #texts = new WeakMap<KubeObject, Map<string, string | undefined>>();
 
   constructor(options: LookUpOptions) {
     this.#options = options;
   }
 
   forget(key: string): void {
-    this.#kept.delete(key);
+    this.#known.delete(key);
+  }
+
+  /** The pass over a server has ended: what it read of Secrets is dropped. */
+  endPass(key: string): void {
+    this.#known.get(key)?.fresh.clear();
   }
 
   /** @throws when the API server does not answer or refuses */
   async read(server: LicenceServer, spec: Spec, signal: AbortSignal): Promise<LookedUp> {
-    const { namespace, name } = server.metadata;
-    const key = keyFor(namespace, name);
-    const references = referencesOf(name, spec);
-    const version = (store: Store, of: string) => store.get(keyFor(namespace, of))?.metadata.resourceVersion ?? '-';
-    const signature = digestOf([
-      server.metadata.uid,
-      // What of the spec the derived values depend on: an edit elsewhere costs no read.
-      [spec.keys, spec.activation, spec.tls, spec.database],
-      references.secrets.map((of) => [of, version(this.#options.secrets, of)]),
-      references.configMaps.map((of) => [of, version(this.#options.configMaps, of)]),
-    ]);
-    const kept = this.#kept.get(key);
-    if (kept?.signature === signature) return kept.found;
-    const secrets = new Map<string, SecretData>();
-    for (const of of references.secrets) secrets.set(of, await this.#secret(namespace, of, signal));
-    const configMaps = new Map<string, Readonly<Record<string, string>> | undefined>();
-    for (const of of references.configMaps) configMaps.set(of, await this.#configMap(namespace, of, signal));
-    const found = derive(server, spec, secrets, configMaps);
-    this.#kept.set(key, { signature, found });
+    const { namespace, name, uid } = server.metadata;
+    const names = namesOf(name);
+    const known = this.#knownOf(server);
+    const used = new Set<string>();
+    const part = async <T>(id: string, about: string, source: KubeObject | undefined, derive: () => Promise<T> | T) => {
+      used.add(id);
+      const before = known.parts.get(id);
+      if (before !== undefined && before.about === about && before.source === source) return before.value as T;
+      const value = await derive();
+      known.parts.set(id, { about, source, value });
+      return value;
+    };
+    const fromSecret = <T>(id: string, of: string, about: string, derive: (data: SecretData) => T): Promise<T> =>
+      part(id, `${of}\n${about}`, this.#options.secrets.get(keyFor(namespace, of)), async () =>
+        derive(await this.#secret(known, namespace, of, signal)),
+      );
+    const foundInSecret = (id: string, of: string, key: string, salt?: string) =>
+      fromSecret(id, of, key, (data) => foundIn('Secret', of, key, decoded(data?.[key]), data !== undefined, { salt }));
+    const foundInConfigMap = (id: string, of: string, key: string) =>
+      part(id, `${of}\n${key}`, this.#options.configMaps.get(keyFor(namespace, of)), async () => {
+        const text = await this.#text(namespace, of, key, signal);
+        return foundIn('ConfigMap', of, key, text.value, text.exists, { keepText: true });
+      });
+
+    const { mode, authority } = spec.activation;
+    const trust = authority?.trustedKeys?.configMapRef;
+    const { configMap, secret } = authority?.caRef ?? {};
+    const { tls, database } = spec;
+    const unasked: Found = { kind: 'unasked' };
+    const keySources: KeySource[] = [];
+    for (const key of spec.keys ?? []) {
+      const about = `${mode}\n${key.secretRef.key}`;
+      const read = (data: SecretData) => readKeySource(key, mode, data);
+      keySources.push(await fromSecret(`key ${key.name}`, key.secretRef.name, about, read));
+    }
+    const found: LookedUp = {
+      keySources,
+      trust: trust === undefined ? unasked : await foundInConfigMap('trust', trust.name, trust.key),
+      ca: configMap
+        ? await foundInConfigMap('ca', configMap.name, configMap.key)
+        : secret
+          ? await foundInSecret('ca', secret.name, secret.key)
+          : unasked,
+      tls: tls === undefined ? unasked : await foundInSecret('tls', tls.secretName, 'tls.crt'),
+      serverCa:
+        tls === undefined
+          ? undefined
+          : await fromSecret('serverCa', tls.secretName, '', (data) => decoded(data?.['ca.crt'] ?? data?.['tls.crt'])),
+      // Salted, so that equal passwords do not look equal.
+      database:
+        database === undefined
+          ? unasked
+          : await foundInSecret('database', database.secretRef.name, database.secretRef.key, uid),
+      fingerprint: await fromSecret('identity', names.identity, '', fingerprintIn),
+      adminToken: await fromSecret('tokens', names.tokens, '', adminTokenIn),
+    };
+    for (const id of known.parts.keys()) if (!used.has(id)) known.parts.delete(id);
     return found;
   }
 
-  /** The keys' files by key name, read anew: for the copy that a pod runs with, and for a check. */
+  /**
+   * Takes what an own write made of the server's identity or tokens, so that they need not be read.
+   * @param secret as the API server answered it; the store must have been told of it
+   */
+  learn(server: LicenceServer, secret: SecretObject): void {
+    const { identity, tokens } = namesOf(server.metadata.name);
+    const { namespace, name, resourceVersion } = secret.metadata;
+    const source = this.#options.secrets.get(keyFor(namespace, name));
+    // Somebody was quicker: what stands there now is read when it is needed.
+    if (source?.metadata.resourceVersion !== resourceVersion) return;
+    const { parts } = this.#knownOf(server);
+    const about = `${name}\n`;
+    if (name === identity) parts.set('identity', { about, source, value: fingerprintIn(secret.data) });
+    if (name === tokens) parts.set('tokens', { about, source, value: adminTokenIn(secret.data) });
+  }
+
+  /** The keys' files by key name, as read in this pass: for the copy that a pod runs with, and for a check. */
   async keyFiles(
     server: LicenceServer,
     spec: Spec,
     signal: AbortSignal,
   ): Promise<Record<string, Record<string, string>>> {
     const files: Record<string, Record<string, string>> = {};
-    const data = new Map<string, SecretData>();
+    const known = this.#knownOf(server);
     for (const key of spec.keys ?? []) {
-      const of = key.secretRef.name;
-      if (!data.has(of)) data.set(of, await this.#secret(server.metadata.namespace, of, signal));
-      const made = keyFiles(key, spec.activation.mode, data.get(of));
+      const data = await this.#secret(known, server.metadata.namespace, key.secretRef.name, signal);
+      const made = keyFiles(key, spec.activation.mode, data);
       if (made !== undefined) files[key.name] = made;
     }
     return files;
   }
 
-  async #secret(namespace: string, name: string, signal: AbortSignal): Promise<SecretData> {
-    // What the watch does not know is not there; it is noticed when it appears.
-    if (this.#options.secrets.get(keyFor(namespace, name)) === undefined) return undefined;
-    const secret = await this.#options.client.get<KubeObject & { data?: Record<string, string> }>(
-      kinds.Secret,
-      namespace,
-      name,
-      signal,
-    );
-    return secret === undefined ? undefined : (secret.data ?? {});
+  #knownOf(server: LicenceServer): Known {
+    const { namespace, name, uid } = server.metadata;
+    const key = keyFor(namespace, name);
+    const before = this.#known.get(key);
+    if (before !== undefined && before.uid === uid) return before;
+    const known: Known = { uid, parts: new Map(), fresh: new Map() };
+    this.#known.set(key, known);
+    return known;
   }
 
-  async #configMap(namespace: string, name: string, signal: AbortSignal) {
-    if (this.#options.configMaps.get(keyFor(namespace, name)) === undefined) return undefined;
-    const configMap = await this.#options.client.get<KubeObject & { data?: Record<string, string> }>(
-      kinds.ConfigMap,
-      namespace,
-      name,
-      signal,
-    );
-    return configMap === undefined ? undefined : (configMap.data ?? {});
+  /** Content of a Secret; one pass reads each version once. */
+  async #secret(known: Known, namespace: string, name: string, signal: AbortSignal): Promise<SecretData> {
+    const source = this.#options.secrets.get(keyFor(namespace, name));
+    // What the watch does not know is not there; it is noticed when it appears.
+    if (source === undefined) return undefined;
+    const fresh = known.fresh.get(name);
+    if (fresh?.source === source) return fresh.data;
+    const secret = await this.#options.client.get<SecretObject>(kinds.Secret, namespace, name, signal);
+    const data = secret === undefined ? undefined : (secret.data ?? {});
+    known.fresh.set(name, { source, data });
+    return data;
+  }
+
+  async #text(
+    namespace: string,
+    name: string,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly exists: boolean; readonly value: string | undefined }> {
+    const source = this.#options.configMaps.get(keyFor(namespace, name));
+    if (source === undefined) return { exists: false, value: undefined };
+    const texts = this.#texts.get(source);
+    if (texts?.has(key)) return { exists: true, value: texts.get(key) };
+    const configMap = await this.#options.client.get<ConfigMapObject>(kinds.ConfigMap, namespace, name, signal);
+    if (configMap === undefined) return { exists: false, value: undefined };
+    const value = configMap.data?.[key];
+    this.#texts.set(source, new Map(texts).set(key, value));
+    return { exists: true, value };
   }
 }
+
+const fingerprintIn = (data: SecretData) => fingerprintOfPem(decoded(data?.[secretKeys.identity]));
+const adminTokenIn = (data: SecretData) => decoded(data?.admin)?.split('\n')[0]?.trim() || undefined;
 
 const decoded = (base64: string | undefined): string | undefined =>
   base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('utf8');
@@ -123,7 +220,7 @@ function foundIn(
   key: string,
   text: string | undefined,
   exists: boolean,
-  options: { readonly keepText?: boolean; readonly salt?: string } = {},
+  options: { readonly keepText?: boolean; readonly salt?: string | undefined },
 ): Found {
   if (!exists) return { kind: 'missing', message: `${kind} ${name} does not exist; create it` };
   if (text === undefined || text === '') {
@@ -131,46 +228,6 @@ function foundIn(
   }
   const digest = digestOf(options.salt === undefined ? text : [options.salt, text], 10);
   return { kind: 'found', digest, ...(options.keepText ? { text } : {}) };
-}
-
-function derive(
-  server: LicenceServer,
-  spec: Spec,
-  secrets: ReadonlyMap<string, SecretData>,
-  configMaps: ReadonlyMap<string, Readonly<Record<string, string>> | undefined>,
-): LookedUp {
-  const names = namesOf(server.metadata.name);
-  const unasked: Found = { kind: 'unasked' };
-  const fromSecret = (name: string, key: string, salt?: string): Found => {
-    const data = secrets.get(name);
-    return foundIn('Secret', name, key, decoded(data?.[key]), data !== undefined, salt === undefined ? {} : { salt });
-  };
-  const fromConfigMap = (name: string, key: string): Found => {
-    const data = configMaps.get(name);
-    return foundIn('ConfigMap', name, key, data?.[key], data !== undefined, { keepText: true });
-  };
-  const { authority } = spec.activation;
-  const trust = authority?.trustedKeys?.configMapRef;
-  const { configMap, secret } = authority?.caRef ?? {};
-  const tls = spec.tls && secrets.get(spec.tls.secretName);
-  const database = spec.database?.secretRef;
-  return {
-    keySources: (spec.keys ?? []).map((key) =>
-      readKeySource(key, spec.activation.mode, secrets.get(key.secretRef.name)),
-    ),
-    trust: trust === undefined ? unasked : fromConfigMap(trust.name, trust.key),
-    ca: configMap
-      ? fromConfigMap(configMap.name, configMap.key)
-      : secret
-        ? fromSecret(secret.name, secret.key)
-        : unasked,
-    tls: spec.tls === undefined ? unasked : fromSecret(spec.tls.secretName, 'tls.crt'),
-    // Salted, so that equal passwords do not look equal.
-    database: database === undefined ? unasked : fromSecret(database.name, database.key, server.metadata.uid),
-    fingerprint: fingerprintOfPem(decoded(secrets.get(names.identity)?.[secretKeys.identity])),
-    adminToken: decoded(secrets.get(names.tokens)?.admin)?.split('\n')[0]?.trim() || undefined,
-    serverCa: decoded(tls?.['ca.crt'] ?? tls?.['tls.crt']),
-  };
 }
 
 /** The fingerprint of an identity; undefined if the text is no Ed25519 private key. */

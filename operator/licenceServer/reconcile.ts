@@ -1,3 +1,4 @@
+import type { Logger } from '../../runtime/log.ts';
 import { trace } from '../../runtime/tracing.ts';
 import type { Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -32,40 +33,51 @@ export const reconcileLicenceServer =
     const server = options.stores.licenceServers.get(key);
     if (server === undefined) return forget(options, key);
     if (server.metadata.deletionTimestamp !== undefined) return leave(options, key, server);
-    const read = readSpec(server);
-    if (!read.ok) return refuse(options, server, read);
-
-    const { observed: seen, ...secrets } = await step('observe', () => observe(options, server, read.spec, signal));
-    const validation = step('validate', () => validate(server, read.spec, seen));
-    if (!validation.ok) return refuse(options, server, validation);
-
-    const { valid } = validation;
-    const before = server.status ?? {};
-    const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
-    const observed = { ...seen, check, fleet: options.rolling.fleet(key) };
-    const decided = step('plan', () => plan(valid, before, observed, options.defaults));
-    if (decided.countsInFleet) options.rolling.hold(key);
-    if (decided.waitsForFleet) options.rolling.wait(key);
     try {
-      const children = step('build', () => childrenOf(valid, decided, observed, options.defaults));
-      const refusals = decided.paused
-        ? []
-        : await step('apply', () => applyChildren(options, server, valid, children, signal, log));
-      await releaseStale(options, key, decided, log);
-
-      const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
-      await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
-      options.teller.tell(server, status, decided);
-      followServer(options, key, valid, observed, decided, secrets);
-      const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, options.defaults.ipv6, signal));
-
-      const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
-      const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
-      return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs));
+      return await pass(options, key, server, signal, log);
     } finally {
       options.rolling.release(key);
+      options.lookUp.endPass(key);
     }
   };
+
+async function pass(
+  options: ReconcileOptions,
+  key: string,
+  server: LicenceServer,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<Result | undefined> {
+  const read = readSpec(server);
+  if (!read.ok) return refuse(options, server, read);
+
+  const { observed: seen, ...secrets } = await step('observe', () => observe(options, server, read.spec, signal));
+  const validation = step('validate', () => validate(server, read.spec, seen));
+  if (!validation.ok) return refuse(options, server, validation);
+
+  const { valid } = validation;
+  const before = server.status ?? {};
+  const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
+  const observed = { ...seen, check, fleet: options.rolling.fleet(key) };
+  const decided = step('plan', () => plan(valid, before, observed, options.defaults));
+  if (decided.countsInFleet) options.rolling.hold(key);
+  if (decided.waitsForFleet) options.rolling.wait(key);
+  const children = step('build', () => childrenOf(valid, decided, observed, options.defaults));
+  const refusals = decided.paused
+    ? []
+    : await step('apply', () => applyChildren(options, server, valid, children, signal, log));
+  await releaseStale(options, key, decided, log);
+
+  const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
+  await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
+  options.teller.tell(server, status, decided);
+  followServer(options, key, valid, observed, decided, secrets);
+  const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, options.defaults.ipv6, signal));
+
+  const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
+  const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
+  return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs));
+}
 
 /** A step is a span of its own where traces are on. */
 const step = <T>(name: string, work: () => T): T => trace(name, {}, work);
