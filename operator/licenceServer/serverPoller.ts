@@ -60,7 +60,8 @@ export class ServerPoller {
       return;
     }
     const isUrgent = (eager && !known.eager) || known.target.token !== target.token;
-    known.target = target;
+    // The same object as before, if nothing changed: the client knows its last answer by it.
+    if (!isSameTarget(known.target, target)) known.target = target;
     known.eager = eager;
     if (isUrgent) {
       known.failures = 0;
@@ -131,7 +132,7 @@ export class ServerPoller {
     }
     server.cancel = this.#options.clock.after(this.#delayMs(server), () => this.#ask(key));
     const isWaitedFor = server.eager && read.ok;
-    if (isWaitedFor || said(before) !== said(server.answer)) this.#options.onChange(key);
+    if (isWaitedFor || !saysSame(before, server.answer)) this.#options.onChange(key);
   }
 
   #delayMs({ eager, failures }: Watched): number {
@@ -141,6 +142,20 @@ export class ServerPoller {
   }
 }
 
-/** What an answer says, without when. */
+/** Whether two answers say the same, whenever they did. */
+function saysSame(a: ServerAnswer, b: ServerAnswer): boolean {
+  if (a.kind === 'answered' && b.kind === 'answered' && a.status === b.status) return true;
+  return said(a) === said(b);
+}
+
 const said = (answer: ServerAnswer): string =>
   answer.kind === 'answered' ? canonical(answer.status) : answer.kind === 'unreachable' ? answer.message : '';
+
+const isSameTarget = (a: ServerTarget, b: ServerTarget): boolean =>
+  a.token === b.token &&
+  a.service === b.service &&
+  a.namespace === b.namespace &&
+  a.port === b.port &&
+  a.portName === b.portName &&
+  a.tls === b.tls &&
+  a.ca === b.ca;
