@@ -1,4 +1,4 @@
-import { type KubeObject, keyFor } from '../kube/object.ts';
+import { type KubeObject, keyFor, keyOf } from '../kube/object.ts';
 import { kinds, type ResourceKind } from '../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../kube/store.ts';
 import { referenceIndex } from './references.ts';
@@ -17,8 +17,14 @@ export interface Watched {
 
 /** Everything that is known of the cluster, by kind. */
 export class Stores {
-  readonly licenceServers = new Store<LicenceServer>({
-    transform: (object) => object as LicenceServer,
+  readonly licenceServers: Store<LicenceServer> = new Store<LicenceServer>({
+    // A change of status leaves the spec as it was: one object for it, and what was read from that stays known.
+    transform: (object) => {
+      const { uid, generation } = object.metadata;
+      const before = this.licenceServers.get(keyOf(object));
+      const isSame = before?.metadata.uid === uid && before?.metadata.generation === generation;
+      return (isSame && generation !== undefined ? { ...object, spec: before?.spec } : object) as LicenceServer;
+    },
     indexes: { reference: referenceIndex },
   });
   /** Metadata of all: their content is read by name, when it is needed. */
@@ -45,14 +51,14 @@ export class Stores {
       watch(kinds.PersistentVolumeClaim, this.claims, { ours: false }),
       watch(kinds.Deployment, this.deployments),
       watch(kinds.ServiceAccount, new Store()),
+      watch(kinds.Role, new Store()),
+      watch(kinds.RoleBinding, new Store()),
       watch(kinds.Service, new Store()),
       watch(kinds.NetworkPolicy, new Store()),
       watch(kinds.Ingress, new Store()),
       watch(kinds.PodDisruptionBudget, new Store()),
       watch(kinds.ServiceMonitor, new Store(), { optional: true }),
       watch(kinds.PrometheusRule, new Store(), { optional: true }),
-      watch(kinds.Role, new Store()),
-      watch(kinds.RoleBinding, new Store()),
     ];
     for (const { kind, store } of this.watched) this.#byKind.set(kind, store);
   }
