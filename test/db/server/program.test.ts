@@ -4,7 +4,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -61,21 +60,6 @@ describe('a server on its own', () => {
     expect(readdirSync(join(computer.dataDir, 'postgres')).some((n) => n.endsWith('.dump'))).toBe(false);
     expect((await second.call('POST', `/v1/leases/${granted.body.leaseId}/heartbeat`)).status).toBe(200);
     expect((await second.checkOut('anna')).body.leaseId).toBe(granted.body.leaseId);
-  });
-
-  it('a newer PostgreSQL takes over from the export of an older one', async () => {
-    const first = await start();
-    const { leaseId } = (await first.checkOut('anna')).body;
-    await first.stop();
-    // as if the data were of the major before the installed one
-    const root = join(computer.dataDir, 'postgres');
-    const major = Number(readdirSync(root).find((n) => /^\d+$/.test(n)));
-    renameSync(join(root, String(major)), join(root, String(major - 1)));
-    renameSync(join(root, `${major}.dump`), join(root, `${major - 1}.dump`));
-    const second = await start();
-    expect((await second.call('POST', `/v1/leases/${leaseId}/heartbeat`)).status).toBe(200);
-    expect((await second.call('GET', '/v1/status')).body.products).toMatchObject([{ seatsInUse: 1 }]);
-    expect(readdirSync(root).sort()).toEqual([`${major - 1}.replaced`, `${major - 1}.replaced.dump`, String(major)]);
   });
 
   it('answers every request that is under way when it is told to stop', async () => {
