@@ -21,6 +21,7 @@ import { createServerClient, throughApiServer, throughService } from './licenceS
 import { group } from './licenceServer/types.ts';
 import { Watch } from './licenceServer/watch.ts';
 import { operatorHttp } from './operatorHttp.ts';
+import { runPlan } from './planCommand.ts';
 
 const programVersion = '0.1.0';
 
@@ -158,4 +159,11 @@ export const program: Program<typeof settings> = {
   },
 };
 
-if (import.meta.main) await runProgram(program);
+if (import.meta.main) {
+  const [command, ...args] = process.argv.slice(2);
+  if (command === 'plan') {
+    const out = (text: string) => process.stdout.write(text);
+    const err = (text: string) => process.stderr.write(text);
+    process.exitCode = await runPlan(args, { env: process.env, version: programVersion, settings, out, err });
+  } else await runProgram(program);
+}

@@ -28,7 +28,7 @@ export interface ObserveOptions {
 
 /** Gathers what is known of a LicenceServer's world; everything is a plain value afterwards. */
 export async function observe(
-  options: ObserveOptions,
+  options: Omit<ObserveOptions, 'servers'>,
   server: LicenceServer,
   spec: Spec,
   signal: AbortSignal,

@@ -48,7 +48,8 @@ export interface Plan {
 /** What can come from the operator's own upgrade, so that it is paced over the fleet. */
 const paced: readonly RestartReason[] = ['ImageChanged', 'ConfigChanged', 'TemplateChanged'];
 
-const rotationGate = (spec: Spec, nowMs: number): Gate =>
+/** When the pod may roll for new keys. */
+export const rotationGate = (spec: Spec, nowMs: number): Gate =>
   spec.keyRotation.when === 'Always' ? { open: true } : gateOfWindows(spec.staleSeats.windows ?? [], nowMs);
 
 /** What the rotation is decided from; `observe` uses it too, to know whether a check is due. */

@@ -34,6 +34,8 @@ export interface OperatorSetting {
   readonly pollMs?: number;
   /** Stands between the operator and the API server. */
   readonly wrap?: (client: KubeClient) => KubeClient;
+  /** Ends it at once when it aborts, even while it starts. */
+  readonly kill?: AbortSignal;
 }
 
 export async function startOperator(setting: OperatorSetting): Promise<RunningOperator> {
@@ -50,6 +52,7 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
   });
   const client = setting.wrap?.(raw) ?? raw;
   const end = new AbortController();
+  setting.kill?.addEventListener('abort', () => end.abort(new Error('killed')));
   const watch = new Watch({
     client,
     clock,
@@ -59,7 +62,13 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
     discoveryMs: setting.discoveryMs ?? 60_000,
   });
   const watching = watch.run(end.signal);
-  await watch.whenSynced(end.signal);
+  try {
+    await watch.whenSynced(end.signal);
+  } catch (error) {
+    await watching;
+    await raw.close();
+    throw error;
+  }
   const recorder = new EventRecorder({
     client,
     clock,
