@@ -38,6 +38,8 @@ export interface ControlPlane {
   readonly auditLog: string;
   /** Holds `kubeconfig`, `pki/`, `log/`, `audit.log`, `etcd/`. */
   readonly dir: string;
+  /** Of etcd's own API, without TLS. */
+  readonly etcdUrl: string;
   readonly authority: CertificateAuthority;
   readonly api: KubeApi;
   readonly daemons: readonly Daemon[];
@@ -170,6 +172,7 @@ export async function startControlPlaneIn(
     adminCert: { cert: join(dir, 'pki', 'admin.crt'), key: join(dir, 'pki', 'admin.key') },
     auditLog,
     dir,
+    etcdUrl: `http://127.0.0.1:${addresses.etcdPort}`,
     authority,
     api,
     daemons,

@@ -27,6 +27,8 @@ export interface MechanicsWorld extends AsyncDisposable {
   readonly signal: AbortSignal;
   /** A reflector of ConfigMaps in the namespace that is running; short back-off unless told otherwise. */
   follow(options?: Partial<ReflectorOptions>): { readonly reflector: Reflector; readonly store: Store };
+  /** Ends what `follow` started. */
+  stop(): Promise<void>;
   /** Others create or replace a ConfigMap. */
   setMap(name: string, data: Record<string, string>, labels?: Record<string, string>): Promise<KubeObject>;
 }
@@ -87,9 +89,12 @@ export async function createMechanicsWorld(kubeconfig: string = inject('kubeconf
         { metadata: { namespace, name, labels: { test: 'yes', ...labels } }, data },
         { fieldManager: 'others' },
       ),
-    [Symbol.asyncDispose]: async () => {
+    stop: async () => {
       end.abort(new Error('the test is over'));
       await Promise.all(running);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await world.stop();
       await others.delete(kinds.Namespace, undefined, namespace);
       await Promise.all([client.close(), others.close()]);
       await proxy[Symbol.asyncDispose]();
