@@ -12,7 +12,10 @@ it('a settled licence server causes no write in five minutes', async () => {
   // Other tests have been running meanwhile, so most of the time is over already.
   await eventually('five quiet minutes', windowMs + calmAfterMs + 30_000, async () => Date.now() > fromMs + windowMs);
   const entries = readAudit(inject('cluster').auditLog).filter((e) => Date.parse(e.at) > fromMs);
-  const writes = entries.filter((e) => e.namespace === namespace && writeVerbs.has(e.verb));
+  // The kubelet tells of its own probes, and on a busy machine one of them may come late; nobody else has a reason to write.
+  const writes = entries.filter(
+    (e) => e.namespace === namespace && writeVerbs.has(e.verb) && !e.user.startsWith('system:node:'),
+  );
   expect(entries.length).toBeGreaterThan(100); // the log is alive
   expect(writes.map((e) => `${e.user} ${e.verb} ${e.resource} ${e.name}`)).toEqual([]);
 }, 400_000);
