@@ -227,8 +227,8 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     const { activation, cloneSuspected } = asked.answer;
     const verified = await verifyAnswer(activation, authority);
     if (!verified.ok && verified.reason === 'ActivationFromFuture') return { ok: false, fault: faultOf(verified) };
-    if (!verified.ok || verified.activation.keyId !== keyId) {
-      const why = verified.ok ? 'it is for another key' : verified.message;
+    const why = unbelieved(verified, keyId, records.keys[keyId]?.sequence ?? 0);
+    if (why !== undefined) {
       return {
         ok: false,
         fault: {
@@ -442,5 +442,12 @@ const noAuthority: KeyFault = {
   reason: 'AuthorityUnreachable',
   message: 'no authority is configured: set LICENCE_AUTHORITY_URL, or activate by request and response',
 };
+
+/** Why an answer of the authority is not what was asked for; undefined: it is. */
+function unbelieved(verified: VerifiedActivation, keyId: string, lastSequence: number): string | undefined {
+  if (!verified.ok) return verified.message;
+  if (verified.activation.keyId !== keyId) return 'it is for another key';
+  return verified.activation.sequence > lastSequence ? undefined : 'it is an older answer, given once more';
+}
 
 const faultOf = ({ reason, message }: KeyFault): KeyFault => ({ reason, message });
