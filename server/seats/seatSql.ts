@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { LeaseMode, ReleaseCause } from '../../licence/words.ts';
+import { callStatement, type Statement } from '../db/statement.ts';
 
 /**
  * The calls of the ledger's SQL functions: named statements, arrays as one text each (parsed by PostgreSQL, which is faster
@@ -57,19 +58,10 @@ export interface SeatBatchResult {
   readonly nowMs: number;
 }
 
-interface SeatRow {
-  codes: string;
-  ids: string;
-  r_codes: string;
-  places: string;
-  o_in_use: number;
-  o_limit: number;
-  o_reaped: number;
-  o_now_ms: string;
-}
-
-const seatText =
-  'SELECT * FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12)';
+const seatStatement: Statement = {
+  name: 'seat_batch',
+  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12)',
+};
 
 /** Claims of distinct holders and releases of distinct leases, in one transaction. */
 export async function seatBatch(
@@ -90,36 +82,31 @@ export async function seatBatch(
     if (c.subject !== undefined) subjects = true;
     if (c.mode !== 'leased') touches = true;
   }
-  const { rows } = await client.query<SeatRow>({
-    name: 'seat_batch',
-    text: seatText,
-    values: [
-      poolId,
-      ttlMs,
-      array(claims, (c) => quoted(c.holder)),
-      array(claims, (c) => c.leaseId),
-      array(claims, (c) => kindOf(c.mode)),
-      slots ? array(claims, (c) => c.slot) : null,
-      queues ? array(claims, (c) => c.queueMs) : null,
-      subjects ? array(claims, (c) => (c.subject === undefined ? 'NULL' : quoted(c.subject))) : null,
-      array(releases, (r) => r.leaseId),
-      array(releases, (r) => eventCode[r.cause]),
-      touches,
-      at(now),
-    ],
-  });
-  const row = rows[0];
-  if (row === undefined) throw new Error('seat_batch answered no row');
+  const row = await callStatement(client, seatStatement, [
+    poolId,
+    ttlMs,
+    array(claims, (c) => quoted(c.holder)),
+    array(claims, (c) => c.leaseId),
+    array(claims, (c) => kindOf(c.mode)),
+    slots ? array(claims, (c) => c.slot) : null,
+    queues ? array(claims, (c) => c.queueMs) : null,
+    subjects ? array(claims, (c) => (c.subject === undefined ? 'NULL' : quoted(c.subject))) : null,
+    array(releases, (r) => r.leaseId),
+    array(releases, (r) => eventCode[r.cause]),
+    String(touches),
+    at(now),
+  ]);
+  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs] = row;
   return {
-    codes: row.codes,
+    codes: codes ?? '',
     // the fair twin leaves an empty place for a claim that was not renewed, the plain one does not
-    renewedIds: row.ids === '' ? [] : row.ids.split(',').filter((id) => id !== ''),
-    releaseCodes: row.r_codes,
-    places: row.places === '' ? undefined : row.places.split(','),
-    inUse: row.o_in_use,
-    seatLimit: row.o_limit,
-    reaped: row.o_reaped,
-    nowMs: Number(row.o_now_ms),
+    renewedIds: ids ? ids.split(',').filter((id) => id !== '') : [],
+    releaseCodes: releaseCodes ?? '',
+    places: places ? places.split(',') : undefined,
+    inUse: Number(inUse),
+    seatLimit: Number(seatLimit),
+    reaped: Number(reaped),
+    nowMs: Number(nowMs),
   };
 }
 
@@ -129,6 +116,11 @@ export interface HeartbeatResult {
   readonly nowMs: number;
 }
 
+const heartbeatStatement: Statement = {
+  name: 'heartbeat_batch',
+  text: 'SELECT marks, o_now_ms FROM heartbeat_batch($1::text::uuid[],$2,$3)',
+};
+
 /** Renews leases by id; never waits for a row. */
 export async function heartbeatBatch(
   client: Client,
@@ -136,14 +128,8 @@ export async function heartbeatBatch(
   leaseIds: readonly string[],
   now?: number,
 ): Promise<HeartbeatResult> {
-  const { rows } = await client.query<{ marks: string; o_now_ms: string }>({
-    name: 'heartbeat_batch',
-    text: 'SELECT * FROM heartbeat_batch($1::text::uuid[],$2,$3)',
-    values: [`{${leaseIds.join(',')}}`, ttlMs, at(now)],
-  });
-  const row = rows[0];
-  if (row === undefined) throw new Error('heartbeat_batch answered no row');
-  return { marks: row.marks, nowMs: Number(row.o_now_ms) };
+  const [marks, nowMs] = await callStatement(client, heartbeatStatement, [`{${leaseIds.join(',')}}`, ttlMs, at(now)]);
+  return { marks: marks ?? '', nowMs: Number(nowMs) };
 }
 
 export interface ReportSession {
@@ -171,14 +157,6 @@ export interface ReportBatchResult {
   readonly pools: readonly { readonly poolId: number; readonly released: number; readonly reaped: number }[];
 }
 
-interface ReportRow {
-  codes: string;
-  ids: string;
-  released: string;
-  pools: string;
-  o_now_ms: string;
-}
-
 const reportArrays = (reports: readonly Report[]) => {
   const sessions = reports.flatMap((r) => r.sessions);
   return {
@@ -190,6 +168,15 @@ const reportArrays = (reports: readonly Report[]) => {
   };
 };
 
+const unchangedStatement: Statement = {
+  name: 'report_unchanged',
+  text: 'SELECT changed, ids FROM report_unchanged($1::text::text[],$2::text::int[],$3::text::smallint[],$4::text::text[],$5)',
+};
+const reportStatement: Statement = {
+  name: 'report_batch',
+  text: 'SELECT codes, ids, released, pools FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8)',
+};
+
 /** Reports that change nothing are answered; the others are undefined and must go through `reportBatch`. Distinct bases. */
 export async function reportUnchanged(
   client: Client,
@@ -199,18 +186,18 @@ export async function reportUnchanged(
   const order = reports.map((r, i) => ({ r, i })).sort((a, b) => (a.r.base < b.r.base ? -1 : 1));
   const sorted = order.map(({ r }) => r);
   const arrays = reportArrays(sorted);
-  const { rows } = await client.query<{ changed: string; ids: string; o_now_ms: string }>({
-    name: 'report_unchanged',
-    text: 'SELECT * FROM report_unchanged($1::text::text[],$2::text::int[],$3::text::smallint[],$4::text::text[],$5)',
-    values: [arrays.bases, arrays.lengths, arrays.pools, arrays.holders, at(now)],
-  });
-  const row = rows[0];
-  if (row === undefined) throw new Error('report_unchanged answered no row');
-  const ids = row.ids === '' ? [] : row.ids.split(',');
+  const [changed, heldIds] = await callStatement(client, unchangedStatement, [
+    arrays.bases,
+    arrays.lengths,
+    arrays.pools,
+    arrays.holders,
+    at(now),
+  ]);
+  const ids = heldIds ? heldIds.split(',') : [];
   const results: (ReportResult | undefined)[] = reports.map(() => undefined);
   let from = 0;
   sorted.forEach((r, n) => {
-    if (row.changed[n] !== '=') return;
+    if (changed?.[n] !== '=') return;
     const leaseIds = ids.slice(from, from + r.sessions.length);
     from += r.sessions.length;
     results[order[n]?.i ?? 0] = { codes: 'R'.repeat(r.sessions.length), leaseIds, released: 0 };
@@ -227,32 +214,31 @@ export async function reportBatch(
 ): Promise<ReportBatchResult> {
   const arrays = reportArrays(reports);
   const slots = arrays.sessions.some((s) => s.slot > 0);
-  const { rows } = await client.query<ReportRow>({
-    name: 'report_batch',
-    text: 'SELECT * FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8)',
-    values: [
-      ttlMs,
-      arrays.bases,
-      arrays.lengths,
-      arrays.pools,
-      arrays.holders,
-      array(arrays.sessions, (s) => s.leaseId),
-      slots ? array(arrays.sessions, (s) => s.slot) : null,
-      at(now),
-    ],
-  });
-  const row = rows[0];
-  if (row === undefined) throw new Error('report_batch answered no row');
-  const ids = row.ids.split(',');
-  const released = row.released.split(',');
+  const row = await callStatement(client, reportStatement, [
+    ttlMs,
+    arrays.bases,
+    arrays.lengths,
+    arrays.pools,
+    arrays.holders,
+    array(arrays.sessions, (s) => s.leaseId),
+    slots ? array(arrays.sessions, (s) => s.slot) : null,
+    at(now),
+  ]);
+  const [codes, allIds, allReleased, changedPools] = row.map((text) => text ?? '');
+  const ids = allIds?.split(',') ?? [];
+  const released = allReleased?.split(',') ?? [];
   let from = 0;
   const results = reports.map((r, n) => {
     const to = from + r.sessions.length;
-    const result = { codes: row.codes.slice(from, to), leaseIds: ids.slice(from, to), released: Number(released[n]) };
+    const result = {
+      codes: codes?.slice(from, to) ?? '',
+      leaseIds: ids.slice(from, to),
+      released: Number(released[n]),
+    };
     from = to;
     return result;
   });
-  const pools = row.pools === '' ? [] : row.pools.split(',').map((p) => p.split(':').map(Number));
+  const pools = !changedPools ? [] : changedPools.split(',').map((p) => p.split(':').map(Number));
   return { results, pools: pools.map(([poolId = 0, released = 0, reaped = 0]) => ({ poolId, released, reaped })) };
 }
 
