@@ -145,7 +145,9 @@ function registerStatus(http: Http, parts: AppParts): void {
         throw storeProblem(error);
       });
       const clearing = parts.clearing();
-      const trouble = [parts.store.trouble(), keyTrouble].filter((t) => t !== undefined).join('; ');
+      const trouble = [parts.store.trouble(), parts.store.clockTrouble(), keyTrouble]
+        .filter((t) => t !== undefined)
+        .join('; ');
       const status: ServerStatus = {
         version: parts.version,
         startedAt: parts.startedAt.toISOString(),

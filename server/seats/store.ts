@@ -96,7 +96,7 @@ export class SeatStore {
   #failedAt = Number.NEGATIVE_INFINITY;
   #workedAt = Number.NEGATIVE_INFINITY;
   #fault = '';
-  #clocksDiffer = false;
+  #clockTrouble: string | undefined;
   #stopped = false;
   /** Renewals were refused since the last tick: their leases must not end for that. */
   #renewalsMissed = false;
@@ -177,6 +177,11 @@ export class SeatStore {
     if (this.#failedAt > this.#workedAt && now - this.#failedAt < 15_000)
       return `the database refuses work: ${this.#fault}`;
     return undefined;
+  }
+
+  /** That the clocks of this server and its database differ, in one sentence: told, but no reason not to serve. */
+  clockTrouble(): string | undefined {
+    return this.#clockTrouble;
   }
 
   /** New limits count for every check-out that comes after. Licences that expire later are taken off by a timer. */
@@ -431,11 +436,13 @@ export class SeatStore {
   /** Leases go by the database's clock, licences by this server's: a line when they begin to differ, and when no more. */
   #compareClocks(aheadMs: number): void {
     const differ = Math.abs(aheadMs) > clockToleranceMs;
-    if (differ === this.#clocksDiffer) return;
-    this.#clocksDiffer = differ;
+    if (differ === (this.#clockTrouble !== undefined)) return;
     const differenceSeconds = Math.round(aheadMs / 1000);
-    if (differ)
-      this.#log.warn({ differenceSeconds }, "the database's clock and this server's differ: set the wrong one");
+    const way = differenceSeconds > 0 ? 'ahead of' : 'behind';
+    this.#clockTrouble = differ
+      ? `the database's clock is ${Math.abs(differenceSeconds)} s ${way} this server's: set the wrong one`
+      : undefined;
+    if (differ) this.#log.warn({ differenceSeconds }, "the database's clock and this server's differ");
     else this.#log.info({ differenceSeconds }, "the database's clock and this server's agree again");
   }
 
