@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Http } from '../runtime/httpShell.ts';
@@ -24,11 +25,9 @@ const clean = (text: string, most: number): string =>
  * `X-Licence-Actor`), what, on what, why. Bodies are not kept, since one may hold a key.
  */
 export function registerAudit(http: Http, db: pg.Pool): void {
-  http.addHook('onResponse', async (request, reply) => {
-    const { role } = request.routeOptions.config;
+  const keep = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const url = request.routeOptions.url ?? '';
-    if (role !== 'admin' || request.method === 'GET' || request.method === 'HEAD') return;
-    if (reply.statusCode >= 400 || questions.includes(url)) return;
+    if (reply.statusCode >= 400) return;
     const named = request.headers['x-licence-actor'];
     const actor = `${typeof named === 'string' ? clean(named, 100) : 'admin'} (${request.ip})`;
     const reason = (request.body as { reason?: unknown } | undefined)?.reason;
@@ -45,6 +44,12 @@ export function registerAudit(http: Http, db: pg.Pool): void {
     } catch (error) {
       request.log.error({ err: error, actor, url }, 'an act of an administrator could not be kept in the audit');
     }
+  };
+  // on these routes alone: a hook on all of them would be paid by every heartbeat
+  http.addHook('onRoute', (route) => {
+    const changes = [route.method].flat().some((method) => method !== 'GET' && method !== 'HEAD');
+    if (!changes || route.config?.role !== 'admin' || questions.includes(route.url)) return;
+    route.onResponse = [...[route.onResponse ?? []].flat(), keep];
   });
 
   http.get(
