@@ -1,13 +1,19 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { signerOf } from '../../../../licence/activation.ts';
 import type { IssuedKey } from '../../../../licence/authorityWire.ts';
 import type { PublicJwk } from '../../../../licence/jwks.ts';
 import { createAuthorityClient } from '../../../../server/keys/authorityClient.ts';
+import { loadIdentity } from '../../../../server/keys/identity.ts';
+import { holderKey } from '../../../../server/seats/holderKey.ts';
+import { proofOf } from '../../../../server/seats/proof.ts';
 import { startAuthority, type TestAuthority } from '../../../support/authority.ts';
 import { activationFile, createKeysServer, type KeysServer } from '../../../support/keysServer.ts';
+import { repository } from '../../../support/sources.ts';
 import { createTestDatabase } from '../../../support/testDatabase.ts';
+import { verifierIn } from '../../../support/verifier.ts';
 import { createComputer, ServerProcess, until } from '../support/serverProcess.ts';
 
 // The authority changes its signing key while servers run: every step against a real authority over HTTP.
@@ -127,6 +133,33 @@ describe('a new signing key', () => {
     await server.keys.refresh();
     expect(server.seats()).toEqual({});
   });
+});
+
+it('a proof of a server verifies by the published keys and the verifier of the documentation, over a change of keys', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'verifier-'));
+  const file = join(dir, 'verifier.mjs');
+  await writeFile(file, verifierIn(await readFile(join(repository, 'docs/protocol.md'), 'utf8')));
+  const { verifyProof } = (await import(file)) as {
+    verifyProof: (proof: string, jwks: unknown, asked: object, nowMs: number) => { leaseId: string };
+  };
+  await rm(dir, { recursive: true });
+  const issued = await authority.issue();
+  await server.trust({ keys: await published() });
+  await startWith({ erp: issued.key });
+  const identity = await loadIdentity({ dataDir: server.dataDir });
+  const nowMs = Date.now();
+  const [asked, lease] = [
+    { product: 'erp', nonce: 'n-1' },
+    { leaseId: 'lease-1', holder: holderKey({ base: 'b', user: 'u', host: 'h', session: '1' }), nowMs },
+  ];
+  const prove = () =>
+    proofOf(identity, server.keys.activationOf(issued.keyId), { ...asked, ...lease, expiresAtMs: nowMs + 60_000 });
+  const [before] = await published();
+  expect(verifyProof(prove(), { keys: await published() }, asked, nowMs)).toMatchObject({ leaseId: 'lease-1' });
+  await signWith(await addSigningKey());
+  await server.keys.install(issued.key, 'api');
+  expect(verifyProof(prove(), { keys: await published() }, asked, nowMs)).toMatchObject({ leaseId: 'lease-1' });
+  expect(() => verifyProof(prove(), { keys: [before] }, asked, nowMs)).toThrow('not trusted');
 });
 
 describe('a stolen signing key', () => {
