@@ -435,14 +435,13 @@ export class SeatStore {
 
   /** Leases go by the database's clock, licences by this server's: a line when they begin to differ, and when no more. */
   #compareClocks(aheadMs: number): void {
-    const differ = Math.abs(aheadMs) > clockToleranceMs;
-    if (differ === (this.#clockTrouble !== undefined)) return;
+    const was = this.#clockTrouble;
     const differenceSeconds = Math.round(aheadMs / 1000);
-    const way = differenceSeconds > 0 ? 'ahead of' : 'behind';
-    this.#clockTrouble = differ
-      ? `the database's clock is ${Math.abs(differenceSeconds)} s ${way} this server's: set the wrong one`
-      : undefined;
-    if (differ) this.#log.warn({ differenceSeconds }, "the database's clock and this server's differ");
+    const way = aheadMs > 0 ? 'ahead of' : 'behind';
+    const differ = Math.abs(aheadMs) > clockToleranceMs;
+    this.#clockTrouble = differ ? `the database's clock is far ${way} this server's: set the wrong one` : undefined;
+    if (this.#clockTrouble === was) return;
+    if (differ) this.#log.warn({ differenceSeconds }, this.#clockTrouble);
     else this.#log.info({ differenceSeconds }, "the database's clock and this server's agree again");
   }
 

@@ -46,6 +46,11 @@ export class Servers implements AsyncDisposable {
     return this.#members[index]?.process?.address ?? '';
   }
 
+  /** What all those that are up have logged. */
+  output(): string {
+    return this.#members.map((m) => m.process?.output ?? '').join('');
+  }
+
   /** One of those that are up. */
   any(random: number): Client {
     const up = this.#members.flatMap((m) => (m.client ? [m.client] : []));
