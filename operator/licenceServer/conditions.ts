@@ -1,4 +1,5 @@
 import { passingFaults } from '../../licence/keyFaults.ts';
+import { bytesOf } from './build/persistentVolumeClaim.ts';
 import type { Observed } from './observed.ts';
 import type { Plan } from './plan.ts';
 import { staleOf } from './serverAnswer.ts';
@@ -64,14 +65,18 @@ export function storageBound({ observed, valid }: Seen): Said {
     const what = claim.phase === 'Lost' ? 'has lost its volume' : 'has no volume yet';
     return say('StorageBound', 'False', `Claim${claim.phase}`, `PersistentVolumeClaim ${name} ${what}`);
   }
-  return claim.resizing
-    ? say(
-        'StorageBound',
-        'True',
-        'Resizing',
-        `PersistentVolumeClaim ${name} is growing to ${claim.size ?? 'its new size'}`,
-      )
-    : say('StorageBound', 'True', 'Bound', `PersistentVolumeClaim ${name} has its volume`);
+  const wanted = valid.spec.storage.size;
+  const grows = `PersistentVolumeClaim ${name} is to grow to ${claim.size ?? 'its new size'}`;
+  const detail = claim.resize?.message ? `: ${claim.resize.message}` : '';
+  if (claim.resize !== undefined) return say('StorageBound', 'True', claim.resize.reason, `${grows}${detail}`);
+  if (bytesOf(claim.size ?? '0') > bytesOf(claim.capacity ?? claim.size ?? '0')) {
+    return say('StorageBound', 'True', 'Resizing', `${grows}; it has ${claim.capacity}`);
+  }
+  if (wanted !== undefined && bytesOf(claim.size ?? '0') > bytesOf(wanted)) {
+    const message = `PersistentVolumeClaim ${name} stays at ${claim.size}: a volume cannot shrink to ${wanted}`;
+    return say('StorageBound', 'True', 'CannotShrink', message);
+  }
+  return say('StorageBound', 'True', 'Bound', `PersistentVolumeClaim ${name} has its volume`);
 }
 
 /** A condition that only the server can tell. Without an answer it is unknown; not having asked yet changes nothing. */

@@ -4,6 +4,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { type KubeObject, keyFor } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Store } from '../kube/store.ts';
+import { readDatabase } from './databaseSecret.ts';
 import { digestOf } from './digest.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
 import { namesOf, secretKeys } from './names.ts';
@@ -90,8 +91,8 @@ export class LookUp {
       part(id, `${of}\n${about}`, this.#options.secrets.get(keyFor(namespace, of)), async () =>
         derive(await this.#secret(known, namespace, of, signal)),
       );
-    const foundInSecret = (id: string, of: string, key: string, salt?: string) =>
-      fromSecret(id, of, key, (data) => foundIn('Secret', of, key, decoded(data?.[key]), data !== undefined, { salt }));
+    const foundInSecret = (id: string, of: string, key: string) =>
+      fromSecret(id, of, key, (data) => foundIn('Secret', of, key, decoded(data?.[key]), data !== undefined));
     const foundInConfigMap = (id: string, of: string, key: string) =>
       part(id, `${of}\n${key}`, this.#options.configMaps.get(keyFor(namespace, of)), async () => {
         const text = await this.#text(namespace, of, key, signal);
@@ -122,11 +123,12 @@ export class LookUp {
         tls === undefined
           ? undefined
           : await fromSecret('serverCa', tls.secretName, '', (data) => decoded(data?.['ca.crt'] ?? data?.['tls.crt'])),
-      // Salted, so that equal passwords do not look equal.
       database:
         database === undefined
           ? unasked
-          : await foundInSecret('database', database.secretRef.name, database.secretRef.key, uid),
+          : await fromSecret('database', database.secretRef.name, database.secretRef.key, (data) =>
+              readDatabase(database.secretRef, data, uid),
+            ),
       fingerprint: await fromSecret('identity', names.identity, '', fingerprintIn),
       adminToken: await fromSecret('tokens', names.tokens, '', adminTokenIn),
     };
@@ -220,14 +222,13 @@ function foundIn(
   key: string,
   text: string | undefined,
   exists: boolean,
-  options: { readonly keepText?: boolean; readonly salt?: string | undefined },
+  options: { readonly keepText?: boolean } = {},
 ): Found {
   if (!exists) return { kind: 'missing', message: `${kind} ${name} does not exist; create it` };
   if (text === undefined || text === '') {
     return { kind: 'missing', message: `${kind} ${name} has nothing under "${key}"; add it there` };
   }
-  const digest = digestOf(options.salt === undefined ? text : [options.salt, text], 10);
-  return { kind: 'found', digest, ...(options.keepText ? { text } : {}) };
+  return { kind: 'found', digest: digestOf(text, 10), ...(options.keepText ? { text } : {}) };
 }
 
 /** The fingerprint of an identity; undefined if the text is no Ed25519 private key. */

@@ -2,6 +2,7 @@ import type { KubeObject } from '../kube/object.ts';
 import { factsOfDeployment } from './build/deployment.ts';
 import type { ExistingClaim } from './build/persistentVolumeClaim.ts';
 import type { KeySource } from './keySources.ts';
+import type { RegenerationAnswer } from './regeneration.ts';
 import { marksOf, type TemplateFacts } from './restart.ts';
 import type { CheckResult } from './rotation.ts';
 import type { ServerAnswer } from './serverAnswer.ts';
@@ -25,6 +26,8 @@ export interface Observed {
   readonly server: ServerAnswer;
   /** What the running server said of changed keys, if it was asked. */
   readonly check: CheckResult | undefined;
+  /** What the authority answered of a key that is being regenerated, if it was asked. */
+  readonly regeneration?: RegenerationAnswer | undefined;
   readonly monitoring: { readonly serviceMonitor: boolean; readonly prometheusRule: boolean };
   readonly fleet: Fleet;
   /** Name of an older LicenceServer that uses the same claim. */
@@ -94,8 +97,8 @@ export interface ClaimView extends ExistingClaim {
   readonly name: string;
   readonly phase: string;
   readonly capacity: string | undefined;
-  /** The file system has still to grow. */
-  readonly resizing: boolean;
+  /** What is under way, or wrong, with its growing; in the cluster's words. */
+  readonly resize?: { readonly reason: string; readonly message: string } | undefined;
 }
 
 /** A claim as far as decisions go. */
@@ -109,16 +112,41 @@ export function viewOfClaim(object: KubeObject): ClaimView {
     readonly status?: {
       readonly phase?: string;
       readonly capacity?: { readonly storage?: string };
-      readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+      readonly allocatedResourceStatuses?: { readonly storage?: string };
+      readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
     };
   };
   return {
     name: claim.metadata.name,
     phase: claim.status?.phase ?? 'Pending',
     capacity: claim.status?.capacity?.storage,
-    resizing: (claim.status?.conditions ?? []).some((c) => c.type.includes('Resiz') && c.status === 'True'),
+    resize: resizeOf(claim.status),
     storageClassName: claim.spec?.storageClassName,
     accessModes: claim.spec?.accessModes,
     size: claim.spec?.resources?.requests?.storage,
   };
+}
+
+/** The conditions of a claim that is growing: a fault goes before a wait, and the end of the way before its beginning. */
+const resizeConditions = {
+  ControllerResizeError: 'ResizeFailed',
+  NodeResizeError: 'ResizeFailed',
+  FileSystemResizePending: 'FileSystemResizePending',
+  Resizing: 'Resizing',
+} as const;
+
+function resizeOf(
+  status: {
+    readonly allocatedResourceStatuses?: { readonly storage?: string };
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+  } = {},
+): ClaimView['resize'] {
+  for (const [type, reason] of Object.entries(resizeConditions)) {
+    const found = status.conditions?.find((c) => c.type === type && c.status === 'True');
+    if (found !== undefined) return { reason, message: found.message ?? '' };
+  }
+  const allocated = status.allocatedResourceStatuses?.storage;
+  return allocated?.endsWith('Infeasible')
+    ? { reason: 'ResizeFailed', message: `the storage system cannot do it (${allocated})` }
+    : undefined;
 }

@@ -1,3 +1,4 @@
+import { databaseParts, isOfParts, uriOfParts } from '../databaseSecret.ts';
 import { digestOf } from '../digest.ts';
 import { containerName, containerPort, namesOf, podPaths, portName } from '../names.ts';
 import { clearingIdOf, marksOf, type TemplateFacts } from '../restart.ts';
@@ -70,16 +71,28 @@ const mountsOf = (spec: Spec, parts: PodParts) => {
   ].filter(present);
 };
 
-const environmentOf = (spec: Spec, marks: Marks) => {
+const databaseEnvironment = (spec: Spec, digest: string | undefined) => {
+  const ref = spec.database?.secretRef;
+  if (ref === undefined) return [];
+  const from = (name: string, key: string, more = {}) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: ref.name, key, ...more } },
+  });
+  if (!isOfParts(digest)) return [from('DATABASE_URL', ref.key)];
+  const parts = Object.entries(databaseParts).map(([name, key]) =>
+    from(name, key, name === 'PGPORT' ? { optional: true } : {}),
+  );
+  return [{ name: 'DATABASE_URL', value: uriOfParts }, ...parts];
+};
+
+const environmentOf = (spec: Spec, parts: PodParts) => {
+  const { marks } = parts;
   const clearing = clearingIdOf(marks.clearing, marks.rolledAt);
   return [
     // A start clears stale seats only if it was made for that, and only once.
     { name: 'LICENCE_CLEAR_STALE', value: clearing === undefined ? 'never' : `once:${clearing}` },
     marks.reactivation === undefined ? undefined : { name: 'LICENCE_REACTIVATE', value: marks.reactivation },
-    spec.database && {
-      name: 'DATABASE_URL',
-      valueFrom: { secretKeyRef: { name: spec.database.secretRef.name, key: spec.database.secretRef.key } },
-    },
+    ...databaseEnvironment(spec, parts.databaseDigest),
   ].filter(present);
 };
 
@@ -92,7 +105,7 @@ const containerOf = (spec: Spec, parts: PodParts) => {
     ...(spec.imagePullPolicy === undefined ? {} : { imagePullPolicy: spec.imagePullPolicy }),
     ports: [{ name: portName, containerPort, protocol: 'TCP' }],
     envFrom: [{ configMapRef: { name: parts.config } }],
-    env: environmentOf(spec, parts.marks),
+    env: environmentOf(spec, parts),
     volumeMounts: mountsOf(spec, parts),
     // A large database may take its time to recover after a crash.
     startupProbe: { ...probe('/healthz/live'), periodSeconds: 1, failureThreshold: 300 },

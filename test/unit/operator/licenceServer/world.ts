@@ -49,7 +49,7 @@ export const observed = (more: Partial<Observed> = {}): Observed => ({
   keySources: [{ name: 'erp', kind: 'found', digest: 'd1', keyId: 'id-erp' }],
   copies: { [keysCopy]: { erp: 'd1' } },
   deployment: undefined,
-  claim: { name: 'office-data', phase: 'Bound', capacity: '1Gi', resizing: false, size: '1Gi' },
+  claim: { name: 'office-data', phase: 'Bound', capacity: '1Gi', size: '1Gi' },
   identityExists: true,
   fingerprint: 'sha256:1',
   trust: { kind: 'unasked' },
