@@ -57,28 +57,32 @@ export class Denials {
     if (this.#asking.delete(key)) this.#served.set(key, { product, holder, atMs: nowMs });
   }
 
-  /** Stores what was noted. When it fails, all of it is kept for the next time. */
+  /** Stores what was noted. When it fails, what is not stored yet is kept for the next time. */
   async flush(client: Client): Promise<void> {
     if (this.#noted.size === 0 && this.#served.size === 0) return;
-    const noted = this.#noted;
+    const noted = [...this.#noted];
     this.#noted = new Map();
-    const rows = [...noted.values()];
-    const served = [...this.#served.values()];
-    const agesOf = (times: readonly number[]) => times.map((ms) => performance.now() - ms);
+    const served = [...this.#served];
     try {
-      if (rows.length > 0) await client.query(insert, columns(rows, agesOf));
-      if (served.length > 0) {
+      while (noted.length > 0) {
+        const part = noted.slice(-partSize);
+        await client.query(insert, columns(part.map(([, row]) => row)));
+        noted.length -= part.length;
+      }
+      while (served.length > 0) {
+        const part = served.slice(-partSize);
         await client.query(serve, [
-          served.map((s) => s.product),
-          served.map((s) => s.holder),
-          agesOf(served.map((s) => s.atMs)),
+          part.map(([, s]) => s.product),
+          part.map(([, s]) => s.holder),
+          agesOf(part.map(([, s]) => s.atMs)),
         ]);
+        served.length -= part.length;
+        for (const [key, s] of part) if (this.#served.get(key) === s) this.#served.delete(key);
       }
     } catch (error) {
       for (const [id, row] of noted) if (!this.#noted.has(id)) this.#noted.set(id, row);
       throw error;
     }
-    for (const [key, s] of this.#served) if (served.includes(s)) this.#served.delete(key);
     const old = performance.now() - 11 * 60_000;
     for (const [key, atMs] of this.#asking) if (atMs < old) this.#asking.delete(key);
   }
@@ -91,7 +95,12 @@ export class Denials {
   }
 }
 
-const columns = (rows: readonly Noted[], agesOf: (times: readonly number[]) => number[]): unknown[] => [
+/** A refusal that comes meanwhile waits no longer than so many rows take to write down. */
+const partSize = 500;
+
+const agesOf = (times: readonly number[]): number[] => times.map((ms) => performance.now() - ms);
+
+const columns = (rows: readonly Noted[]): unknown[] => [
   rows.map((r) => r.product),
   rows.map((r) => r.holder),
   rows.map((r) => r.reason),

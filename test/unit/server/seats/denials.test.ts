@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { Denials } from '../../../../server/seats/denials.ts';
+import type { HolderKey } from '../../../../server/seats/holderKey.ts';
+import type { Client } from '../../../../server/seats/seatSql.ts';
+
+const holder = (n: number) => `b\u001fu${n}\u001fpc\u001f` as HolderKey;
+
+/** Keeps how many rows each statement had; `failsAt`: the statement, from 1, that fails once. */
+function database(failsAt = 0) {
+  const sizes: number[] = [];
+  const stored: string[] = [];
+  let calls = 0;
+  const query = async (_text: string, values: readonly (readonly string[])[]) => {
+    calls += 1;
+    if (calls === failsAt) throw new Error('the disk is full');
+    sizes.push(values[1]?.length ?? 0);
+    stored.push(...(values[1] ?? []));
+    return { rows: [] };
+  };
+  return { sizes, stored, client: { query } as unknown as Client };
+}
+function refused(n: number): Denials {
+  const denials = new Denials();
+  for (let i = 0; i < n; i++) denials.note('erp', holder(i), 'SeatsExhausted');
+  return denials;
+}
+
+describe('the record of refusals', () => {
+  it('is stored in parts, so that requests get their turn in between, every refusal once', async () => {
+    const { sizes, stored, client } = database();
+    const denials = refused(1_201);
+    await denials.flush(client);
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
+    expect(new Set(stored).size).toBe(1_201);
+    expect(stored).toHaveLength(1_201);
+    await denials.flush(client);
+    expect(stored).toHaveLength(1_201);
+  });
+  it('keeps what a failure left, and stores it the next time', async () => {
+    const { stored, client } = database(2);
+    const denials = refused(1_201);
+    await expect(denials.flush(client)).rejects.toThrow('the disk is full');
+    expect(stored.length).toBeLessThan(1_201);
+    await denials.flush(client);
+    expect([...new Set(stored)]).toHaveLength(1_201);
+    expect(stored).toHaveLength(1_201);
+  });
+  it('tells who was served in parts too, each once', async () => {
+    const { sizes, client } = database();
+    const denials = refused(700);
+    await denials.flush(client);
+    sizes.length = 0;
+    for (let i = 0; i < 700; i++) denials.granted('erp', holder(i));
+    await denials.flush(client);
+    expect(sizes.reduce((a, b) => a + b, 0)).toBe(700);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
+    sizes.length = 0;
+    await denials.flush(client);
+    expect(sizes).toEqual([]);
+  });
+});
