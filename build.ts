@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
@@ -7,7 +6,7 @@ import { build as buildPages } from 'vite';
 
 // `npm run build [-- program…]`: bundles each program, or the named ones, into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
-// Without a name, what others use of this package is built too: dist/client.js with its types, and dist/licence.js.
+// Without a name, or with the name `client`, what others use is built too, as a package of its own: dist/package.
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const programs = ['operator', 'server', 'authority'] as const;
@@ -74,8 +73,8 @@ function copyAssets(folder: string, to: string): void {
   }
 }
 
-await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
 const named = process.argv.slice(2);
+if (named.join() !== 'client') await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
 for (const program of programs.filter((p) => named.length === 0 || named.includes(p))) {
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);
@@ -99,20 +98,8 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
 }
 
 /** An image's build context leaves them out. */
-const isShared = named.length === 0 && existsSync(join(root, 'client'));
-if (isShared) {
-  const shared = { bundle: true, platform: 'node', target: 'node20', format: 'esm', logLevel: 'warning' } as const;
-  const [client, dist] = [join(root, 'client/licenceClient.ts'), join(root, 'dist')];
-  await build({ ...shared, entryPoints: [client], outfile: join(dist, 'client.js') });
-  await build({
-    ...shared,
-    entryPoints: [join(root, 'cli/licence.ts')],
-    outfile: join(dist, 'licence.js'),
-    banner: { js: banner },
-  });
-  const types = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--rootDir', dirname(client)];
-  const settings = ['--ignoreConfig', '--target', 'es2024', '--module', 'nodenext', '--strict', '--types', 'node'];
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, client, ...types, ...settings, '--outDir', dist], { stdio: 'inherit' });
-  renameSync(join(dist, 'licenceClient.d.ts'), join(dist, 'client.d.ts'));
+const isShared = named.length === 0 || named.includes('client');
+if (isShared && existsSync(join(root, 'client'))) {
+  const { buildClientPackage } = await import('./clientPackage.ts');
+  await buildClientPackage(join(root, 'dist/package'));
 }

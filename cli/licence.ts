@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { LicenceClient } from '../client/licenceClient.ts';
+import packageJson from '../package.json' with { type: 'json' };
 import { runCommand } from './runCommand.ts';
 
 const seconds = (text: string): number => {
@@ -11,17 +12,43 @@ const seconds = (text: string): number => {
   throw new InvalidArgumentError('must be a whole number of seconds');
 };
 
-const program = new Command('licence').description('Works with a licence server from the command line');
+const address = (text: string): string => {
+  if (/^https?:\/\/[^/]/.test(text) && URL.canParse(text)) return text;
+  throw new InvalidArgumentError('must be an address, for example http://licences.example.org:8080');
+};
+
+/** The first token of a file. */
+const tokenIn = (file: string): string => {
+  try {
+    const token = readFileSync(file, 'utf8').trim().split('\n')[0]?.trim();
+    if (token) return token;
+  } catch (error) {
+    throw new InvalidArgumentError(`cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  throw new InvalidArgumentError('has no token');
+};
+
+/** Of wrong usage, as sysexits.h has it: a command's own status is hardly ever that. */
+const usage = 64;
+const program = new Command('licence')
+  .description('Works with a licence server from the command line')
+  .version(packageJson.version)
+  .enablePositionalOptions()
+  .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : usage));
 
 program
   .command('run')
+  .passThroughOptions() // what comes after the command's name is the command's, with or without --
   .description('Holds a seat while COMMAND runs and gives it back when it ends')
   .usage('--product PRODUCT [options] -- COMMAND [ARGS…]')
   .requiredOption('--product <product>', 'the product to take a seat of')
   .addOption(
-    new Option('--server <url>', 'address of the licence server').env('LICENCE_SERVER_URL').makeOptionMandatory(),
+    new Option('--server <url>', 'address of the licence server')
+      .env('LICENCE_SERVER_URL')
+      .argParser(address)
+      .makeOptionMandatory(),
   )
-  .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE'))
+  .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
   .option('--base <base>', 'the infobase that the seat is counted for', 'command-line')
   .option('--user <user>', 'who holds the seat', userInfo().username)
   .option('--host <host>', 'the computer that holds the seat', hostname())
@@ -35,12 +62,10 @@ program
     'after',
     `
 The token is read from --token-file, else from LICENCE_TOKEN.
-Exit status: the command's own; 69 no seat, 70 server unreachable, 71 seat lost, 127 command not found.`,
+Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachable, 71 seat lost, 127 command not found.`,
   )
   .action(async (command: [string, ...string[]], options) => {
-    const token = options.tokenFile
-      ? readFileSync(options.tokenFile, 'utf8').split('\n')[0]?.trim()
-      : process.env.LICENCE_TOKEN;
+    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
     const client = new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
     const holder = { base: options.base, user: options.user, host: options.host, session: String(process.pid) };
     process.exitCode = await runCommand(

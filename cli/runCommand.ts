@@ -50,7 +50,7 @@ export async function runCommand(
       say(`cannot reach the licence server: ${messageOf(error)}`);
       return runStatus.unreachable;
     }
-    say(`no seat for "${request.seat.product}": ${error.message} (${error.reason})`);
+    say(`no seat of "${request.seat.product}": ${refusalText(error)}`);
     return runStatus.noSeat;
   }
   if (seat.grant.support.state === 'expired') {
@@ -78,6 +78,16 @@ export async function runCommand(
   }
 }
 
+/** What a person at a command line can do about it; the server's own words are for programs. */
+function refusalText({ reason, message, retryAfterSeconds }: LicenceRefused): string {
+  if (reason === 'SeatsExhausted')
+    return `all are taken; try again in ${retryAfterSeconds ?? 30} s, or wait with --wait`;
+  if (reason === 'TokenInvalid' || reason === 'TokenRole') {
+    return `the server does not accept the token; name a client token with --token-file or LICENCE_TOKEN (${reason})`;
+  }
+  return `${message} (${reason})`;
+}
+
 const messageOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message || error.message : error.message;
@@ -96,7 +106,7 @@ async function holdWithin(
     return await client.hold(seat, events);
   } catch (error) {
     if (!isExhausted(error) || waitSeconds === 0) throw error;
-    say(`${error.message}; waiting up to ${waitSeconds} s`);
+    say(`all seats of "${seat.product}" are taken; waiting up to ${waitSeconds} s`);
   }
   for (;;) {
     try {

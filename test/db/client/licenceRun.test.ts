@@ -98,7 +98,7 @@ it('does not run the command without a seat: 69', async () => {
   const file = join(dir, 'ran');
   const started = run(['touch', file]);
   expect(await started.ended).toBe(69);
-  expect(started.err).toContain('licence: no seat for "erp"');
+  expect(started.err).toContain('licence: no seat of "erp": all are taken; try again in');
   expect(started.err).toContain('SeatsExhausted');
   await expect(readFile(file)).rejects.toThrow();
 });
