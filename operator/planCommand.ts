@@ -127,6 +127,7 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
           operatorNamespace: config.OPERATOR_NAMESPACE ?? (isInCluster ? namespace : undefined),
           monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
           runbooks: config.OPERATOR_RUNBOOKS_URL,
+          regeneration: config.OPERATOR_REGENERATION === 'true',
         },
         maxRollouts: config.OPERATOR_MAX_ROLLOUTS,
         changed,

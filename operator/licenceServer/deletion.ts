@@ -1,6 +1,7 @@
 import type { KubeClient } from '../kube/client.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import { namesOf } from './names.ts';
+import { regeneratedIn } from './regenerated.ts';
 import { instanceOf, type Stores } from './stores.ts';
 import { finalizer, type LicenceServer, licenceServerKind } from './types.ts';
 
@@ -26,9 +27,12 @@ export async function finishDeletion(
     }
     return 'waiting';
   }
+  const regenerated = regeneratedIn(stores.ownSecrets(`${namespace}/${name}`));
   for (const [kind, of] of [
     [kinds.PersistentVolumeClaim, names.claim],
     [kinds.Secret, names.identity],
+    // Keys of a computer that is no more.
+    ...regenerated.map(({ secret }) => [kinds.Secret, secret] as const),
   ] as const) {
     const child = stores.get(kind, namespace, of);
     // A claim that somebody else made is not ours to remove.

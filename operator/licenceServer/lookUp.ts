@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { fingerprintOf } from '../../licence/fingerprint.ts';
+import { fingerprintOf, isFingerprint } from '../../licence/fingerprint.ts';
+import { parseKey } from '../../licence/key.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { type KubeObject, keyFor } from '../kube/object.ts';
+import { type KubeObject, keyFor, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Store } from '../kube/store.ts';
 import { readDatabase } from './databaseSecret.ts';
@@ -10,6 +11,7 @@ import { type KeySource, keyFiles, readKeySource, type SecretData } from './keyS
 import { namesOf, secretKeys } from './names.ts';
 import type { Found } from './observed.ts';
 import type { LicenceServer, Spec } from './types.ts';
+import { regeneratedIn, successorOf } from './regenerated.ts';
 
 /**
  * Reads what a LicenceServer refers to. Secrets and ConfigMaps are watched by metadata only and read by name; what was derived
@@ -163,9 +165,19 @@ export class LookUp {
     for (const key of spec.keys ?? []) {
       const data = await this.#secret(known, server.metadata.namespace, key.secretRef.name, signal);
       const made = keyFiles(key, spec.activation.mode, data);
-      if (made !== undefined) files[key.name] = made;
+      if (made === undefined) continue;
+      const parsed = parseKey(made[key.name] ?? '');
+      const next = parsed.ok ? successorOf(regenerated, key.name, parsed.keyId) : undefined;
+      if (next === undefined) {
+        files[key.name] = made;
+        continue;
+      }
+      const newer = await this.#secret(known, server.metadata.namespace, next.secret, signal);
+      const ref = { name: key.name, secretRef: { name: next.secret, key: key.name } };
+      files[key.name] = keyFiles(ref, 'Online', newer) ?? made;
     }
     return files;
+    const regenerated = regeneratedIn(this.#options.secrets.byIndex('instance', keyOf(server)));
   }
 
   #knownOf(server: LicenceServer): Known {

@@ -13,6 +13,7 @@ export const namesOf = (name: string) => ({
   identity: `${name}-identity`,
   tokens: `${name}-tokens`,
   claim: `${name}-data`,
+  regenerated: (keyId: string) => `${name}-regenerated-${keyId}`,
   keys: (digest: string) => `${name}-keys-${digest}`,
   config: (digest: string) => `${name}-config-${digest}`,
   trust: (digest: string) => `${name}-trust-${digest}`,

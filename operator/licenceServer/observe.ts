@@ -9,6 +9,7 @@ import type { LookUp } from './lookUp.ts';
 import { namesOf } from './names.ts';
 import { type Observed, viewOfClaim, viewOfDeployment } from './observed.ts';
 import { rotationInputOf } from './plan.ts';
+import { regeneratedIn, withSuccessors } from './regenerated.ts';
 import { type CheckResult, changedKeys, checkDue } from './rotation.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
@@ -54,6 +55,7 @@ export async function observe(
     serverCa,
     observed: {
       ...found,
+      keySources: withSuccessors(found.keySources, regeneratedIn(stores.ownSecrets(key))),
       atMs: options.clock.now(),
       copies: Object.fromEntries(copies.map((c) => [c.metadata.name, digestsOfCopy(c.metadata.annotations)])),
       deployment: deployment === undefined ? undefined : viewOfDeployment(deployment),
@@ -89,7 +91,8 @@ export async function checkKeys(
   const files = await options.lookUp.keyFiles(server, valid.spec, signal);
   let passing: CheckResult | undefined;
   for (const name of changedKeys(input)) {
-    const answer = await options.servers.checkKey(target, files[name]?.[name] ?? '');
+    const activation = files[name]?.[`${name}.activation`];
+    const answer = await options.servers.checkKey(target, files[name]?.[name] ?? '', activation);
     if (!answer.ok) {
       const fault = { reason: 'AuthorityUnreachable', message: answer.message } as const;
       passing ??= { kind: 'passing', key: name, fault };
@@ -97,6 +100,8 @@ export async function checkKeys(
     }
     if (answer.value.usable) continue;
     const fault = answer.value.fault ?? { reason: 'AuthorityRefused', message: 'the key would not be activated' };
+    // A server that knows nothing of activations would ask an authority that there is none of: it cannot tell beforehand.
+    if (activation !== undefined && fault.reason === 'AuthorityUnreachable') continue;
     if (!passingFaults.includes(fault.reason)) return { kind: 'refused', key: name, fault };
     passing ??= { kind: 'passing', key: name, fault };
   }

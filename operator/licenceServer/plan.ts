@@ -4,6 +4,7 @@ import { factsOf } from './build/deployment.ts';
 import { digestOf } from './digest.ts';
 import { namesOf } from './names.ts';
 import type { Observed } from './observed.ts';
+import { decideRegeneration, type RegenerationDecision, regenerationInputOf } from './regeneration.ts';
 import { type RestartReason, restartReasonsOf } from './restart.ts';
 import { decideRotation, type RotationDecision, type RotationInput } from './rotation.ts';
 import { decideStaleSeats, type StaleSeatsDecision } from './staleSeats.ts';
@@ -20,6 +21,8 @@ export interface Defaults {
   readonly ipv6: boolean;
   readonly operatorNamespace?: string | undefined;
   readonly monitoringNamespace?: string | undefined;
+  /** New keys may be asked for, with a customer's token. */
+  readonly regeneration?: boolean;
   /** Where the runbooks are, for alerts. */
   readonly runbooks: string;
 }
@@ -33,6 +36,7 @@ export interface Plan {
   /** Why it would roll if it were allowed to. */
   readonly pending: readonly RestartReason[];
   readonly rotation: RotationDecision;
+  readonly regeneration: RegenerationDecision;
   readonly staleSeats: StaleSeatsDecision;
   readonly nextDisruption: NextDisruption | undefined;
   /** It rolls by the operator's own decision, so it counts in the fleet's budget. */
@@ -64,7 +68,7 @@ export function rotationInputOf(valid: Valid, status: Status, observed: Omit<Obs
     rotation: status.rotation,
     proven: status.keysCopy,
     suspended: spec.suspend,
-    checkable: spec.activation.mode === 'Online',
+    checkable: true,
     server: observed.server,
     gate: rotationGate(spec, observed.atMs),
     verifyTimeoutMs: durationMs(spec.keyRotation.verifyTimeout),
@@ -78,6 +82,9 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
   if (valid.requests.paused) return pausedPlan(valid, status, observed, defaults);
 
   const rotation = decideRotation({ ...rotationInputOf(valid, status, observed), check: observed.check });
+  const isEnabled = defaults.regeneration === true;
+  const asking = { ...regenerationInputOf(valid, status, observed.atMs, isEnabled), answer: observed.regeneration };
+  const regeneration = decideRegeneration(asking);
   const parts = partsOf(valid, observed, defaults, rotation.run);
   const asked =
     before === undefined || parts === undefined ? [] : restartReasonsOf(before.facts, factsOf(owner, spec, parts));
@@ -108,6 +115,7 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
     reasons,
     pending: held ? wanted : [],
     rotation,
+    regeneration,
     staleSeats,
     nextDisruption: nextDisruptionOf(observed, rotation, staleSeats, held ? wanted : []),
     countsInFleet:
@@ -115,7 +123,12 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
       (status.staleSeats?.clearing === undefined && staleSeats.status?.clearing?.by === 'Roll'),
     waitsForFleet: held || staleSeats.waitsForFleet === true,
     paused: false,
-    wakeAtMs: earliest(rotation.wakeAtMs, staleSeats.wakeAtMs, held ? observed.atMs + 5_000 : undefined),
+    wakeAtMs: earliest(
+      rotation.wakeAtMs,
+      regeneration.wakeAtMs,
+      staleSeats.wakeAtMs,
+      held ? observed.atMs + 5_000 : undefined,
+    ),
   };
 }
 
@@ -140,6 +153,7 @@ function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: 
     reasons: [],
     pending: targetOf(valid, observed, defaults).reasons,
     rotation: { rotation: status.rotation, proven: status.keysCopy, run: undefined },
+    regeneration: { status: status.regeneration },
     staleSeats: { status: status.staleSeats },
     nextDisruption: undefined,
     countsInFleet: false,

@@ -98,6 +98,11 @@ export function previewOf(input: PreviewInput): Unpaced {
     ...(requests.paused && target.reasons.length > 0
       ? [`it is paused: ${target.reasons.join(', ')} would restart it once the pause annotation is removed`]
       : []),
+    ...(now.regeneration.status?.phase === 'Asked' && status.regeneration?.request !== requests.regenerateAt
+      ? [
+          `a new key of ${now.regeneration.status.key} is going to be made, which spends one of the month's regenerations`,
+        ]
+      : []),
     ...keysFault.map((message) => `${message}; the running keys stay`),
     ...valid.missing.map(({ message }) => message),
   ];

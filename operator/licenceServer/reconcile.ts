@@ -10,6 +10,8 @@ import { followServer, releaseStale } from './followServer.ts';
 import { checkKeys, type ObserveOptions, observe } from './observe.ts';
 import { type Defaults, plan } from './plan.ts';
 import type { Prune } from './prune.ts';
+import { regenerate } from './regenerate.ts';
+import { regenerationInputOf } from './regeneration.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import { refusedStatus, statusOf } from './status.ts';
 import type { Teller } from './teller.ts';
@@ -58,7 +60,11 @@ async function pass(
   const { valid } = validation;
   const before = server.status ?? {};
   const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
-  const observed = { ...seen, check, fleet: options.rolling.fleet(key) };
+  const isEnabled = options.defaults.regeneration === true;
+  const regeneration = await step('regenerate', () =>
+    regenerate(options, valid, regenerationInputOf(valid, before, seen.atMs, isEnabled), signal),
+  );
+  const observed = { ...seen, check, regeneration, fleet: options.rolling.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
   if (decided.countsInFleet) options.rolling.hold(key);
   if (decided.waitsForFleet) options.rolling.wait(key);

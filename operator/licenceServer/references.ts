@@ -31,7 +31,10 @@ export function referenceIndex(server: LicenceServer): readonly string[] {
   if (!read.ok) return [];
   const { namespace, name } = server.metadata;
   const { secrets, configMaps } = referencesOf(name, read.spec);
+  const token = read.spec.activation.authority?.tokenSecretRef?.name;
   return [
+    // Only read when a key is to be made, but waited for.
+    ...(token === undefined || secrets.includes(token) ? [] : [`Secret/${namespace}/${token}`]),
     ...secrets.map((secret) => `Secret/${namespace}/${secret}`),
     ...configMaps.map((configMap) => `ConfigMap/${namespace}/${configMap}`),
     `Claim/${namespace}/${read.spec.storage.existingClaim ?? namesOf(name).claim}`,

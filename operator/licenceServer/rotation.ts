@@ -53,7 +53,7 @@ export interface RotationInput {
   /** `status.keysCopy` as read. */
   readonly proven?: string | undefined;
   readonly suspended: boolean;
-  /** Whether the running server can ask the authority about a key (activation mode Online). */
+  /** Whether the running server can judge a key beforehand. */
   readonly checkable: boolean;
   readonly server: ServerAnswer;
   /** What the running server said of the keys that differ, if it was asked in this pass (`checkDue`). */

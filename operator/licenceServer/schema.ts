@@ -84,6 +84,11 @@ const authority = z.object({
     .object({ configMapRef: configMapKeyRef('a JSON Web Key Set', 'jwks.json').describe("The key set's place.") })
     .optional()
     .describe("The public keys whose signature makes an activation genuine. Default: the vendor's keys in the image."),
+  tokenSecretRef: secretKeyRefOr('a customer token of the authority', 'token')
+    .optional()
+    .describe(
+      'A customer token, with which the operator has a new key made on request (annotation regenerate-at). Default: none.',
+    ),
   caRef: caRef
     .optional()
     .describe(

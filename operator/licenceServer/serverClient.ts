@@ -24,8 +24,11 @@ export interface ServerTarget {
 /** Speaks HTTP with licence servers. Every fault of the way or of the answer is a value: it is nobody's error here. */
 export interface ServerClient {
   status(target: ServerTarget): Promise<Parsed<ServerStatus>>;
-  /** @param key its text; never logged */
-  checkKey(target: ServerTarget, key: string): Promise<Parsed<KeyCheckResponse>>;
+  /**
+   * @param key its text; never logged
+   * @param activation that is to be installed for it: the authority is not asked then
+   */
+  checkKey(target: ServerTarget, key: string, activation?: string): Promise<Parsed<KeyCheckResponse>>;
   releaseStale(target: ServerTarget, reason: string): Promise<Parsed<unknown>>;
   close(): Promise<void>;
 }
@@ -193,7 +196,11 @@ export function createServerClient(way: { readonly send: Send; readonly close: (
   };
   return {
     status: (target) => ask((answer) => statusIn(target, answer), target, 'GET', '/v1/status'),
-    checkKey: (target, key) => ask(({ body }) => parseKeyCheck(body()), target, 'POST', '/v1/keys:check', { key }),
+    checkKey: (target, key, activation) =>
+      ask(({ body }) => parseKeyCheck(body()), target, 'POST', '/v1/keys:check', {
+        key,
+        ...(activation === undefined ? {} : { activation }),
+      }),
     releaseStale: (target, reason) =>
       ask(() => ({ ok: true, value: undefined }), target, 'POST', '/v1/stale:release', { reason }),
     close: way.close,

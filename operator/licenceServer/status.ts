@@ -105,6 +105,7 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
     image: plan.pod?.image ?? observed.deployment?.facts.image,
     keysCopy: plan.rotation.proven,
     rotation: plan.rotation.rotation,
+    regeneration: plan.regeneration.status,
     staleSeats: plan.staleSeats.status,
     nextDisruption: plan.nextDisruption,
     lastRoll: plan.reasons.length > 0 ? { at: momentOf(nowMs), reasons: plan.reasons } : before.lastRoll,

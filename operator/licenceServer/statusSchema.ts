@@ -55,6 +55,26 @@ const rotation = z.object({
   retriedAt: z.string().optional().describe('The last value of the rotate-retry-at annotation that was honoured.'),
 });
 
+export const regenerationPhases = ['Asked', 'Allowed', 'Made', 'Refused'] as const;
+
+const regeneration = z.object({
+  request: z.string().describe('The last value of the regenerate-at annotation that was honoured.'),
+  key: z.string().describe('Name of the key in spec.keys.'),
+  keyId: z.string().optional().describe('The key that a new one is asked for.'),
+  phase: z.enum(regenerationPhases).describe('How far it has come.'),
+  phaseAt: moment().describe('When the phase began.'),
+  attempts: z.int().describe('Attempts in this phase so far.'),
+  nextAttemptAt: moment().optional().describe('When it is tried again.'),
+  newKeyId: z
+    .string()
+    .optional()
+    .describe('The new key; its text is in the Secret <name>-regenerated-<newKeyId>, under the name of the key.'),
+  regenerationsLeft: z.int().optional().describe('Regenerations left this month: before it is made, and after.'),
+  regenerationsResetAt: moment().optional().describe('When the next regeneration frees up.'),
+  reason: z.string().optional().describe('Why it waits or was refused, in one word.'),
+  message: z.string().optional().describe('Why it waits or was refused and what to do.'),
+});
+
 const staleSeats = z.object({
   since: moment().optional().describe('Since when there is at least one stale seat.'),
   clearing: z
@@ -103,6 +123,7 @@ export const licenceServerStatus = z
       .optional()
       .describe('Name of the immutable Secret with the keys that were last proven; a failed rotation goes back to it.'),
     rotation: rotation.optional().describe('The last or present change of keys.'),
+    regeneration: regeneration.optional().describe('The last request for a new key of a licence.'),
     staleSeats: staleSeats.optional().describe('What was done about stale seats.'),
     nextDisruption: z
       .object({

@@ -71,6 +71,11 @@ export class Stores {
     return this.#byKind.get(kind)?.get(keyFor(namespace, name));
   }
 
+  /** Secrets with the labels of a LicenceServer, by its key. */
+  ownSecrets(key: string): KubeObject[] {
+    return this.secrets.byIndex('instance', key);
+  }
+
   /** Copies of one LicenceServer: Secrets or ConfigMaps that hold keys, settings or trusted keys. */
   copies(kind: 'secrets' | 'configMaps', namespace: string, name: string): KubeObject[] {
     return this[kind]

@@ -17,7 +17,13 @@ const say = (type: Told['type'], reason: string, action: string, note: string): 
 });
 
 export function eventsOf(before: Status, after: Status, plan: Plan | undefined): readonly Told[] {
-  return [...stalled(before, after), ...rolls(plan), ...rotation(before, after), ...staleSeats(plan)];
+  return [
+    ...stalled(before, after),
+    ...rolls(plan),
+    ...rotation(before, after),
+    ...regeneration(before, after),
+    ...staleSeats(plan),
+  ];
 }
 
 const conditionOf = (status: Status, type: string) => status.conditions?.find((c) => c.type === type);
@@ -51,6 +57,28 @@ function rotation(before: Status, after: Status): Told[] {
       return [say('Normal', 'KeysActive', 'Rotate', `${keys} was proven active`)];
     case 'RolledBack':
       return [say('Warning', 'KeysRolledBack', 'Rotate', `${is.message ?? keys}; the previous keys are put back`)];
+    default:
+      return [];
+  }
+}
+
+function regeneration({ regeneration: was }: Status, { regeneration: is }: Status): Told[] {
+  if (is === undefined || (was?.request === is.request && was.phase === is.phase)) return [];
+  const left = `${is.regenerationsLeft ?? 'some'} left this month`;
+  switch (is.phase) {
+    case 'Allowed':
+      return [say('Normal', 'RegenerationAllowed', 'Regenerate', `a new key of ${is.key} is asked for: ${left}`)];
+    case 'Made':
+      return [
+        say(
+          'Normal',
+          'KeyRegenerated',
+          'Regenerate',
+          `key ${is.key} has a successor, ${is.newKeyId}, in a Secret named after it; copy it to where your keys come from; ${left}`,
+        ),
+      ];
+    case 'Refused':
+      return [say('Warning', is.reason ?? 'RegenerationRefused', 'Regenerate', is.message ?? 'no new key was made')];
     default:
       return [];
   }

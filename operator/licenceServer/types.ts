@@ -22,6 +22,7 @@ export type Status = z.output<typeof licenceServerStatus>;
 
 export type RotationStatus = NonNullable<Status['rotation']>;
 export type RotationPhase = RotationStatus['phase'];
+export type RegenerationStatus = NonNullable<Status['regeneration']>;
 export type StaleSeatsStatus = NonNullable<Status['staleSeats']>;
 export type NextDisruption = NonNullable<Status['nextDisruption']>;
 export type KeyView = NonNullable<Status['keys']>[number];
@@ -42,6 +43,8 @@ export const requests = {
   rollAt: `${group}/roll-at`,
   reactivateAt: `${group}/reactivate-at`,
   rotateRetryAt: `${group}/rotate-retry-at`,
+  /** `<moment>`, or `<key name>@<moment>`: a new key of the licence, once for each value. */
+  regenerateAt: `${group}/regenerate-at`,
   pause: `${group}/pause`,
   /** `accept`: a lost identity may be replaced by a new one, which makes it another computer. */
   newIdentity: `${group}/new-identity`,

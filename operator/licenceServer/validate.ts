@@ -27,6 +27,7 @@ export interface Valid {
     readonly rollAt: string | undefined;
     readonly reactivateAt: string | undefined;
     readonly rotateRetryAt: string | undefined;
+    readonly regenerateAt: string | undefined;
     readonly paused: boolean;
   };
 }
@@ -109,6 +110,7 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
         rollAt: request(server, requests.rollAt),
         reactivateAt: request(server, requests.reactivateAt),
         rotateRetryAt: request(server, requests.rotateRetryAt),
+        regenerateAt: request(server, requests.regenerateAt),
         paused: !['false', '', undefined].includes(server.metadata.annotations?.[requests.pause]?.toLowerCase()),
       },
     },

@@ -31,6 +31,7 @@ export interface OperatorSetting {
   readonly image?: string;
   readonly maxRollouts?: number;
   readonly discoveryMs?: number;
+  readonly regeneration?: boolean;
   readonly pollMs?: number;
   /** Stands between the operator and the API server. */
   readonly wrap?: (client: KubeClient) => KubeClient;
@@ -90,7 +91,12 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
       servers: () => watch.stores.licenceServers.list(),
       eventAges: () => watch.eventAges(),
     }),
-    defaults: { image: setting.image ?? 'licence-server:test', ipv6: false, runbooks: 'https://runbooks.example' },
+    defaults: {
+      image: setting.image ?? 'licence-server:test',
+      ipv6: false,
+      runbooks: 'https://runbooks.example',
+      regeneration: setting.regeneration ?? false,
+    },
     workers: 4,
     maxRollouts: setting.maxRollouts ?? 1,
     pollMs: setting.pollMs ?? 400,
