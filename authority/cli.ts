@@ -1,6 +1,9 @@
 #!/usr/bin/env node
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { idempotencyHeader } from '../licence/authorityWire.ts';
+import { isKeyId } from '../licence/key.ts';
 
 /**
  * `licence-authority`: the vendor's side from a shell, over the authority's HTTP API.
@@ -60,18 +63,38 @@ function cli(io: Io): Command {
     .addHelpText(
       'after',
       `
-The token is read from --token-file, else from LICENCE_AUTHORITY_TOKEN.
+The token is read from --token-file, else from LICENCE_AUTHORITY_TOKEN. A customer's token lists, shows, regenerates and
+renews what is its own.
+A command that makes a key and gets no answer says how to repeat it without making another one.
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     )
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .exitOverride();
 
   /** Makes the call and shows its answer. */
-  const call = async (method: string, path: string, body: unknown, show: (answer: Answer) => string): Promise<void> => {
+  const call = async (
+    method: string,
+    path: string,
+    body: unknown,
+    show: (answer: Answer) => string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<void> => {
     const { url, tokenFile, output } = program.opts<{ url: string; tokenFile?: string; output: string }>();
-    const answer = await ask(url, tokenOf(tokenFile, io.env), method, path, body);
+    const answer = await ask(url, tokenOf(tokenFile, io.env), { method, path, body, headers });
     io.out(output === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : show(answer));
   };
+  /** A call that makes a key, once for each idempotency key. */
+  const make = async (path: string, { idempotencyKey = randomUUID(), ...body }: Making): Promise<void> => {
+    try {
+      await call('POST', path, body, keyShown, { [idempotencyHeader]: idempotencyKey });
+    } catch (error) {
+      if (!(error instanceof CallFailed) || error.status !== 3) throw error;
+      const again = `a key may have been made; to get it, repeat with --idempotency-key ${idempotencyKey}`;
+      throw new CallFailed(3, `${error.message}\n${again}`);
+    }
+  };
+  const once = () =>
+    new Option('--idempotency-key <text>', 'of a command that got no answer: gives its answer, makes nothing twice');
   // Set up before the commands: they take over what the program has.
   const command = (usage: string, description: string) => program.command(usage).description(description);
 
@@ -83,22 +106,40 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .option('--expires-at <date>', 'end of the licence; without: perpetual', day)
     .addOption(new Option('--support-policy <policy>', 'after the support term').choices(['warn', 'require']))
     .option('--features <list>', 'separated by commas', listed)
-    .action(({ seats: seatLimit, ...rest }) => call('POST', '/v1/licences', { ...rest, seatLimit }, keyShown));
+    .addOption(once())
+    .action(({ seats: seatLimit, ...rest }) => make('/v1/licences', { ...rest, seatLimit }));
   command('list', 'Lists licences with their newest key')
     .option('--organisation <name>', 'only of this organisation')
     .option('--key-id <keyId>', 'only the licence of this key')
+    .option('--suspected', 'only those with a key that a copied computer has used')
     .option('--after <licenceId>', 'go on after this licence')
     .action((options) => call('GET', `/v1/licences?${new URLSearchParams(options)}`, undefined, licencesShown));
-  command('regenerate <licenceId>', 'Makes a new key for a move to another computer; three a month')
+  command('show <keyId>', 'Shows what is left before it is spent: regenerations, and a paid extension').action((id) =>
+    call('GET', `/v1/keys/${encodeURIComponent(id)}`, undefined, allowanceShown),
+  );
+  command('regenerate <licenceId|keyId>', 'Makes a new key for a move to another computer; three a month')
     .option('--support-override <reason>', "beyond the month's three, with support's reason")
-    .action((id, options) => call('POST', `/v1/licences/${encodeURIComponent(id)}:regenerate`, options, keyShown));
-  command('renew <licenceId>', 'Makes a new key that prolongs; it stays on the same computer')
+    .addOption(once())
+    .action((id, options) => make(`${targetOf(id)}:regenerate`, options));
+  command('grant-renewal <licenceId>', 'Notes an extension that is paid for; the customer takes it by renew')
     .option('--support-until <date>', 'new end of the support term', day)
     .option('--expires-at <date>', 'new end of the licence', day)
     .option('--seats <n>', 'new number of seats', seats)
+    .option('--reference <text>', 'your own name for it: order, invoice')
     .action((id, { seats: seatLimit, ...rest }) =>
-      call('POST', `/v1/licences/${encodeURIComponent(id)}:renew`, { ...rest, seatLimit }, keyShown),
+      call(
+        'POST',
+        `/v1/licences/${encodeURIComponent(id)}/renewals`,
+        { ...rest, seatLimit },
+        ({ renewal }) => `waits to be taken: ${termsShown(renewal)}\n`,
+      ),
     );
+  command('renew <licenceId|keyId>', 'Makes the key of a paid extension; it stays on the same computer')
+    .option('--support-until <date>', "the vendor's: end of the support term", day)
+    .option('--expires-at <date>', "the vendor's: end of the licence", day)
+    .option('--seats <n>', "the vendor's: number of seats", seats)
+    .addOption(once())
+    .action((id, { seats: seatLimit, ...rest }) => make(`${targetOf(id)}:renew`, { ...rest, seatLimit }));
   command('correct <licenceId>', 'Puts right what was issued wrong; servers take it up when they activate again')
     .option('--organisation <name>', 'the right name')
     .option('--seats <n>', 'the right number of seats', seats)
@@ -115,6 +156,11 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .requiredOption('--reason <text>', 'kept in the audit')
     .action((id, options) =>
       call('POST', `/v1/keys/${encodeURIComponent(id)}:revoke`, options, ({ keyId }) => `revoked ${text(keyId)}\n`),
+    );
+  command('pardon <keyId>', 'Lets a key go on after a copy was suspected and dealt with')
+    .requiredOption('--reason <text>', 'kept in the audit')
+    .action((id, options) =>
+      call('POST', `/v1/keys/${encodeURIComponent(id)}:pardon`, options, ({ keyId }) => `pardoned ${text(keyId)}\n`),
     );
   command(
     'respond <file>',
@@ -142,12 +188,31 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .command('activate <kid>')
     .description('Signs with it from now on')
     .action((kid) => call('POST', `/v1/signing-keys/${encodeURIComponent(kid)}:activate`, {}, stateShown));
+  signing
+    .command('withdraw <kid>')
+    .description('Takes a stolen one out of the published set; what it signed counts nowhere that follows the set')
+    .action((kid) => call('POST', `/v1/signing-keys/${encodeURIComponent(kid)}:withdraw`, {}, stateShown));
   return program;
+}
+
+/** By keyId a key is made only if that one is still the newest of its licence. */
+const targetOf = (id: string): string => (isKeyId(id) ? `/v1/keys/${id}` : `/v1/licences/${encodeURIComponent(id)}`);
+
+interface Making {
+  readonly idempotencyKey?: string;
+  readonly [member: string]: unknown;
 }
 
 type Answer = Readonly<Record<string, unknown>>;
 
-async function ask(url: string, token: string, method: string, path: string, body: unknown): Promise<Answer> {
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+async function ask(url: string, token: string, { method, path, body, headers }: Asked): Promise<Answer> {
   let response: Response;
   let answer: unknown;
   try {
@@ -156,6 +221,7 @@ async function ask(url: string, token: string, method: string, path: string, bod
       headers: {
         authorization: `Bearer ${token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: 'error',
@@ -205,6 +271,22 @@ const keyShown = (a: Answer): string =>
   `key:           ${text(a.key)}\nkeyId:         ${text(a.keyId)}\nlicence:       ${text(a.licenceId)}\n` +
   `generation:    ${text(a.generation)}\nregenerations: ${text(a.regenerationsLeft)} left until ${text(a.regenerationsResetAt)}\n` +
   'The key is not shown again.\n';
+
+function termsShown(terms: unknown): string {
+  const { supportUntil, expiresAt, seatLimit } = isAnswer(terms) ? terms : {};
+  const said = [
+    [supportUntil, `support until ${text(supportUntil)}`],
+    [expiresAt, `licence until ${text(expiresAt)}`],
+    [seatLimit, `${text(seatLimit)} seats`],
+  ];
+  return said.flatMap(([value, words]) => (value === undefined ? [] : [words])).join(', ');
+}
+
+const allowanceShown = (a: Answer): string =>
+  `key:           ${text(a.keyId)}, generation ${text(a.generation)}\nnewest key:    ${text(a.newestKeyId)}, ` +
+  `generation ${text(a.newestGeneration)}\nlicence:       ${text(a.licenceId)}, ${text(a.product)}, ${text(a.organisation)}\n` +
+  `regenerations: ${text(a.regenerationsLeft)} left until ${text(a.regenerationsResetAt)}\n` +
+  `extension:     ${a.renewal === undefined ? 'none waits' : `${termsShown(a.renewal)}: take it with renew`}\n`;
 
 function licencesShown({ licences, after }: Answer): string {
   const flat = (Array.isArray(licences) ? licences : []).filter(isAnswer).map((l) => {

@@ -1,6 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../authority/cli.ts';
 import { createComputer, startAuthority, type TestAuthority, tokens } from '../../support/authority.ts';
@@ -53,6 +56,48 @@ describe('licence-authority', () => {
     expect(audit.split('\n').slice(1, 3).join()).toMatch(/revoke +ok .*not paid,.*correct/);
   });
 
+  it('lets a customer see, regenerate and renew what is its own', async () => {
+    const issued = await json([...issue, '--support-until', '2027-12-31']);
+    const asCustomer = (...args: string[]) => run(args, tokens.romashka);
+    expect((await asCustomer('show', issued.keyId)).out).toMatch(/3 left until.*\nextension: +none waits\n/);
+    expect(await asCustomer('renew', issued.keyId)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('NothingToRenew'),
+    });
+    const granted = await run(['grant-renewal', issued.licenceId, '--support-until', '2028-12-31', '--seats', '9']);
+    expect(granted.out).toBe('waits to be taken: support until 2028-12-31T00:00:00Z, 9 seats\n');
+    expect((await asCustomer('show', issued.keyId)).out).toContain('9 seats: take it with renew');
+    const renewed = await asCustomer('renew', issued.keyId);
+    expect(renewed).toMatchObject({ status: 0, out: expect.stringMatching(/generation: +2/) });
+    const [, keyId = ''] = /keyId: +(\S+)/.exec(renewed.out) ?? [];
+    expect((await asCustomer('regenerate', issued.keyId)).err).toContain(keyId); // it is the newest
+    expect((await asCustomer('regenerate', keyId)).out).toContain('2 left until');
+    expect((await asCustomer('grant-renewal', issued.licenceId, '--seats', '99')).err).toContain('RoleMissing');
+    expect(await run(['pardon', keyId, '--reason', 'restored'])).toMatchObject({ out: `pardoned ${keyId}\n` });
+    expect((await run(['list', '--suspected'])).out.split('\n')).toHaveLength(2);
+  });
+
+  it('says how to get the key of an answer that was lost', async () => {
+    const { licenceId } = await json(issue);
+    const lossy = createServer(async (request, response) => {
+      const payload = JSON.parse(await text(request));
+      await authority.http.inject({ method: 'POST', url: request.url ?? '', headers: request.headers, payload });
+      response.destroy();
+    });
+    await new Promise<void>((resolve) => lossy.listen(0, '127.0.0.1', resolve));
+    const at = `http://127.0.0.1:${(lossy.address() as AddressInfo).port}`;
+    const lost = await run(['regenerate', licenceId], tokens.vendor, at);
+    lossy.close();
+    expect(lost.status).toBe(3);
+    const [, again = ''] = /--idempotency-key (\S+)/.exec(lost.err) ?? [];
+    for (let n = 0; n < 2; n++) {
+      expect(await json(['regenerate', licenceId, '--idempotency-key', again])).toMatchObject({
+        generation: 2,
+        regenerationsLeft: 2,
+      });
+    }
+  });
+
   it('answers a request file', async () => {
     const { key } = await json(issue);
     const file = join(dir, 'request.json');
@@ -68,6 +113,9 @@ describe('licence-authority', () => {
     const { kid } = await json(['signing-keys', 'add']);
     expect((await run(['signing-keys', 'activate', kid])).out).toBe(`${kid} is active\n`);
     expect((await run(['signing-keys', 'list'])).out).toMatch(new RegExp(`retired.*\n${kid} +active`));
+    expect((await run(['signing-keys', 'withdraw', kid])).err).toContain('SigningKeyActive');
+    const [old] = (await json(['signing-keys', 'list'])).keys;
+    expect((await run(['signing-keys', 'withdraw', old.kid])).out).toBe(`${old.kid} is withdrawn\n`);
   });
 
   it('tells a refusal from wrong usage and from an authority that is not there', async () => {
