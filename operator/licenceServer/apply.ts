@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { ApiError, isAlreadyExists, isForbidden, isInvalid } from '../kube/apiError.ts';
 import { type Applier, OwnedByAnother } from '../kube/apply.ts';
@@ -201,7 +202,8 @@ async function makeSecrets(
   const makeIdentity = async () => {
     if (!valid.makesIdentity || isThere(names.identity)) return;
     const { privateKey } = generateKeyPairSync('ed25519');
-    await make(identitySecret(owner, String(privateKey.export({ type: 'pkcs8', format: 'pem' }))));
+    const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    await make(identitySecret(owner, pem, fingerprintOf(rawPublicKey(privateKey))));
   };
   const makeTokens = async () => {
     if (isThere(names.tokens)) return;

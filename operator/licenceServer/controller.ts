@@ -10,6 +10,7 @@ import { type KubeObject, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import { RollingServers } from './fleet.ts';
 import { LookUp } from './lookUp.ts';
+import { viewOfDeployment } from './observed.ts';
 import type { OperatorMetrics } from './operatorMetrics.ts';
 import type { Defaults } from './plan.ts';
 import { Prune } from './prune.ts';
@@ -112,6 +113,12 @@ export function createLicenceServerController(options: LicenceServerControllerOp
       stores.secrets.onChange(enqueueMapped(referrers('Secret'), enqueue)),
       stores.configMaps.onChange(enqueueMapped(referrers('ConfigMap'), enqueue)),
       stores.claims.onChange(enqueueMapped(referrers('Claim'), enqueue)),
+      // The question goes out while the pass that acts on the answer still waits in line.
+      stores.deployments.onChange({
+        update: (_, deployment) => {
+          if (viewOfDeployment(deployment).available > 0) poller.cameUp(instanceOf(deployment) ?? '');
+        },
+      }),
       stores.deployments.onChange({
         add: (deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),
         update: (_, deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),

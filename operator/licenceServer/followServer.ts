@@ -21,7 +21,10 @@ export function isInMotion(plan: Plan, observed: Observed): boolean {
   return isYoung(rotation.phaseAt) && waits.includes(rotation.reason);
 }
 
-/** Watches the server while a pod of it is up, and forgets it otherwise. */
+/**
+ * Watches the server while a pod of it is up, and forgets it otherwise.
+ * @returns whether its first answer is on its way, which brings another pass
+ */
 export function followServer(
   { poller }: { readonly poller: ServerPoller },
   key: string,
@@ -29,12 +32,12 @@ export function followServer(
   observed: Observed,
   plan: Plan,
   secrets: { readonly adminToken: string | undefined; readonly serverCa: string | undefined },
-): void {
+): boolean {
   const { owner, spec } = valid;
-  const isUp = (observed.deployment?.available ?? 0) > 0 && !spec.suspend;
-  if (!isUp || secrets.adminToken === undefined) {
+  const isUp = (observed.deployment?.available ?? 0) > 0;
+  if (spec.suspend || secrets.adminToken === undefined) {
     poller.forget(key);
-    return;
+    return false;
   }
   const target = {
     namespace: owner.namespace,
@@ -45,7 +48,9 @@ export function followServer(
     ca: spec.tls === undefined ? undefined : secrets.serverCa,
     token: secrets.adminToken,
   };
-  poller.track(key, target, isInMotion(plan, observed));
+  if (isUp) poller.track(key, target, isInMotion(plan, observed));
+  else poller.expect(key, target);
+  return isUp && poller.answer(key).kind === 'none';
 }
 
 /** Releases stale seats in place, if the plan says so; the next answer tells whether it helped. */

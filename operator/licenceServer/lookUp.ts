@@ -5,13 +5,14 @@ import type { KubeClient } from '../kube/client.ts';
 import { type KubeObject, keyFor, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Store } from '../kube/store.ts';
+import { identityFingerprint } from './build/identitySecret.ts';
 import { readDatabase } from './databaseSecret.ts';
 import { digestOf } from './digest.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
 import { namesOf, secretKeys } from './names.ts';
 import type { Found } from './observed.ts';
-import type { LicenceServer, Spec } from './types.ts';
 import { regeneratedIn, successorOf } from './regenerated.ts';
+import type { LicenceServer, Spec } from './types.ts';
 
 /**
  * Reads what a LicenceServer refers to. Secrets and ConfigMaps are watched by metadata only and read by name; what was derived
@@ -131,7 +132,9 @@ export class LookUp {
           : await fromSecret('database', database.secretRef.name, database.secretRef.key, (data) =>
               readDatabase(database.secretRef, data, uid),
             ),
-      fingerprint: await fromSecret('identity', names.identity, '', fingerprintIn),
+      fingerprint:
+        fingerprintOn(this.#options.secrets.get(keyFor(namespace, names.identity))) ??
+        (await fromSecret('identity', names.identity, '', fingerprintIn)),
       adminToken: await fromSecret('tokens', names.tokens, '', adminTokenIn),
     };
     for (const id of known.parts.keys()) if (!used.has(id)) known.parts.delete(id);
@@ -139,19 +142,22 @@ export class LookUp {
   }
 
   /**
-   * Takes what an own write made of the server's identity or tokens, so that they need not be read.
+   * Takes what an own write made of the server's tokens, so that they need not be read.
    * @param secret as the API server answered it; the store must have been told of it
    */
   learn(server: LicenceServer, secret: SecretObject): void {
-    const { identity, tokens } = namesOf(server.metadata.name);
+    const { tokens } = namesOf(server.metadata.name);
     const { namespace, name, resourceVersion } = secret.metadata;
     const source = this.#options.secrets.get(keyFor(namespace, name));
     // Somebody was quicker: what stands there now is read when it is needed.
-    if (source?.metadata.resourceVersion !== resourceVersion) return;
-    const { parts } = this.#knownOf(server);
-    const about = `${name}\n`;
-    if (name === identity) parts.set('identity', { about, source, value: fingerprintIn(secret.data) });
-    if (name === tokens) parts.set('tokens', { about, source, value: adminTokenIn(secret.data) });
+    if (name !== tokens || source?.metadata.resourceVersion !== resourceVersion) return;
+    const value = adminTokenIn(secret.data);
+    this.#knownOf(server).parts.set('tokens', { about: `${name}\n`, source, value });
+  }
+
+  /** The admin token as it was last read or made. */
+  adminToken(server: LicenceServer): string | undefined {
+    return this.#knownOf(server).parts.get('tokens')?.value as string | undefined;
   }
 
   /** The keys' files by key name, as read in this pass: for the copy that a pod runs with, and for a check. */
@@ -162,6 +168,7 @@ export class LookUp {
   ): Promise<Record<string, Record<string, string>>> {
     const files: Record<string, Record<string, string>> = {};
     const known = this.#knownOf(server);
+    const regenerated = regeneratedIn(this.#options.secrets.byIndex('instance', keyOf(server)));
     for (const key of spec.keys ?? []) {
       const data = await this.#secret(known, server.metadata.namespace, key.secretRef.name, signal);
       const made = keyFiles(key, spec.activation.mode, data);
@@ -177,7 +184,6 @@ export class LookUp {
       files[key.name] = keyFiles(ref, 'Online', newer) ?? made;
     }
     return files;
-    const regenerated = regeneratedIn(this.#options.secrets.byIndex('instance', keyOf(server)));
   }
 
   #knownOf(server: LicenceServer): Known {
@@ -221,6 +227,11 @@ export class LookUp {
   }
 }
 
+/** What the operator wrote on an identity that it made: the Secret cannot be changed, so it holds. */
+const fingerprintOn = (secret: KubeObject | undefined): string | undefined => {
+  const told = secret?.metadata.annotations?.[identityFingerprint];
+  return told !== undefined && isFingerprint(told) ? told : undefined;
+};
 const fingerprintIn = (data: SecretData) => fingerprintOfPem(decoded(data?.[secretKeys.identity]));
 const adminTokenIn = (data: SecretData) => decoded(data?.admin)?.split('\n')[0]?.trim() || undefined;
 

@@ -11,7 +11,7 @@ import { checkKeys, type ObserveOptions, observe } from './observe.ts';
 import { type Defaults, plan } from './plan.ts';
 import type { Prune } from './prune.ts';
 import { regenerate } from './regenerate.ts';
-import { regenerationInputOf } from './regeneration.ts';
+import { regenerationCallOf, regenerationInputOf } from './regeneration.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import { refusedStatus, statusOf } from './status.ts';
 import type { Teller } from './teller.ts';
@@ -53,17 +53,16 @@ async function pass(
   const read = readSpec(server);
   if (!read.ok) return refuse(options, server, read);
 
-  const { observed: seen, ...secrets } = await step('observe', () => observe(options, server, read.spec, signal));
+  const { observed: seen, serverCa } = await step('observe', () => observe(options, server, read.spec, signal));
   const validation = step('validate', () => validate(server, read.spec, seen));
   if (!validation.ok) return refuse(options, server, validation);
 
   const { valid } = validation;
   const before = server.status ?? {};
   const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
-  const isEnabled = options.defaults.regeneration === true;
-  const regeneration = await step('regenerate', () =>
-    regenerate(options, valid, regenerationInputOf(valid, before, seen.atMs, isEnabled), signal),
-  );
+  const asking = regenerationInputOf(valid, before, seen.atMs, options.defaults.regeneration === true);
+  const call = regenerationCallOf(asking);
+  const regeneration = call && (await step('regenerate', () => regenerate(options, valid, asking, signal)));
   const observed = { ...seen, check, regeneration, fleet: options.rolling.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
   if (decided.countsInFleet) options.rolling.hold(key);
@@ -75,9 +74,13 @@ async function pass(
   await releaseStale(options, key, decided, log);
 
   const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
+  // Tokens may have been made in this very pass.
+  const secrets = { serverCa, adminToken: options.lookUp.adminToken(server) };
+  const isFirstAnswerDue = followServer(options, key, valid, observed, decided, secrets);
+  // A pod that has just come up is asked first, and then told of: one status instead of two a moment apart.
+  if (isFirstAnswerDue && before.rotation?.phase === 'Rolling' && before.keysCopy === undefined) return undefined;
   await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
   options.teller.tell(server, status, decided);
-  followServer(options, key, valid, observed, decided, secrets);
   const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, options.defaults.ipv6, signal));
 
   const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;

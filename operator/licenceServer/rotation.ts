@@ -219,6 +219,11 @@ function checked(i: RotationInput, s: RotationStatus, kept: Kept): RotationDecis
 function rolling(i: RotationInput, s: RotationStatus, proven: string | undefined): RotationDecision {
   const acted = i.deployed?.copy === s.copy;
   if (!acted || !i.deployed?.settled || i.suspended) return { rotation: s, proven, run: s.copy };
+  // The first copy there is: whoever has answered since runs with it.
+  const isFirst = proven === undefined && Object.keys(i.copies).length === 1;
+  if (isFirst && proofOf(i, s).kind === 'proven') {
+    return { rotation: enter(s, 'Active', i.nowMs), proven: s.copy, run: s.copy };
+  }
   return { rotation: enter(s, 'Proving', i.nowMs), proven, run: s.copy, wakeAtMs: i.nowMs };
 }
 

@@ -36,6 +36,8 @@ const failuresToUnreachable = 2;
 export class ServerPoller {
   readonly #options: PollerOptions;
   readonly #servers = new Map<string, Watched>();
+  readonly #expected = new Map<string, ServerTarget>();
+  readonly #urgent: string[] = [];
   readonly #waiting: string[] = [];
   #asking = 0;
   #stopped = false;
@@ -44,8 +46,24 @@ export class ServerPoller {
     this.#options = options;
   }
 
-  /** Watches a server from now on, or changes how; `eager` while a change is under way. */
+  /** A server that is about to come up: it is asked from `cameUp` on. */
+  expect(key: string, target: ServerTarget): void {
+    this.forget(key);
+    this.#expected.set(key, target);
+  }
+
+  /** An expected server is there to be asked. */
+  cameUp(key: string): void {
+    const target = this.#expected.get(key);
+    if (target !== undefined) this.track(key, target, true);
+  }
+
+  /**
+   * Watches a server from now on, or changes how; `eager` while a change is under way. The first answer, or that there is
+   * none, is told in any case.
+   */
   track(key: string, target: ServerTarget, eager: boolean): void {
+    this.#expected.delete(key);
     const known = this.#servers.get(key);
     if (known === undefined) {
       this.#servers.set(key, {
@@ -56,7 +74,7 @@ export class ServerPoller {
         cancel: undefined,
         asking: false,
       });
-      this.#ask(key);
+      this.#ask(key, true);
       return;
     }
     const isUrgent = (eager && !known.eager) || known.target.token !== target.token;
@@ -65,7 +83,7 @@ export class ServerPoller {
     known.eager = eager;
     if (isUrgent) {
       known.failures = 0;
-      this.#ask(key);
+      this.#ask(key, true);
     }
   }
 
@@ -73,6 +91,7 @@ export class ServerPoller {
   forget(key: string): void {
     this.#servers.get(key)?.cancel?.();
     this.#servers.delete(key);
+    this.#expected.delete(key);
   }
 
   answer(key: string): ServerAnswer {
@@ -88,19 +107,21 @@ export class ServerPoller {
     for (const key of [...this.#servers.keys()]) this.forget(key);
   }
 
-  #ask(key: string): void {
+  /** @param isWaitedFor goes before the routine */
+  #ask(key: string, isWaitedFor = false): void {
     const server = this.#servers.get(key);
     if (server === undefined || server.asking || this.#stopped) return;
     server.cancel?.();
     server.cancel = undefined;
     server.asking = true;
-    this.#waiting.push(key);
+    if (isWaitedFor) this.#urgent.push(key);
+    else this.#waiting.push(key);
     this.#drain();
   }
 
   #drain(): void {
     while (this.#asking < this.#options.concurrency) {
-      const key = this.#waiting.shift();
+      const key = this.#urgent.shift() ?? this.#waiting.shift();
       if (key === undefined) return;
       const server = this.#servers.get(key);
       if (server === undefined) continue;

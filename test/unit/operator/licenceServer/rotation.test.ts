@@ -336,6 +336,23 @@ describe('a rotation', () => {
     expect(decision).toMatchObject(more);
   });
 
+  test('of the first copy there ever was is proven by whoever answers, in one step; with another copy about it is not', () => {
+    const first = {
+      rotation: status('new', 'Rolling'),
+      proven: undefined,
+      deployed: { copy: 'keys-new', settled: true },
+      server: answered(now, { keyId: 'id-new' }),
+    };
+    expect(decided({ ...first, copies: copies('new') })).toMatchObject({
+      rotation: { phase: 'Active' },
+      proven: 'keys-new',
+      run: 'keys-new',
+    });
+    expect(decided({ ...first, copies: copies('old', 'new') }).rotation?.phase).toBe('Proving');
+    const early = answered(now - 120_000, { keyId: 'id-new' });
+    expect(decided({ ...first, copies: copies('new'), server: early }).rotation?.phase).toBe('Proving');
+  });
+
   test('waits longer after each refusal, and not for ever', () => {
     const after = (attempts: number) => {
       const check: CheckResult = { kind: 'refused', key: 'erp', fault: revoked };

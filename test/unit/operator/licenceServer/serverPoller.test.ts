@@ -105,6 +105,58 @@ describe('the poller', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('asks a server that is expected as soon as it came up, and not after it was forgotten', async () => {
+    poller.expect('a', target());
+    poller.expect('b', target());
+    await clock.advance(20_000);
+    expect(asked).toEqual([]);
+    poller.forget('b');
+    for (const key of ['a', 'b', 'c']) poller.cameUp(key);
+    await settle();
+    expect(asked).toEqual([20_000]);
+    expect([poller.answer('a').kind, poller.answer('b').kind]).toEqual(['answered', 'none']);
+    // It is asked by now: coming up once more is no news.
+    poller.cameUp('a');
+    await settle();
+    expect(asked).toEqual([20_000]);
+    poller.stop();
+  });
+
+  test('asks those that somebody waits for before the routine', async () => {
+    const order: string[] = [];
+    let answer = () => {};
+    const single = new ServerPoller({
+      client: {
+        status: async ({ token }) => {
+          order.push(token);
+          await new Promise<void>((resolve) => {
+            answer = resolve;
+          });
+          return up;
+        },
+      },
+      clock,
+      steadyMs: 10_000,
+      eagerMs: 1_000,
+      concurrency: 1,
+      random: () => 0.5,
+      onChange: () => {},
+    });
+    for (const key of ['a', 'b', 'c']) {
+      single.track(key, target(key), false);
+      answer();
+      await settle();
+    }
+    await clock.advance(10_000);
+    single.track('new', target('new'), true);
+    for (let i = 0; i < 3; i++) {
+      answer();
+      await settle();
+    }
+    expect(order).toEqual(['a', 'b', 'c', 'a', 'new', 'b', 'c']);
+    single.stop();
+  });
+
   test('never asks more servers at one time than it may', async () => {
     const waiting: (() => void)[] = [];
     let most = 0;
