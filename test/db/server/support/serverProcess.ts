@@ -78,9 +78,9 @@ export class ServerProcess {
   output = '';
   address = '';
 
-  private constructor(env: Readonly<Record<string, string>>) {
+  private constructor(env: Readonly<Record<string, string>>, program: 'server' | 'authority') {
     const { PATH = '', HOME = '/' } = process.env;
-    this.child = spawn(process.execPath, [join(root, 'server', 'main.ts')], {
+    this.child = spawn(process.execPath, [join(root, program, 'main.ts')], {
       env: { PATH, HOME, NODE_NO_WARNINGS: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -93,13 +93,17 @@ export class ServerProcess {
   }
 
   /** Starts it and waits until it ends or is ready. */
-  static async start(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
-    const server = new ServerProcess(env);
+  static async start(
+    env: Readonly<Record<string, string>>,
+    program: 'server' | 'authority' = 'server',
+    readyWhen = '"msg":"ready"',
+  ): Promise<ServerProcess> {
+    const server = new ServerProcess(env, program);
     let ended = false;
     void server.exited.then(() => {
       ended = true;
     });
-    await until('the server to be ready', async () => ended || server.output.includes('"msg":"ready"'));
+    await until('the server to be ready', async () => ended || server.output.includes(readyWhen));
     server.address = /"address":"([^"]+)"/.exec(server.output)?.[1] ?? '';
     return server;
   }
