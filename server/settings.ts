@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { win32 } from 'node:path';
 import { z } from 'zod';
 import { bounds } from '../licence/words.ts';
 import { type Config, integer, listen, oneOf, type Setting, text, textOr } from '../runtime/config.ts';
@@ -7,10 +7,11 @@ import { parseReservations, type Reservation } from './seats/reservations.ts';
 import type { ClearPolicy } from './seats/store.ts';
 
 /** Where the settings and activations lie unless told otherwise. */
-export const defaultDataDir =
-  process.platform === 'win32'
-    ? join(process.env.ProgramData ?? 'C:\\ProgramData', 'Softonit', 'Licence Server')
+export const dataDirOn = (platform: NodeJS.Platform, env: Readonly<Record<string, string | undefined>>): string =>
+  platform === 'win32'
+    ? win32.join(env.ProgramData ?? 'C:\\ProgramData', 'Softonit', 'Licence Server')
     : '/var/Softonit/Licence Server';
+export const defaultDataDir = dataDirOn(process.platform, process.env);
 
 const reservations: Setting<Reservation[]> = {
   help: 'seats kept for some, as JSON: [{product, seats, users, bases, hosts}]',

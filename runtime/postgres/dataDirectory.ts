@@ -38,6 +38,12 @@ export function choose(
   };
 }
 
+/** Why a platform cannot have a PostgreSQL as a child; undefined where it can. */
+export const platformRefusal = (platform: NodeJS.Platform): string | undefined =>
+  platform === 'win32'
+    ? 'the embedded PostgreSQL needs unix sockets and signals, which Windows has not: set DATABASE_URL to a PostgreSQL of yours'
+    : undefined;
+
 export const dataOf = (root: string, major: number): string => join(root, String(major));
 export const exportOf = (root: string, major: number): string => join(root, `${major}.dump`);
 

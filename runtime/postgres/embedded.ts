@@ -6,7 +6,15 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { sleep, systemClock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import { choose, clearLeftovers, contentsOf, dataOf, exportOf, socketDirectory } from './dataDirectory.ts';
+import {
+  choose,
+  clearLeftovers,
+  contentsOf,
+  dataOf,
+  exportOf,
+  platformRefusal,
+  socketDirectory,
+} from './dataDirectory.ts';
 import {
   type Account,
   commandFor,
@@ -68,6 +76,8 @@ const defaults: Readonly<Record<string, string>> = {
 
 /** @throws Error saying what to do when there is no PostgreSQL, or none that may use the data. */
 export async function startEmbedded(options: EmbeddedOptions, log: Logger): Promise<EmbeddedPostgres> {
+  const refusal = platformRefusal(process.platform);
+  if (refusal !== undefined) throw new Error(refusal);
   mkdirSync(options.root, { recursive: true, mode: 0o700 });
   const root = realpathSync(options.root);
   const account = unprivilegedAccount();

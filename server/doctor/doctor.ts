@@ -22,7 +22,7 @@ export async function examine(config: ServerConfig, nowMs: () => number): Promis
   const dataDir = config.LICENCE_DATA_DIR;
   const lock = checkLock(config);
   const isRunning = lock.holder !== undefined;
-  const { trust, finding: trusted } = await checkTrust(config.LICENCE_TRUSTED_KEYS);
+  const { trust, finding: trusted } = await checkTrust(config);
   const { identity, finding: identified } = await checkIdentity(config);
   return [
     ...checkDataDirectory(dataDir),

@@ -6,7 +6,7 @@ import { momentOf } from '../../licence/moment.ts';
 import { roles, shortestToken } from '../access/tokens.ts';
 import { readConfiguredKeys } from '../keys/configuredKeys.ts';
 import { type Identity, loadIdentity } from '../keys/identity.ts';
-import { readTrust, type Trust } from '../keys/trust.ts';
+import { openTrust, type Trust } from '../keys/trust.ts';
 import type { ServerConfig } from '../settings.ts';
 import { readCertificate } from '../tls.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -84,8 +84,8 @@ export function checkDisk(dataDir: string): Finding {
   return free < gib ? warn(check, said, todo) : ok(check, said);
 }
 
-export async function checkTrust(file: string | undefined): Promise<{ finding: Finding; trust: Trust }> {
-  const trust = await readTrust(file);
+export async function checkTrust(config: ServerConfig): Promise<{ finding: Finding; trust: Trust }> {
+  const trust = await openTrust(config.LICENCE_TRUSTED_KEYS, config.LICENCE_DATA_DIR).read();
   const check = 'trusted-keys';
   const todo =
     'save /.well-known/jwks.json of the authority over a way that you trust, and name it in LICENCE_TRUSTED_KEYS';

@@ -6,7 +6,7 @@ import { Agent, fetch } from 'undici';
 import { parseTrustedKeys } from '../../licence/jwks.ts';
 import { directoryHolder } from '../../runtime/directoryLock.ts';
 import { readMigrations } from '../../runtime/migrate.ts';
-import { choose, contentsOf, dataOf, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
+import { choose, contentsOf, dataOf, platformRefusal, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
 import { findInstallations, type Installation } from '../../runtime/postgres/programs.ts';
 import { migrationsDir } from '../db/database.ts';
 import type { Trust } from '../keys/trust.ts';
@@ -35,9 +35,8 @@ export async function checkEmbedded(config: ServerConfig, isRunning: boolean): P
   if (config.DATABASE_URL !== undefined) return [];
   const check = 'postgres';
   const root = join(config.LICENCE_DATA_DIR, 'postgres');
-  if (process.platform === 'win32') {
-    return [fail(check, 'the embedded database needs unix sockets, which Windows has not', 'set DATABASE_URL')];
-  }
+  const refusal = platformRefusal(process.platform);
+  if (refusal !== undefined) return [fail(check, refusal, 'set DATABASE_URL')];
   const installed = await findInstallations(config.LICENCE_POSTGRES_BIN);
   let contents: ReturnType<typeof contentsOf>;
   try {
