@@ -44,7 +44,7 @@ export const settings = {
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
   OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', 'docs/runbooks'),
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
-  OPERATOR_QPS: integer('requests to the API server per second on average; 0: unbounded', 200, 0, 10_000),
+  OPERATOR_QPS: integer('requests to the API server per second on average; 0: no more than 32 at one time', 0, 0, 10_000),
   OPERATOR_SNAPSHOT_DIR: text('where a heap snapshot goes that SIGUSR2 asks for; default: the temporary directory'),
   LOG_LEVEL: oneOf('least severe log line that is written', logLevels, 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
@@ -91,7 +91,6 @@ export const program: Program<typeof settings> = {
     const address = await listenOn(http, config.OPERATOR_LISTEN);
     log.info({ address, namespaces, version: programVersion }, 'started');
     lifetime.onStop('heap snapshots', snapshotOnSignal(config.OPERATOR_SNAPSHOT_DIR ?? tmpdir(), clock, log));
-    lifetime.onStop('heap snapshots', snapshotOnSignal(config.OPERATOR_SNAPSHOT_DIR ?? tmpdir(), clock, log));
     lifetime.onStop('http', () => closeHttp(http));
     lifetime.onStop('client', () => client.close());
 
@@ -117,8 +116,8 @@ export const program: Program<typeof settings> = {
           ipv6: process.env.KUBERNETES_SERVICE_HOST?.includes(':') ?? false,
           operatorNamespace: ownNamespace,
           monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
-          regeneration: config.OPERATOR_REGENERATION === 'true',
           runbooks: config.OPERATOR_RUNBOOKS_URL,
+          regeneration: config.OPERATOR_REGENERATION === 'true',
         },
         workers: config.OPERATOR_WORKERS,
         maxRollouts: config.OPERATOR_MAX_ROLLOUTS,
