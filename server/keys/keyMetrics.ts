@@ -31,7 +31,7 @@ export function createKeyMetrics(metrics: Metrics): KeyMetrics {
     'When a key was last activated; 0 if never.',
   );
   const requests = metrics.counter(
-    'licence_authority_requests_total',
+    'licence_activation_requests_total',
     'Requests to the authority, by what came of them.',
     ['call', 'outcome'],
   );

@@ -63,7 +63,7 @@ describe('the documentation', () => {
   });
 
   it('names only metrics that the programs have', () => {
-    const sources = readSources(['server', 'operator'])
+    const sources = readSources(['server', 'operator', 'authority'])
       .map((source) => source.text)
       .join('\n');
     const named = read('docs/monitoring.md').match(/`((?:licence|leader|controller|rest_client)_[a-z_]+[a-z])/g) ?? [];

@@ -91,8 +91,8 @@ describe('an authority that is away for a week', () => {
     }
     expect(zup()).toMatchObject({ state: 'Pending', fault: { reason: 'AuthorityUnreachable' } });
     expect(await metric('licence_authority_reachable')).toEqual(['licence_authority_reachable 0']);
-    expect(await metric('licence_authority_requests_total{call="activate",outcome="AuthorityUnreachable"')).toEqual([
-      'licence_authority_requests_total{call="activate",outcome="AuthorityUnreachable"} 84',
+    expect(await metric('licence_activation_requests_total{call="activate",outcome="AuthorityUnreachable"')).toEqual([
+      'licence_activation_requests_total{call="activate",outcome="AuthorityUnreachable"} 84',
     ]);
     expect(await metric('licence_activation_last_success')).toEqual(lastSuccess);
     const first = pauses().slice(0, 8); // 2 s, 4 s, 8 s …
