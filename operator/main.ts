@@ -44,7 +44,7 @@ export const settings = {
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
   OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', 'docs/runbooks'),
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
-  OPERATOR_QPS: integer('requests to the API server per second on average; 0: no more than 32 at one time', 0, 0, 10_000),
+  OPERATOR_QPS: integer('requests to the API server per second; 0: no more than 32 at one time', 0, 0, 10_000),
   OPERATOR_SNAPSHOT_DIR: text('where a heap snapshot goes that SIGUSR2 asks for; default: the temporary directory'),
   LOG_LEVEL: oneOf('least severe log line that is written', logLevels, 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
