@@ -55,6 +55,20 @@ const leaveTracing: Plugin = {
   },
 };
 
+/** Imported as an ES module, node:http evaluates everything that it offers, a second HTTP client among it: start time and memory. */
+const httpByRequire: Plugin = {
+  name: 'http-by-require',
+  setup(bundle) {
+    const namespace = 'by-require';
+    bundle.onResolve({ filter: /^(node:)?https?$/ }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace } : undefined,
+    );
+    bundle.onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 const banner = `import { createRequire as __createRequire } from 'node:module';
 import { fileURLToPath as __toPath } from 'node:url';
 const require = __createRequire(import.meta.url);
@@ -85,7 +99,7 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
     target: 'node24',
     format: 'esm',
     banner: { js: banner },
-    plugins: [keepPlaces, leaveTracing],
+    plugins: [keepPlaces, leaveTracing, httpByRequire],
     external: ['pg-native', 'pino-pretty'],
     minifyWhitespace: true,
     minifySyntax: true,
