@@ -22,6 +22,8 @@ export function inClusterUrl(env: Readonly<Record<string, string | undefined>>):
 }
 
 const timeoutMs = 5_000;
+/** The keys of tokens have a media type of their own, and the API server refuses to send them as plain JSON. */
+const accept = 'application/json, application/jwk-set+json';
 
 /** Requests with this server's own token. */
 export class ApiServer {
@@ -47,7 +49,7 @@ export class ApiServer {
     const answer = await request(this.#options.apiUrl + path, {
       method,
       dispatcher: this.#agent,
-      headers: { authorization: `Bearer ${own}`, accept: 'application/json', 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${own}`, accept, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,

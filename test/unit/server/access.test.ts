@@ -80,7 +80,9 @@ describe('tokens of pods', () => {
     api = createServer((request, response) => {
       asked.push(`${request.method} ${request.url} ${request.headers.authorization}`);
       const published: [number, unknown] = [200, { keys }];
-      const [status, body] = answers[request.url ?? ''] ?? (request.url === '/openid/v1/jwks' ? published : [404, {}]);
+      const takesKeys = request.headers.accept?.includes('application/jwk-set+json');
+      if (request.url === '/openid/v1/jwks' && takesKeys) answers[request.url] ??= published;
+      const [status, body] = answers[request.url ?? ''] ?? [406, {}];
       response.writeHead(status).end(JSON.stringify(body));
     });
     await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
