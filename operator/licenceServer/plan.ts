@@ -4,12 +4,13 @@ import { factsOf } from './build/deployment.ts';
 import { digestOf } from './digest.ts';
 import { namesOf } from './names.ts';
 import type { Observed } from './observed.ts';
+import { decideReactivation } from './reactivation.ts';
 import { decideRegeneration, type RegenerationDecision, regenerationInputOf } from './regeneration.ts';
 import { type RestartReason, restartReasonsOf } from './restart.ts';
 import { decideRotation, type RotationDecision, type RotationInput } from './rotation.ts';
 import { decideStaleSeats, type StaleSeatsDecision } from './staleSeats.ts';
 import { durationMs, earliest, momentOf } from './times.ts';
-import type { NextDisruption, Spec, Status } from './types.ts';
+import type { NextDisruption, ReactivationStatus, Spec, Status } from './types.ts';
 import type { Valid } from './validate.ts';
 import { type Gate, gateOfWindows } from './windows.ts';
 
@@ -37,6 +38,7 @@ export interface Plan {
   readonly pending: readonly RestartReason[];
   readonly rotation: RotationDecision;
   readonly regeneration: RegenerationDecision;
+  readonly reactivation: ReactivationStatus | undefined;
   readonly staleSeats: StaleSeatsDecision;
   readonly nextDisruption: NextDisruption | undefined;
   /** It rolls by the operator's own decision, so it counts in the fleet's budget. */
@@ -116,6 +118,15 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
     pending: held ? wanted : [],
     rotation,
     regeneration,
+    reactivation: decideReactivation({
+      nowMs: observed.atMs,
+      request: valid.requests.reactivateAt,
+      before: status.reactivation,
+      keys: status.keys,
+      names: (spec.keys ?? []).map((key) => key.name),
+      server: observed.server,
+      deployed: before && { settled: before.settled, reactivation: before.facts.reactivation },
+    }),
     staleSeats,
     nextDisruption: nextDisruptionOf(observed, rotation, staleSeats, held ? wanted : []),
     countsInFleet:
@@ -154,6 +165,7 @@ function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: 
     pending: targetOf(valid, observed, defaults).reasons,
     rotation: { rotation: status.rotation, proven: status.keysCopy, run: undefined },
     regeneration: { status: status.regeneration },
+    reactivation: status.reactivation,
     staleSeats: { status: status.staleSeats },
     nextDisruption: undefined,
     countsInFleet: false,

@@ -106,6 +106,7 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
     keysCopy: plan.rotation.proven,
     rotation: plan.rotation.rotation,
     regeneration: plan.regeneration.status,
+    reactivation: plan.reactivation,
     staleSeats: plan.staleSeats.status,
     nextDisruption: plan.nextDisruption,
     lastRoll: plan.reasons.length > 0 ? { at: momentOf(nowMs), reasons: plan.reasons } : before.lastRoll,

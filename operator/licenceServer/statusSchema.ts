@@ -75,6 +75,18 @@ const regeneration = z.object({
   message: z.string().optional().describe('Why it waits or was refused and what to do.'),
 });
 
+const reactivation = z.object({
+  request: z.string().describe('The last value of the reactivate-at annotation that was honoured.'),
+  startedAt: moment().describe('When it was first seen.'),
+  pending: z
+    .array(z.string())
+    .describe(
+      'Keys that are still to be activated again, each with the time of the activation that serves until then.',
+    ),
+  provenAt: moment().optional().describe('When the last of them was seen to be activated again.'),
+  message: z.string().optional().describe('What it waits for.'),
+});
+
 const staleSeats = z.object({
   since: moment().optional().describe('Since when there is at least one stale seat.'),
   clearing: z
@@ -124,6 +136,7 @@ export const licenceServerStatus = z
       .describe('Name of the immutable Secret with the keys that were last proven; a failed rotation goes back to it.'),
     rotation: rotation.optional().describe('The last or present change of keys.'),
     regeneration: regeneration.optional().describe('The last request for a new key of a licence.'),
+    reactivation: reactivation.optional().describe('The last request to activate the keys again.'),
     staleSeats: staleSeats.optional().describe('What was done about stale seats.'),
     nextDisruption: z
       .object({

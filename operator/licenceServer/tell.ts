@@ -22,6 +22,7 @@ export function eventsOf(before: Status, after: Status, plan: Plan | undefined):
     ...rolls(plan),
     ...rotation(before, after),
     ...regeneration(before, after),
+    ...reactivation(before, after),
     ...staleSeats(plan),
   ];
 }
@@ -82,6 +83,11 @@ function regeneration({ regeneration: was }: Status, { regeneration: is }: Statu
     default:
       return [];
   }
+}
+
+function reactivation({ reactivation: was }: Status, { reactivation: is }: Status): Told[] {
+  const isNew = is?.provenAt !== undefined && was?.provenAt !== is.provenAt;
+  return isNew ? [say('Normal', 'Reactivated', 'Reactivate', 'every key of spec was activated again')] : [];
 }
 
 const checked = (keys: string): Told => say('Normal', 'KeysChecked', 'Rotate', `${keys} would be activated`);

@@ -23,6 +23,7 @@ export type Status = z.output<typeof licenceServerStatus>;
 export type RotationStatus = NonNullable<Status['rotation']>;
 export type RotationPhase = RotationStatus['phase'];
 export type RegenerationStatus = NonNullable<Status['regeneration']>;
+export type ReactivationStatus = NonNullable<Status['reactivation']>;
 export type StaleSeatsStatus = NonNullable<Status['staleSeats']>;
 export type NextDisruption = NonNullable<Status['nextDisruption']>;
 export type KeyView = NonNullable<Status['keys']>[number];

@@ -28,12 +28,18 @@ export class FakeServer {
   token = '';
   starts = 0;
   readonly checked: string[] = [];
+  /** Keys that were activated again, in their order. */
+  readonly reactivated: string[] = [];
   releases = 0;
   polls = 0;
   #keys: { name: string; text: string }[] = [];
   #startedAt = '';
   #clearing: ServerStatus['clearing'];
   readonly #clearedIds = new Set<string>();
+  /** Of the volume: activations by keyId, and what is to be activated again. */
+  readonly #activatedAt = new Map<string, string>();
+  readonly #reactivationIds = new Set<string>();
+  #toReactivate = new Set<string>();
   readonly #http = createServer((request, response) => {
     if (!this.up) return response.destroy();
     void this.#answer(request).then(({ status, body }) => {
@@ -65,6 +71,11 @@ export class FakeServer {
       const cleared = staleBefore - this.stale;
       this.#clearing = { id, at: new Date().toISOString(), staleBefore, cleared, kept: this.live };
     }
+    const reactivation = environment.LICENCE_REACTIVATE;
+    if (reactivation !== undefined && !this.#reactivationIds.has(reactivation)) {
+      this.#reactivationIds.add(reactivation);
+      this.#toReactivate = new Set(this.#activatedAt.keys());
+    }
     this.up = true;
   }
   stop(): void {
@@ -82,10 +93,22 @@ export class FakeServer {
       const { keyId } = parsed;
       const fault = this.vendor.activate.get(keyId);
       if (fault !== undefined) {
+        // Its file serves until the new one is there.
+        const activatedAt = this.#activatedAt.get(keyId);
+        if (activatedAt !== undefined && this.#toReactivate.has(keyId)) {
+          return { name, keyId, state: 'Active', fault, source: 'configuration', product: 'erp', activatedAt };
+        }
         const state = fault.reason === 'AuthorityUnreachable' ? 'Pending' : 'Refused';
         return { name, keyId, state, fault, source: 'configuration' };
       }
-      return { name, keyId, state: 'Active', source: 'configuration', generation: 1, product: 'erp', seatLimit: 10 };
+      if (this.#toReactivate.delete(keyId)) {
+        this.reactivated.push(keyId);
+        this.#activatedAt.delete(keyId);
+      }
+      const activatedAt = this.#activatedAt.get(keyId) ?? new Date().toISOString();
+      this.#activatedAt.set(keyId, activatedAt);
+      const grants = { generation: 1, product: 'erp', seatLimit: 10, activatedAt };
+      return { name, keyId, state: 'Active', source: 'configuration', ...grants };
     });
   }
 
