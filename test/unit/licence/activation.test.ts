@@ -57,7 +57,7 @@ describe('an activation', () => {
       { numRuns: 100_000 },
     );
     expect(accepted).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   it('never crashes on any text, nor does its reader', () => {
     const part = fc.oneof(
@@ -66,12 +66,12 @@ describe('an activation', () => {
     );
     fc.assert(
       fc.property(fc.array(part, { maxLength: 5 }), (parts) => {
-        expect(verifyActivation(parts.join('.'), context).ok).toBe(false);
-        expect(readActivation(parts.join('.'))).toBeUndefined();
+        const text = parts.join('.');
+        return !verifyActivation(text, context).ok && readActivation(text) === undefined;
       }),
-      { numRuns: 10_000 },
+      { numRuns: 5_000 },
     );
-  });
+  }, 60_000);
 });
 
 describe('the trusted keys', () => {

@@ -59,10 +59,8 @@ describe('a key', () => {
 
   it('never crashes on any text', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
-        expect(parseKey(text).ok).toBe(false);
-      }),
-      { numRuns: 10_000 },
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => !parseKey(text).ok),
+      { numRuns: 5_000 },
     );
-  });
+  }, 60_000);
 });
