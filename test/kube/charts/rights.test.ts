@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type AuditEntry, readAudit } from '../../../cluster/auditLog.ts';
@@ -35,12 +37,13 @@ beforeAll(async () => {
   ]);
   await kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=30s']);
   operator = await startDaemon('operator', process.execPath, [join(repository, 'operator/main.ts')], {
-    logFile: join(plane.dir, 'log', 'operator.log'),
+    logFile: operatorLog(),
     env: {
       KUBECONFIG: await serviceAccountKubeconfig(plane.dir, 'system', 'operator-licence-operator'),
       OPERATOR_WATCH_NAMESPACES: at,
       OPERATOR_NAMESPACE: 'system',
       OPERATOR_LISTEN: '127.0.0.1:0',
+      LOG_LEVEL: 'trace',
     },
   });
 });
@@ -48,6 +51,11 @@ afterAll(async () => {
   await operator?.stop();
   await plane?.stop();
 });
+
+/** Where the operator says something, and what it must not say there. */
+const databasePassword = randomBytes(12).toString('hex');
+const secrets: Record<string, string> = { 'database password': databasePassword };
+const said: Record<string, string> = {};
 
 const licenceServer = (name: string, spec: Record<string, unknown>) => ({
   apiVersion: 'licensing.softonit.ru/v1beta1',
@@ -104,10 +112,28 @@ const unasked = [
   'patch events.k8s.io/events', // when the same event comes again
 ];
 
+const operatorLog = () => join(plane.dir, 'log', 'operator.log');
+/** Notes everything that anybody may read, and the secrets as they stand. */
+async function listen(): Promise<void> {
+  for (const kind of ['lics', 'events.events.k8s.io', 'configmaps', 'deployments', 'replicasets']) {
+    said[kind] = `${said[kind] ?? ''}${await kubectl(['-n', at, 'get', kind, '-o', 'json'])}`;
+  }
+  const address = /"address":"([^"]+)"/.exec(readFileSync(operatorLog(), 'utf8'))?.[1];
+  said.metrics = await (await fetch(`${address}/metrics`)).text();
+  for (const server of ['office', 'group']) {
+    const { client = '', admin = '', metrics = '' } = await kubectl.secret(at, `${server}-tokens`);
+    const { 'identity.pem': pem = '' } = await kubectl.secret(at, `${server}-identity`);
+    const own = { client, admin, metrics, identity: pem.split('\n')[1] ?? '' };
+    for (const [name, value] of Object.entries(own)) secrets[`${name} of ${server}`] = value;
+  }
+  const { erp = '' } = await kubectl.secret(at, 'keys');
+  secrets[`key ${Object.keys(secrets).length}`] = erp;
+}
+
 it('the rights of the chart are what the operator uses: never too few, and none for nothing', async () => {
   await kubectl.apply([
     keySecret(1),
-    secret('database', { uri: 'postgres://nobody@127.0.0.1:1/none' }),
+    secret('database', { uri: `postgres://nobody:${databasePassword}@127.0.0.1:1/none` }),
     {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -141,6 +167,7 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   ] as const) {
     await untilThere(kind, name);
   }
+  await listen();
   // What is no longer asked for goes; what was put in the place of a copy is collected.
   await kubectl.apply([keySecret(2)]);
   const monitoring = { serviceMonitor: 'Disabled', prometheusRule: 'Disabled', dashboard: 'Disabled' };
@@ -149,10 +176,12 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   for (const kind of ['ingress', 'servicemonitor', 'prometheusrule']) await untilThere(kind, 'office', false);
   for (const kind of ['role', 'rolebinding']) await untilThere(kind, 'office-pods', false);
   await untilThere('pdb', 'group', false);
+  await listen();
   await kubectl(['-n', at, 'delete', 'lics', '--all', '--wait=false']);
   for (const name of ['office', 'group']) await untilThere('lics', name, false);
   await untilThere('pvc', 'office-data', false);
   await operator?.stop();
+  said.log = readFileSync(operatorLog(), 'utf8');
 
   const entries = readAudit(plane.auditLog).filter((entry) => entry.user === account);
   expect(entries.length).toBeGreaterThan(50);
@@ -168,4 +197,20 @@ it('the roles in the cluster are those rights, and no others', async () => {
     granted((await kubectl.get<Rendered>(namespace, 'role', name))?.rules ?? []).sort();
   expect(await rulesOf(at, 'operator-licence-operator')).toEqual(granted(rights.watched).sort());
   expect(await rulesOf('system', 'operator-licence-operator-leader')).toEqual(granted(rights.own).sort());
+});
+
+it('no secret is in the log at its most talkative level, nor in metrics, events, status or settings', () => {
+  expect(Object.keys(secrets)).toHaveLength(11);
+  const names = Object.keys(said);
+  expect(names).toHaveLength(7);
+  expect(said.log).toContain('"level":"debug"');
+  expect(said.metrics).toContain('controller_runtime_reconcile_total');
+  const forms = (text: string) => [text, text.replaceAll('-', ''), Buffer.from(text).toString('base64')];
+  const found = Object.entries(secrets).flatMap(([what, value]) => {
+    expect(value.length, what).toBeGreaterThan(15);
+    return names
+      .filter((place) => forms(value).some((form) => said[place]?.toLowerCase().includes(form.toLowerCase())))
+      .map((place) => `${what} is in the ${place}`);
+  });
+  expect(found).toEqual([]);
 });
