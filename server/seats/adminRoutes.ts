@@ -1,5 +1,6 @@
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
+import { csvAnswer, csvTable } from '../csv.ts';
 import { storeProblem } from './answers.ts';
 import { listDenials, listLeases, productStatuses } from './leaseQueries.ts';
 import { momentAt, readLeaseId } from './requests.ts';
@@ -28,10 +29,18 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         summary: 'Who holds what',
         tags,
         querystring: schemas.leasesQuery,
-        response: { 200: schemas.leasesAnswer },
+        response: { 200: schemas.pageOrTable(schemas.leasesAnswer) },
       },
     },
-    ({ query }) => stored(() => listLeases(store, query)),
+    ({ query }, reply) =>
+      stored(async () => {
+        if (query.format === 'json') return listLeases(store, query);
+        const rows = await allPages(query.cursor, async (cursor) => {
+          const { leases, nextCursor } = await listLeases(store, { ...query, cursor, limit: mostOfPage });
+          return { rows: leases, nextCursor };
+        });
+        return csvAnswer(reply, 'leases.csv', leasesTable(rows));
+      }),
   );
 
   http.post(
@@ -105,16 +114,59 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         summary: 'Refused check-outs',
         tags,
         querystring: schemas.denialsQuery,
-        response: { 200: schemas.denialsAnswer },
+        response: { 200: schemas.pageOrTable(schemas.denialsAnswer) },
       },
     },
-    ({ query: { from, to, ...filter } }) =>
-      stored(() =>
-        listDenials(store, {
-          ...filter,
+    ({ query: { from, to, ...query } }, reply) =>
+      stored(async () => {
+        const filter = {
+          ...query,
           fromMs: from === undefined ? undefined : momentAt(from, 'from'),
           toMs: to === undefined ? undefined : momentAt(to, 'to'),
-        }),
-      ),
+        };
+        if (query.format === 'json') return listDenials(store, filter);
+        const rows = await allPages(query.cursor, async (cursor) => {
+          const { denials, nextCursor } = await listDenials(store, { ...filter, cursor, limit: mostOfPage });
+          return { rows: denials, nextCursor };
+        });
+        return csvAnswer(reply, 'denials.csv', denialsTable(rows));
+      }),
   );
 }
+
+const mostOfPage = 1_000;
+const mostOfTable = 50_000;
+
+async function allPages<T>(
+  from: string | undefined,
+  page: (cursor: string | undefined) => Promise<{ rows: readonly T[]; nextCursor: string | undefined }>,
+): Promise<T[]> {
+  const all: T[] = [];
+  let cursor = from;
+  do {
+    const { rows, nextCursor } = await page(cursor);
+    all.push(...rows);
+    cursor = nextCursor;
+  } while (cursor !== undefined && all.length < mostOfTable);
+  return all;
+}
+
+type Lease = Awaited<ReturnType<typeof listLeases>>['leases'][number];
+const leasesTable = (leases: readonly Lease[]): string =>
+  csvTable(
+    ['product', 'base', 'user', 'host', 'session', 'mode', 'state', 'acquiredAt', 'renewedAt', 'expiresAt', 'leaseId'],
+    leases.map(({ holder: h, ...l }) => [
+      ...[l.product, h.base, h.user, h.host, h.session, l.mode, l.state],
+      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId],
+    ]),
+  );
+
+type Denial = Awaited<ReturnType<typeof listDenials>>['denials'][number];
+const denialsTable = (denials: readonly Denial[]): string =>
+  csvTable(
+    ['product', 'base', 'user', 'host', 'session', 'reason', 'firstAt', 'lastAt', 'attempts', 'unmet', 'servedAt'],
+    denials.map(({ holder: h, ...d }) => [
+      ...[d.product, h.base, h.user, h.host, h.session, d.reason],
+      ...[d.firstAt, d.lastAt, d.attempts, d.unmet, d.servedAt],
+    ]),
+  );

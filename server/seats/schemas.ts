@@ -81,6 +81,7 @@ export const sessionsAnswer = z.object({
 const paging = {
   cursor: z.string().max(6_000).optional().describe('nextCursor of the page before'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  format: z.enum(['json', 'csv']).default('json').describe('csv: a table of all pages, 50 000 rows at most'),
 };
 // PostgreSQL has no zero byte in its texts
 const noZero = [/^[^\0]*$/, 'must not contain control characters'] as const;
@@ -96,6 +97,11 @@ export const leasesQuery = z.object({
   user: filter,
   host: filter,
   ...paging,
+});
+/** A 200 that is a page as JSON, or all of them as a table. */
+export const pageOrTable = <T extends z.ZodType>(page: T) => ({
+  description: 'a page, or a table with format=csv',
+  content: { 'application/json': { schema: page }, 'text/csv': { schema: z.string() } },
 });
 export const leasesAnswer = z.object({
   leases: z.array(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Http } from '../../runtime/httpShell.ts';
+import { csvAnswer, csvTable } from '../csv.ts';
 import { invalid, momentAt } from '../seats/requests.ts';
 import type { UsageHistory, UsagePoint } from './usageHistory.ts';
 
@@ -21,18 +22,11 @@ const point = z.object({
 });
 const mostPoints = 20_000;
 
-/** Quotes a value for a spreadsheet; one that a spreadsheet would take for a formula is made a text. */
-const cell = (value: string | number): string => {
-  const text = String(value);
-  const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-};
-
 export const csvOf = (points: readonly UsagePoint[]): string =>
-  [
-    'product,at,seatLimit,peak,mean,stale,denied',
-    ...points.map((p) => [p.product, p.at, p.seatLimit, p.peak, p.mean, p.stale, p.denied].map(cell).join(',')),
-  ].join('\r\n');
+  csvTable(
+    ['product', 'at', 'seatLimit', 'peak', 'mean', 'stale', 'denied'],
+    points.map((p) => [p.product, p.at, p.seatLimit, p.peak, p.mean, p.stale, p.denied]),
+  );
 
 /** `GET /v1/usage` */
 export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
@@ -64,13 +58,7 @@ export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
         throw invalid(`step: more than ${mostPoints} points; take a larger one`);
       if (q.product?.includes('\u0000')) throw invalid('product: must not contain control characters');
       const points = await usage.points(fromMs, toMs, q.step, q.product);
-      if (q.format === 'csv') {
-        return reply
-          .type('text/csv; charset=utf-8')
-          .header('content-disposition', 'attachment; filename="usage.csv"')
-          .serializer((text: unknown) => String(text))
-          .send(csvOf(points) as never);
-      }
+      if (q.format === 'csv') return csvAnswer(reply, 'usage.csv', csvOf(points));
       return { stepSeconds: q.step, points };
     },
   );
