@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startPostgres, unprivilegedUser } from '../../../cluster/postgres.ts';
 import { until } from '../../db/server/support/serverProcess.ts';
+
+const setpriv = '/usr/bin/setpriv';
+const endsWithUs = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'QUIT', '--'] : [];
 
 /** A PostgreSQL of one test's own, which can be stopped and started again on its data. */
 export async function startOwnPostgres(settings: Readonly<Record<string, string>>) {
@@ -48,7 +51,8 @@ export async function startOwnPostgres(settings: Readonly<Record<string, string>
     url: first.adminUrl,
     stop,
     start: async () => {
-      child = spawn(program, args, { cwd: data, stdio: 'ignore', ...unprivilegedUser() });
+      const [file = program, ...all] = [...endsWithUs, program, ...args];
+      child = spawn(file, all, { cwd: data, stdio: 'ignore', ...unprivilegedUser() });
       pid = child.pid;
       await until('PostgreSQL to start', answers);
     },
