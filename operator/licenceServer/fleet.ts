@@ -62,7 +62,7 @@ export class RollingServers {
   /** Tells as many as there are places; the others hear of the next one. */
   #wake(): void {
     if (this.#waiting.size === 0) return;
-    let free = this.#maxRollouts - new Set([...this.#rolling, ...this.#clearing, ...this.#held]).size;
+    let free = this.#maxRollouts - this.othersOf('').size;
     for (const key of this.#waiting) {
       if (free-- <= 0) return;
       this.#waiting.delete(key);
@@ -74,6 +74,8 @@ export class RollingServers {
   othersOf(key: string): ReadonlySet<string> {
     const others = new Set([...this.#rolling, ...this.#clearing, ...this.#held]);
     others.delete(key);
+    // Whoever paused a failed one has taken it into their own hands: it holds no place any more.
+    for (const other of this.#failed) if (this.#paused.has(other)) others.delete(other);
     return others;
   }
 

@@ -114,3 +114,10 @@ export function rotationOutcome(before: Status, after: Status): 'active' | 'roll
   if (is === undefined || (was?.copy === is.copy && was.phase === is.phase)) return undefined;
   return is.phase === 'Active' ? 'active' : is.phase === 'RolledBack' ? 'rolled_back' : undefined;
 }
+
+/** How a request for a new key ended in this pass; undefined: it did not. */
+export function regenerationOutcome(before: Status, after: Status): 'made' | 'refused' | undefined {
+  const [was, is] = [before.regeneration, after.regeneration];
+  if (is === undefined || (was?.request === is.request && was.phase === is.phase)) return undefined;
+  return is.phase === 'Made' ? 'made' : is.phase === 'Refused' ? 'refused' : undefined;
+}

@@ -1,7 +1,7 @@
 import type { EventRecorder } from '../kube/events.ts';
 import type { OperatorMetrics } from './operatorMetrics.ts';
 import type { Plan } from './plan.ts';
-import { eventsOf, rotationOutcome } from './tell.ts';
+import { eventsOf, regenerationOutcome, rotationOutcome } from './tell.ts';
 import type { LicenceServer, Status } from './types.ts';
 
 /** Tells what a pass did: Events for people, counters for Prometheus. */
@@ -21,6 +21,8 @@ export class Teller {
     for (const reason of plan?.reasons ?? []) this.#metrics.rolls.inc({ reason });
     const outcome = rotationOutcome(before, after);
     if (outcome !== undefined) this.#metrics.rotations.inc({ outcome });
+    const asked = regenerationOutcome(before, after);
+    if (asked !== undefined) this.#metrics.regenerations.inc({ outcome: asked });
     const clearing = plan?.staleSeats.event;
     if (clearing !== undefined) {
       this.#metrics.cleared.inc({ by: clearing.by }, Math.max(0, clearing.before - clearing.after));

@@ -20,6 +20,8 @@ import { adminClient, eventually, freshNamespace } from './harness.ts';
 /** The operator in this process, looking after one namespace; `stop` is a clean stop, `kill` none at all. */
 export interface RunningOperator {
   readonly metrics: Metrics;
+  /** What Prometheus would read. */
+  scrape(): Promise<string>;
   readonly client: KubeClient;
   stop(): Promise<void>;
 }
@@ -79,6 +81,10 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
     instance: 'test',
   });
   const servers = createServerClient(throughService((target) => setting.urlOf(target.service)));
+  const operatorMetrics = createOperatorMetrics(metrics, {
+    servers: () => watch.stores.licenceServers.list(),
+    eventAges: () => watch.eventAges(),
+  });
   const controller = createLicenceServerController({
     client,
     watch,
@@ -87,10 +93,7 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
     clock,
     log,
     kubeMetrics,
-    metrics: createOperatorMetrics(metrics, {
-      servers: () => watch.stores.licenceServers.list(),
-      eventAges: () => watch.eventAges(),
-    }),
+    metrics: operatorMetrics,
     defaults: {
       image: setting.image ?? 'licence-server:test',
       ipv6: false,
@@ -105,6 +108,10 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
   const running = controller.run(end.signal);
   return {
     metrics,
+    scrape: () => {
+      operatorMetrics.refresh();
+      return metrics.registry.metrics();
+    },
     client,
     stop: async () => {
       end.abort(new Error('the test is over'));

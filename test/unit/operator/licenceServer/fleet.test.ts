@@ -50,11 +50,14 @@ describe('the fleet', () => {
   });
 
   test('stops at a server that did not come up, until it does, is paused, or goes', () => {
-    const rolling = new RollingServers(5);
+    const told: string[] = [];
+    const rolling = new RollingServers(1, (key) => told.push(key));
     rolling.noteDeployment('n/a', deployment('ImageChanged', false, true));
+    rolling.wait('n/b');
     expect(rolling.fleet('n/b').message).toContain('n/a did not come up');
     rolling.noteServer('n/a', licenceServer({}, { annotations: { 'licensing.softonit.ru/pause': 'true' } }));
     expect(rolling.fleet('n/b').budget).toBe(true);
+    expect(told).toEqual(['n/b']);
     rolling.noteServer('n/a', licenceServer());
     expect(rolling.fleet('n/b').budget).toBe(false);
     rolling.noteDeployment('n/a', undefined);

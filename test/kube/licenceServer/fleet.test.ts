@@ -1,0 +1,77 @@
+import { afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { kinds } from '../../../operator/kube/resourceKind.ts';
+import { adminClient, eventually, installCrd } from './harness.ts';
+import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  const client = adminClient(inject('kubeconfig'));
+  await installCrd(client);
+  await client.close();
+});
+beforeEach(async () => {
+  stage = await Stage.open(inject('kubeconfig'));
+});
+afterEach(() => stage.close());
+
+const names = ['east', 'north', 'west'];
+const running = (image: string) => async () =>
+  (await Promise.all(names.map((name) => stage.get(kinds.Deployment, name)))).filter((d) =>
+    JSON.stringify(d?.spec).includes(`"image":"${image}"`),
+  );
+
+test('a fleet rollout stops at a server that does not come up, shows it in metrics, and goes on once that one is paused', async () => {
+  await stage.start();
+  await stage.putKeys('keys', { erp: freshKey() });
+  for (const name of names) await stage.create(name, specWithKey());
+  for (const name of names) await stage.until(name, 'is ready', isReady, 60_000);
+  stage.ready = false;
+  await stage.restart({ image: 'licence-server:next' });
+  const next = running('licence-server:next');
+  const first = await eventually('one rolls', async () => (await next())[0], 60_000);
+  const failed = first.metadata.name;
+  await eventually('the others are held', async () => {
+    const all = await Promise.all(names.map((name) => stage.licenceServer(name)));
+    return all.filter((s) => condition(s, 'Reconciling')?.reason === 'RolloutHeld').length === 2;
+  });
+  // Its time is over, as the controller of Deployments says after ten minutes.
+  await eventually('it has failed', async () => {
+    const deployment = await stage.get(kinds.Deployment, failed);
+    const conditions = [
+      { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', message: 'too late' },
+    ];
+    const { generation: observedGeneration } = deployment?.metadata ?? {};
+    const status = { ...(deployment?.status as object), observedGeneration, conditions };
+    await stage.client.mergePatch(kinds.Deployment, stage.namespace, failed, { status }, 'status');
+    const told = condition(await stage.licenceServer(failed), 'Stalled');
+    return told?.reason === 'PodFailing';
+  });
+  const others = names.filter((name) => name !== failed);
+  for (const name of others) {
+    await stage.until(name, 'says whom it waits for', (s) => {
+      return s.status?.nextDisruption?.message?.includes(`${failed} did not come up`) === true;
+    });
+  }
+  expect((await next()).length).toBe(1);
+  await eventually('metrics tell', async () => {
+    const text = await stage.operator?.scrape();
+    return text?.includes('licence_operator_rollouts{state="failed"} 1') && text.includes('{state="held"} 2');
+  });
+
+  await stage.patch(failed, { metadata: { annotations: { 'licensing.softonit.ru/pause': 'true' } } });
+  const now = await eventually('the next one rolls', async () => {
+    const all = await next();
+    return all.length === 2 && all;
+  });
+  expect(now.some((deployment) => deployment?.metadata.name === failed)).toBe(true);
+  await stage.patch(failed, { metadata: { annotations: { 'licensing.softonit.ru/pause': null } } });
+  stage.ready = true;
+  for (const name of names) {
+    await stage.until(
+      name,
+      'runs the new image',
+      (s) => isReady(s) && s.status?.image === 'licence-server:next',
+      60_000,
+    );
+  }
+}, 240_000);
