@@ -4,6 +4,7 @@ import type { ActivationResponse, IssuedKey } from '../../../licence/authorityWi
 import { createKey } from '../../../licence/key.ts';
 import { createComputer, startAuthority, type TestAuthority, tokens } from '../../support/authority.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
+import { createKeysServer } from '../../support/keysServer.ts';
 
 const plenty = perMinute(6e6);
 const metricOf = async (authority: TestAuthority, name: string) => {
@@ -76,6 +77,38 @@ describe('who asks too often', () => {
       ]),
     );
   });
+});
+
+it('a server that is refused as a copy serves on with what it has, and activates again once it is pardoned', async () => {
+  const rates = { token: plenty, activation: plenty, failure: plenty };
+  const authority = await startAuthority({ clonePolicy: 'refuse', rates });
+  const server = await createKeysServer(await authority.open());
+  try {
+    const { key, keyId } = await authority.issue();
+    await server.trust(authority.signingKeys.jwks());
+    await server.configure({ erp: key });
+    const activateAgain = async (reactivate: string) => {
+      await server.start({ reactivate });
+      await server.keys.refresh();
+      const [status] = server.keys.status().keys;
+      const outcome = { state: status?.state, reason: status?.fault?.reason, seats: server.seats() };
+      await server.stop();
+      return outcome;
+    };
+    const active = { state: 'Active', reason: undefined, seats: { erp: 50 } };
+    expect(await activateAgain('one')).toEqual(active);
+    expect(await activateAgain('two')).toEqual(active);
+    // A copy of it has gone on meanwhile, twice.
+    await authority.pool.query('UPDATE licence_key SET sequence = 9, continued_sequence = 8 WHERE key_id = $1', [
+      keyId,
+    ]);
+    expect(await activateAgain('three')).toEqual({ ...active, reason: 'IdentityCopied' });
+    await authority.call('POST', `/v1/keys/${keyId}:pardon`, { reason: 'the copy is stopped' });
+    expect(await activateAgain('three')).toEqual(active);
+  } finally {
+    await server.end();
+    await authority.end();
+  }
 });
 
 describe.each(['report', 'refuse'] as const)('a copied identity, under the policy to %s', (clonePolicy) => {

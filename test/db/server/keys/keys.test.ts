@@ -688,7 +688,9 @@ it('a copied data directory shows when both go on', async () => {
   const activateAgain = async (of: KeysServer, reactivate: string) => {
     await of.start({ reactivate });
     await of.keys.refresh();
+    const counted = await of.metrics.registry.metrics();
     await of.stop();
+    expect(of.log.includes('suspects a copy')).toBe(counted.includes('licence_activation_clones_suspected_total 1'));
     return of.log.includes('suspects a copy');
   };
   expect(await activateAgain(server, 'one')).toBe(false);
