@@ -57,10 +57,22 @@ export async function runProgram<const S extends Settings>(program: Program<S>):
     } finally {
       await stopTracing();
     }
+    endSoon(program.name);
   } catch (error) {
     process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = error instanceof ConfigFault || error instanceof UsageFault ? 2 : 1;
   }
+}
+
+const lingerMs = 2_000;
+
+/** A program that has stopped its parts ends, also when something that was forgotten would keep it. */
+function endSoon(name: string): void {
+  const timer = setTimeout(() => {
+    process.stderr.write(`${name}: stopped, but kept by ${process.getActiveResourcesInfo().join(', ')}; ended\n`);
+    process.exit();
+  }, lingerMs);
+  timer.unref();
 }
 
 function commandsText(commands: Readonly<Record<string, { readonly purpose: string }>>): string {

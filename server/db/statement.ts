@@ -27,6 +27,8 @@ const executeAndSync = Buffer.from('E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04', 'latin1')
 
 /** What the driver runs: it calls `submit` when the connection is free, and then one method a message. */
 class Call implements pg.Submittable {
+  /** Set by the driver where there is a time limit: it has to be told of the end, or its timer would outlive the call. */
+  callback?: () => void;
   readonly #statement: Statement;
   readonly #values: readonly Value[];
   readonly #resolve: (row: readonly (string | null)[]) => void;
@@ -65,10 +67,12 @@ class Call implements pg.Submittable {
     const known = prepared.get(connection);
     if (known === undefined) prepared.set(connection, new Set([this.#statement.name]));
     else known.add(this.#statement.name);
+    this.callback?.();
     if (this.#row === undefined) this.#reject(new Error(`${this.#statement.name} answered no row`));
     else this.#resolve(this.#row);
   }
   handleError(error: unknown): void {
+    this.callback?.();
     this.#reject(error);
   }
 }

@@ -59,3 +59,15 @@ it('fails when the connection is lost on the way, and at once when it was lost b
   await expect(waiting).rejects.toThrow(/terminat/);
   await expect(callStatement(lost, echo, ['a', 1, null])).rejects.toThrow();
 });
+
+it('leaves no timer behind where the driver has a time limit for each call', async () => {
+  const limited = new pg.Client({ connectionString: database.url, query_timeout: 600_000 });
+  limited.on('error', () => {}); // the database is dropped under it
+  await limited.connect();
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  for (let i = 0; i < 50; i++) await callStatement(limited, echo, ['a', i, null]);
+  await callStatement(limited, { name: 'wrong', text: 'SELECT 1 / $1::int' }, [0]).catch(() => {});
+  expect(timers()).toBeLessThan(before + 10);
+  await limited.end();
+});
