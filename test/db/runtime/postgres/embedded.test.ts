@@ -16,7 +16,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbedded } from '../../../../runtime/postgres/embedded.ts';
-import { findInstallations } from '../../../../runtime/postgres/programs.ts';
+import { findInstallations, unprivilegedAccount } from '../../../../runtime/postgres/programs.ts';
 import { until } from '../../server/support/serverProcess.ts';
 
 let dir: string;
@@ -83,15 +83,19 @@ describe('PostgreSQL as a child', () => {
   });
 
   it('takes a postmaster.pid that a crash has left for stale, and leaves alone whoever has that number by now', async () => {
-    const other = spawn('sleep', ['600'], { stdio: 'ignore' });
-    const pidFile = join(root, String(major), 'postmaster.pid');
-    writeFileSync(pidFile, `${other.pid}\n${join(root, String(major))}\n`);
-    const postgres = await start();
-    expect(await query(postgres, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
-    expect(Number(readFileSync(pidFile, 'utf8').split('\n')[0])).toBe(pidOf(postgres));
-    expect(existsSync(join(root, `${major}.dump`))).toBe(false); // it is old from now on
-    expect([other.exitCode, other.signalCode]).toEqual([null, null]);
-    other.kill('SIGKILL');
+    const account = unprivilegedAccount() ?? {}; // of PostgreSQL's own user: another's it would not mind
+    const other = spawn('sleep', ['600'], { stdio: 'ignore', ...account });
+    try {
+      const pidFile = join(root, String(major), 'postmaster.pid');
+      writeFileSync(pidFile, `${other.pid}\n${join(root, String(major))}\n`);
+      const postgres = await start();
+      expect(await query(postgres, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
+      expect(Number(readFileSync(pidFile, 'utf8').split('\n')[0])).toBe(pidOf(postgres));
+      expect(existsSync(join(root, `${major}.dump`))).toBe(false); // it is old from now on
+      expect([other.exitCode, other.signalCode]).toEqual([null, null]);
+    } finally {
+      other.kill('SIGKILL');
+    }
   });
 
   it('comes back by itself when it was killed, with all that was committed', async () => {
