@@ -39,6 +39,15 @@ export const isGone = (error: unknown): boolean => isStatus(error, 410);
 /** The object breaks a rule of its schema, or changes an immutable field. */
 export const isInvalid = (error: unknown): boolean => isStatus(error, 422);
 
+/**
+ * The object cannot even be read as one of its kind (a list where a text must be, a quantity that is none). Server-side
+ * apply answers that with 500, as if the fault were the server's; the message is all that tells.
+ */
+export const isUnreadable = (error: unknown): boolean =>
+  isStatus(error, 400) ||
+  (isStatus(error, 500) &&
+    /failed to (create typed|convert new object)|unable to convert unstructured/.test((error as ApiError).message));
+
 /** Reads a `Status` body; `retryAfterHeader` in seconds wins over the body's. */
 export function readStatus(status: number, body: unknown, retryAfterHeader?: string): ApiStatus {
   const object = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};

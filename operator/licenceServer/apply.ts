@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { ApiError, isAlreadyExists, isForbidden, isInvalid } from '../kube/apiError.ts';
+import { ApiError, isAlreadyExists, isForbidden, isInvalid, isUnreadable } from '../kube/apiError.ts';
 import { type Applier, OwnedByAnother } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isControlledBy, type KubeObject } from '../kube/object.ts';
@@ -133,7 +133,7 @@ async function applyChild(
     if (error instanceof OwnedByAnother) {
       return { reason: 'NameTaken', message: `${child.kind} ${name} belongs to something else; rename one of them` };
     }
-    if (!isInvalid(error) && !isForbidden(error)) throw error;
+    if (!isInvalid(error) && !isForbidden(error) && !isUnreadable(error)) throw error;
     const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
     return { reason: `${child.kind}Refused`, message: `the API server refused the ${child.kind} ${name}: ${detail}` };
   }

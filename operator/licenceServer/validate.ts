@@ -1,4 +1,5 @@
 import type { Owner } from './build/object.ts';
+import { overlayFault } from './build/overlay.ts';
 import { desiredKeysOf } from './keySources.ts';
 import { namesOf } from './names.ts';
 import type { Observed } from './observed.ts';
@@ -81,6 +82,8 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
     if (fault !== undefined)
       return { ok: false, reason: 'WindowInvalid', message: `spec.staleSeats.windows: ${fault}` };
   }
+  const podFault = overlayFault(spec.podTemplate?.spec ?? {});
+  if (podFault !== undefined) return { ok: false, reason: 'PodTemplateInvalid', message: podFault };
   const lookups = [
     ['TrustedKeysMissing', observed.trust],
     ['CertificatesMissing', observed.ca],

@@ -47,3 +47,25 @@ export function overlay(base: unknown, over: unknown, field = ''): unknown {
   }
   return merged;
 }
+
+const listsOfPod = ['containers', 'initContainers', 'volumes'];
+const listsOfContainer = ['env', 'envFrom', 'ports', 'volumeMounts'];
+
+/**
+ * What makes a partial pod spec no such thing, as a sentence; undefined: nothing. Only what this program itself looks into
+ * is judged here, the rest is the API server's.
+ */
+export function overlayFault(over: Json, path = 'spec.podTemplate.spec', lists = listsOfPod): string | undefined {
+  for (const name of lists) {
+    const list = over[name];
+    if (list === undefined || list === null) continue;
+    if (!Array.isArray(list)) return `${path}.${name} must be a list`;
+    for (const [i, item] of list.entries()) {
+      if (!isObject(item)) return `${path}.${name}[${i}] must be an object`;
+      const isContainer = lists === listsOfPod && name.toLowerCase().endsWith('containers');
+      const fault = isContainer ? overlayFault(item, `${path}.${name}[${i}]`, listsOfContainer) : undefined;
+      if (fault !== undefined) return fault;
+    }
+  }
+  return undefined;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { overlay } from '../../../../../operator/licenceServer/build/overlay.ts';
+import { overlay, overlayFault } from '../../../../../operator/licenceServer/build/overlay.ts';
 
 describe('an overlay', () => {
   test.each<[string, unknown, unknown, unknown]>([
@@ -51,4 +51,24 @@ describe('an overlay', () => {
     expect(overlay(base, over)).toEqual(expected);
     expect(base).toEqual(before);
   });
+});
+
+describe('a partial pod spec', () => {
+  test.each([
+    [{ containers: 'x' }, 'spec.podTemplate.spec.containers must be a list'],
+    [{ volumes: {} }, 'spec.podTemplate.spec.volumes must be a list'],
+    [{ volumes: [null] }, 'spec.podTemplate.spec.volumes[0] must be an object'],
+    [{ containers: [{}, 7] }, 'spec.podTemplate.spec.containers[1] must be an object'],
+    [{ containers: [{ env: 'x' }] }, 'spec.podTemplate.spec.containers[0].env must be a list'],
+    [{ initContainers: [{ envFrom: [[]] }] }, 'spec.podTemplate.spec.initContainers[0].envFrom[0] must be an object'],
+  ])('is refused where it is none: %j', (over, fault) => {
+    expect(overlayFault(over)).toBe(fault);
+  });
+
+  test.each([[{}], [{ containers: null }], [{ containers: [], volumes: [{ name: 'a' }] }], [{ hostNetwork: 'x' }]])(
+    'is left to the API server otherwise: %j',
+    (over) => {
+      expect(overlayFault(over)).toBeUndefined();
+    },
+  );
 });
