@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, monotonicOf } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -8,6 +8,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import type { KubeMetrics } from '../kube/kubeMetrics.ts';
 import { type KubeObject, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
+import { firstPassOver } from './firstPass.ts';
 import { RollingServers } from './fleet.ts';
 import { LookUp } from './lookUp.ts';
 import { viewOfDeployment } from './observed.ts';
@@ -58,6 +59,12 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     random: Math.random,
     onChange: (key) => controller.enqueue(key, 'resync'),
   });
+  const since = monotonicOf(clock);
+  const firstPass = firstPassOver(stores.licenceServers.keys(), (servers) => {
+    const tookMs = monotonicOf(clock) - since;
+    options.metrics.firstPass.set(tookMs / 1000);
+    log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
+  });
   const controller = new Controller({
     name: 'licenceserver',
     clock,
@@ -65,26 +72,28 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     metrics: kubeMetrics,
     workers: options.workers,
     resync: { everyMs: 10 * 60_000, keys: () => stores.licenceServers.keys() },
-    reconcile: reconcileLicenceServer({
-      client,
-      clock,
-      stores,
-      poller,
-      rolling,
-      servers: options.servers,
-      discovery: watch.discovery,
-      defaults: options.defaults,
-      lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
-      prune: new Prune(client, stores),
-      teller: new Teller(options.recorder, options.metrics),
-      applier: new Applier({
+    reconcile: firstPass(
+      reconcileLicenceServer({
         client,
-        fieldManager,
-        hashAnnotation: appliedHash,
-        metrics: kubeMetrics,
-        storeOf: (kind) => stores.of(kind),
+        clock,
+        stores,
+        poller,
+        rolling,
+        servers: options.servers,
+        discovery: watch.discovery,
+        defaults: options.defaults,
+        lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
+        prune: new Prune(client, stores),
+        teller: new Teller(options.recorder, options.metrics),
+        applier: new Applier({
+          client,
+          fieldManager,
+          hashAnnotation: appliedHash,
+          metrics: kubeMetrics,
+          storeOf: (kind) => stores.of(kind),
+        }),
       }),
-    }),
+    ),
   });
 
   /** What a LicenceServer refers to, and what stays when it goes, has no owner reference that would lead back to it. */

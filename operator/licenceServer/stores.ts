@@ -23,15 +23,16 @@ export class Stores {
       const { uid, generation } = object.metadata;
       const before = this.licenceServers.get(keyOf(object));
       const isSame = before?.metadata.uid === uid && before?.metadata.generation === generation;
-      return (isSame && generation !== undefined ? { ...object, spec: before?.spec } : object) as LicenceServer;
+      const kept = withoutLastApplied(object);
+      return (isSame && generation !== undefined ? { ...kept, spec: before?.spec } : kept) as LicenceServer;
     },
     indexes: { reference: referenceIndex },
   });
   /** Metadata of all: their content is read by name, when it is needed. */
   readonly secrets = metadataStore();
   readonly configMaps = metadataStore();
-  readonly claims = new Store();
-  readonly deployments = new Store();
+  readonly claims = new Store({ transform: withoutLastApplied });
+  readonly deployments = new Store({ transform: withoutLastApplied });
   readonly watched: readonly Watched[];
   readonly #byKind = new Map<ResourceKind, Store>();
 
@@ -50,15 +51,15 @@ export class Stores {
       watch(kinds.ConfigMap, this.configMaps, { ours: false, metadataOnly: true }),
       watch(kinds.PersistentVolumeClaim, this.claims, { ours: false }),
       watch(kinds.Deployment, this.deployments),
-      watch(kinds.ServiceAccount, new Store()),
-      watch(kinds.Role, new Store()),
-      watch(kinds.RoleBinding, new Store()),
-      watch(kinds.Service, new Store()),
-      watch(kinds.NetworkPolicy, new Store()),
-      watch(kinds.Ingress, new Store()),
-      watch(kinds.PodDisruptionBudget, new Store()),
-      watch(kinds.ServiceMonitor, new Store(), { optional: true }),
-      watch(kinds.PrometheusRule, new Store(), { optional: true }),
+      watch(kinds.ServiceAccount, specStore()),
+      watch(kinds.Role, specStore()),
+      watch(kinds.RoleBinding, specStore()),
+      watch(kinds.Service, specStore()),
+      watch(kinds.NetworkPolicy, specStore()),
+      watch(kinds.Ingress, specStore()),
+      watch(kinds.PodDisruptionBudget, specStore()),
+      watch(kinds.ServiceMonitor, specStore(), { optional: true }),
+      watch(kinds.PrometheusRule, specStore(), { optional: true }),
     ];
     for (const { kind, store } of this.watched) this.#byKind.set(kind, store);
   }
@@ -91,8 +92,26 @@ export function instanceOf(object: KubeObject): string | undefined {
   return all[labels.managedBy] === fieldManager && name !== undefined ? keyFor(namespace, name) : undefined;
 }
 
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** kubectl's note to itself is as long as the object. */
+function withoutLastApplied(object: KubeObject): KubeObject {
+  if (object.metadata.annotations?.[lastApplied] === undefined) return object;
+  const { [lastApplied]: _, ...annotations } = object.metadata.annotations;
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+/** Children of whose status nothing is asked. */
+const specStore = () =>
+  new Store({
+    transform: (object) => {
+      const { status: _, ...kept } = withoutLastApplied(object);
+      return kept as KubeObject;
+    },
+  });
+
 const metadataStore = () =>
   new Store({
-    transform: metadataOnly,
+    transform: (object) => withoutLastApplied(metadataOnly(object)),
     indexes: { instance: (object) => [instanceOf(object)].filter((key) => key !== undefined) },
   });
