@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cached, keyOf } from '../../cluster/cache.ts';
@@ -26,6 +26,18 @@ export interface Running {
   readonly daemon: Daemon;
   readonly metricsUrl: string;
   readonly startedAt: number;
+  readonly logFile: string;
+}
+
+/**
+ * When `ours` said in its log that every LicenceServer was looked at once, in milliseconds since 1970; undefined: not yet.
+ * Asking it for metrics would be work of its own, in the very seconds that are measured.
+ */
+export function firstPassAt({ logFile }: Running): number | undefined {
+  const line = readFileSync(logFile, 'utf8')
+    .split('\n')
+    .find((text) => text.includes('"every licence server was looked at"'));
+  return line === undefined ? undefined : Date.parse(JSON.parse(line).time);
 }
 
 /**
@@ -98,7 +110,7 @@ export async function launch(program: string, options: Launch): Promise<Running>
           },
         },
       ));
-  return { daemon, metricsUrl: `http://${address}/metrics`, startedAt };
+  return { daemon, metricsUrl: `http://${address}/metrics`, startedAt, logFile: options.logFile };
 }
 
 /** What an operator's metrics tell, under the names that controller-runtime gave them. */

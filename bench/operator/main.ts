@@ -25,9 +25,11 @@ const names = (text: string): Contestant[] =>
   });
 
 const options = new Command('bench:operator')
+  .description('The operator beside one written with controller-runtime: times, calls, memory. README.md tells how.')
   .option('--size <n,…>', 'how many LicenceServers are created at once', wholes, [1000, 5000])
   .option('--rounds <n>', 'runs of each contestant; the median counts', whole, 3)
   .option('--steady <seconds>', 'how long nothing is done', whole, 60)
+  .option('--churn <minutes>', 'how long servers are edited and replaced afterwards, with a look at memory', whole)
   .option('--workers <n>', 'reconciles at a time', whole, 4)
   .option('--budget <minutes>', 'no new run starts after this time', whole, 60)
   .option('--only <names>', 'contestants: ours, source, theirs', names, ['ours', 'theirs'] satisfies Contestant[])
@@ -39,6 +41,7 @@ const options = new Command('bench:operator')
     size: number[];
     rounds: number;
     steady: number;
+    churn?: number;
     workers: number;
     budget: number;
     only: Contestant[];
@@ -72,6 +75,7 @@ for (const size of options.size) {
         size,
         workers: options.workers,
         steadySeconds: options.steady,
+        churnMinutes: options.churn ?? 0,
         profile: contestant === 'theirs' ? undefined : options.profile,
         logs: options.logs,
         onStep: (step) => say(`${name}: ${step}`),

