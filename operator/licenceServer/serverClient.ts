@@ -47,6 +47,14 @@ const connectMs = 2_000;
 const timeoutMs = 5_000;
 const longestBody = 4 * 1_048_576;
 
+/** A base URL in parts: reading it anew would cost as much as the rest of a question. */
+interface Place {
+  readonly base: string;
+  readonly protocol: string;
+  readonly host: string;
+  readonly port: string;
+}
+
 /**
  * Straight to the Service: for an operator inside the cluster. One connection a server is kept between two questions: a
  * new one for each would cost a look-up of its name each. (Node's own client, since a fleet means thousands of idle
@@ -58,19 +66,31 @@ export function throughService(
 ): { readonly send: Send; readonly close: () => Promise<void> } {
   const kept = { keepAlive: true, maxFreeSockets: 1 } as const;
   const agents = { http: new http.Agent(kept), https: new https.Agent(kept) };
+  const places = new WeakMap<ServerTarget, Place>();
+  const placeOf = (target: ServerTarget): Place => {
+    const base = baseOf(target);
+    const known = places.get(target);
+    if (known?.base === base) return known;
+    const { protocol, hostname, port } = new URL(base);
+    // A URL puts IPv6 addresses in brackets, a socket takes none.
+    const place = { base, protocol, host: hostname.replace(/^\[|\]$/g, ''), port };
+    places.set(target, place);
+    return place;
+  };
   const exchange = (target: ServerTarget, method: string, path: string, content: string | undefined) => {
-    const url = new URL(`${baseOf(target)}${path}`);
+    const { protocol, host, port } = placeOf(target);
+    const to = { host, port, path, method };
     const headers = {
       authorization: `Bearer ${target.token}`,
       ...(content === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
     };
-    if (url.protocol !== 'https:') return http.request(url, { method, headers, agent: agents.http });
+    if (protocol !== 'https:') return http.request({ ...to, headers, agent: agents.http });
     const { ca } = target;
     // The authority is this server's own, so whom it names is of no further interest.
     const pinned = ca === undefined ? {} : { ca, checkServerIdentity: () => undefined };
-    return https.request(url, { method, headers, agent: agents.https, ...pinned });
+    return https.request({ ...to, headers, agent: agents.https, ...pinned });
   };
   const send: Send = async (target, method, path, body) => {
     const content = body === undefined ? undefined : JSON.stringify(body);
