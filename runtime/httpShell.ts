@@ -17,6 +17,7 @@ import type { Listen } from './config.ts';
 import { Drain, drainWith } from './httpDrain.ts';
 import type { Logger } from './log.ts';
 import { type Problem, ProblemError, problemBody } from './problem.ts';
+import { logRequestsLazily } from './requestLog.ts';
 
 export type Http = FastifyInstance<
   import('node:http').Server,
@@ -93,6 +94,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
   } as FastifyServerOptions;
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
   drainWith(http, drain);
+  logRequestsLazily(http);
   http.setValidatorCompiler(validatorCompiler);
   http.setSerializerCompiler(serializerCompiler);
   http.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
