@@ -6,7 +6,7 @@ import type { KeyStatus, ServerStatus } from '../../../licence/serverStatus.ts';
 
 /** What the vendor knows of a key in these tests: nothing means that it works. */
 export interface Vendor {
-  /** Fault by keyId: at a check, and at an activation. */
+  /** Fault by keyId (at a check with an activation: by that): at a check, and at an activation. */
   readonly check: Map<string, KeyFault>;
   readonly activate: Map<string, KeyFault>;
 }
@@ -28,6 +28,8 @@ export class FakeServer {
   token = '';
   starts = 0;
   readonly checked: string[] = [];
+  /** Activations that were to be judged beside their keys. */
+  readonly checkedActivations: string[] = [];
   /** Keys that were activated again, in their order. */
   readonly reactivated: string[] = [];
   releases = 0;
@@ -141,11 +143,12 @@ export class FakeServer {
         return { status: 200, body: status };
       }
       case 'POST /v1/keys:check': {
-        const { key } = JSON.parse(text);
+        const { key, activation } = JSON.parse(text);
         const parsed = parseKey(key);
         if (!parsed.ok) return { status: 200, body: { usable: false, fault: parsed } };
         this.checked.push(parsed.keyId);
-        const fault = this.vendor.check.get(parsed.keyId);
+        if (activation !== undefined) this.checkedActivations.push(activation);
+        const fault = this.vendor.check.get(activation ?? parsed.keyId);
         return { status: 200, body: { usable: fault === undefined, keyId: parsed.keyId, fault } };
       }
       case 'POST /v1/stale:release': {

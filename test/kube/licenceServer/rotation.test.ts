@@ -127,6 +127,25 @@ describe('a key rotation', () => {
     expect(office().starts).toBe(2);
   });
 
+  test('in mode Offline has the running server judge the new activation, before anyone is disturbed', async () => {
+    const [first, second] = [freshKey(), freshKey()];
+    await stage.start();
+    await stage.putKeys('keys', { erp: first, 'erp.activation': 'first' });
+    await stage.create('office', specWithKey({ activation: { mode: 'Offline' } }));
+    await stage.until('office', 'is ready', isReady);
+    const foreign = { reason: 'ActivationForeign', message: 'it is of another computer' } as const;
+    office().vendor.check.set('foreign', foreign);
+    await stage.putKeys('keys', { erp: second, 'erp.activation': 'foreign' });
+    const told = await stage.until('office', 'says why', (s) => condition(s, 'Stalled')?.reason === foreign.reason);
+    expect(activeKey(told)).toBe(keyIdOf(first));
+    expect(office().checkedActivations).toEqual(['foreign']);
+    // A server that knows nothing of activations asks an authority that there is none of: nothing is known beforehand.
+    office().vendor.check.set('good', { reason: 'AuthorityUnreachable', message: 'there is none' });
+    await stage.putKeys('keys', { erp: second, 'erp.activation': 'good' });
+    await stage.until('office', 'runs the new key', (s) => isReady(s) && activeKey(s) === keyIdOf(second));
+    expect(office().starts).toBe(2);
+  });
+
   test('waits for its window', async () => {
     const [first, second] = [freshKey(), freshKey()];
     await running(first);
