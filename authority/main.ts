@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { systemClock } from '../runtime/clock.ts';
-import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
+import { integer, listen, networks, oneOf, text, textOr } from '../runtime/config.ts';
 import { lockDirectory } from '../runtime/directoryLock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
@@ -36,9 +36,7 @@ const settings = {
   AUTHORITY_TOKEN_RATE: integer('requests a minute of one token', 600, 1, 1_000_000),
   AUTHORITY_ACTIVATION_RATE: integer('activations and checks a minute from one address', 300, 1, 1_000_000),
   AUTHORITY_FAILURE_RATE: integer('wrong tokens and unknown keys a minute from one address', 60, 1, 1_000_000),
-  AUTHORITY_TRUSTED_PROXIES: text(
-    'addresses and networks, separated by commas, whose X-Forwarded-For is believed; without: the peer is the client',
-  ),
+  AUTHORITY_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),
   LICENCE_POSTGRES_BIN: text("directory of PostgreSQL's programs, for the embedded one; default: searched"),
   LICENCE_SOCKET_DIR: text('where the embedded PostgreSQL has its socket; default: a directory for temporary files'),
   LOG_LEVEL: oneOf('how much is logged', logLevels, 'info'),

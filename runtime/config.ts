@@ -33,6 +33,23 @@ export const textOr = (help: string, fallback: string): Setting<string> => ({
   shownDefault: fallback,
 });
 
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
+/** Addresses and networks, separated by commas; optional. */
+export const networks = (help: string): Setting<string | undefined> => ({
+  help: `${help} (addresses and networks, separated by commas)`,
+  schema: z
+    .string()
+    .optional()
+    .transform((v, ctx) => {
+      const all = (unset(v)?.split(',') ?? []).map((n) => n.trim());
+      const wrong = all.find((n) => !network.safeParse(n).success);
+      if (wrong !== undefined)
+        ctx.addIssue({ code: 'custom', message: `"${wrong}" is neither an address nor a network` });
+      return all.length === 0 ? undefined : all.join(',');
+    }),
+});
+
 /** One of a closed set of words. */
 export const oneOf = <const W extends readonly [string, ...string[]]>(
   help: string,

@@ -11,7 +11,7 @@ import { openSigningKeys, type SigningKeys } from '../../authority/signingKeys.t
 import { type ActivationRequest, activationRequestText, type IssuedKey } from '../../licence/authorityWire.ts';
 import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
 import { momentOf } from '../../licence/moment.ts';
-import { type Http, listenOn } from '../../runtime/httpShell.ts';
+import { type Http, type HttpLimits, listenOn } from '../../runtime/httpShell.ts';
 import { createLog } from '../../runtime/log.ts';
 import { migrate } from '../../runtime/migrate.ts';
 import { repository } from './sources.ts';
@@ -60,6 +60,7 @@ const unlimited: Rates = { token: perMinute(6e6), activation: perMinute(6e6), fa
 
 export async function startAuthority(
   options: Pick<AuthorityDeps, 'clonePolicy' | 'rates' | 'clock'> = {},
+  limits: HttpLimits = {},
 ): Promise<TestAuthority> {
   const database = await createTestDatabase(template);
   const pool = new pg.Pool({ connectionString: database.url, max: 10 });
@@ -72,15 +73,18 @@ export async function startAuthority(
   let aheadMs = 0;
   let port = 0;
   const build = () =>
-    createAuthority({
-      log: createLog('authority', 'silent'),
-      pool,
-      signingKeys,
-      readTokens: async () => accepted,
-      now: async (client) => (await databaseTime(client)) + aheadMs,
-      rates: unlimited,
-      ...options,
-    });
+    createAuthority(
+      {
+        log: createLog('authority', 'silent'),
+        pool,
+        signingKeys,
+        readTokens: async () => accepted,
+        now: async (client) => (await databaseTime(client)) + aheadMs,
+        rates: unlimited,
+        ...options,
+      },
+      limits,
+    );
   let http = build();
   const call: TestAuthority['call'] = async (method, url, body, token = tokens.vendor, headers = {}) => {
     const answer = await http.inject({

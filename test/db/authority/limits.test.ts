@@ -79,6 +79,26 @@ describe('who asks too often', () => {
   });
 });
 
+it.each([
+  ['a proxy that is trusted', { trustedProxies: '127.0.0.0/8' }, [200, 200, 429]],
+  ['a proxy that is not', {}, [200, 429, 429]],
+])('behind %s clients are told apart by what it says of them, or are one', async (_, limits, expected) => {
+  const one = { burst: 1, perSecond: 0.001 };
+  const authority = await startAuthority({ rates: { token: plenty, activation: one, failure: plenty } }, limits);
+  try {
+    const { key } = await authority.issue();
+    const computer = createComputer();
+    const statuses: number[] = [];
+    for (const client of ['203.0.113.1', '203.0.113.2', '203.0.113.2']) {
+      const headers = { 'x-forwarded-for': client };
+      statuses.push((await authority.call('POST', '/v1/activations:check', computer.request(key), '', headers)).status);
+    }
+    expect(statuses).toEqual(expected);
+  } finally {
+    await authority.end();
+  }
+});
+
 it('a server that is refused as a copy serves on with what it has, and activates again once it is pardoned', async () => {
   const rates = { token: plenty, activation: plenty, failure: plenty };
   const authority = await startAuthority({ clonePolicy: 'refuse', rates });

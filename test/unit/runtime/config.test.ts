@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigFault, helpText, integer, listen, oneOf, readConfig, text, textOr } from '../../../runtime/config.ts';
+import {
+  ConfigFault,
+  helpText,
+  integer,
+  listen,
+  networks,
+  oneOf,
+  readConfig,
+  text,
+  textOr,
+} from '../../../runtime/config.ts';
 
 const settings = {
   APP_LISTEN: listen('where it listens', '127.0.0.1:8080'),
@@ -26,6 +36,17 @@ describe('readConfig', () => {
 
   it('reads an IPv6 address in brackets', () => {
     expect(readConfig(settings, { APP_LISTEN: '[::1]:9000' }).APP_LISTEN).toEqual({ host: '::1', port: 9000 });
+  });
+
+  it('reads addresses and networks, and names the one that is neither', () => {
+    const proxies = { APP_PROXIES: networks('whose word counts') };
+    expect(readConfig(proxies, { APP_PROXIES: '10.0.0.0/8, ::1,192.0.2.1' })).toEqual({
+      APP_PROXIES: '10.0.0.0/8,::1,192.0.2.1',
+    });
+    expect(readConfig(proxies, {})).toEqual({ APP_PROXIES: undefined });
+    for (const wrong of ['10.0.0.0/33', 'ingress', '10.0.0.1,,']) {
+      expect(() => readConfig(proxies, { APP_PROXIES: wrong })).toThrow('neither an address nor a network');
+    }
   });
 
   it('lists all faults at once, and variables that no setting names', () => {
