@@ -127,10 +127,14 @@ export async function openSigningKeys(dataDir: string, nowMs: number): Promise<S
 const privateKeyOf = ({ kty, crv, x, d }: StoredKey): KeyObject =>
   createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' });
 
+/** Its name never begins with a hyphen, which a command line would take for an option. */
 function newKey(state: SigningKeyState, nowMs: number): StoredKey {
-  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  if (x === undefined || d === undefined) throw new Error('no Ed25519 key was made');
-  return { kty: 'OKP', crv: 'Ed25519', x, d, kid: publicJwk(x).kid, state, createdAt: momentOf(nowMs) };
+  for (;;) {
+    const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+    if (x === undefined || d === undefined) throw new Error('no Ed25519 key was made');
+    const { kid } = publicJwk(x);
+    if (!kid.startsWith('-')) return { kty: 'OKP', crv: 'Ed25519', x, d, kid, state, createdAt: momentOf(nowMs) };
+  }
 }
 
 async function writePrivate(path: string, text: string): Promise<void> {
