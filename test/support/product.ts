@@ -28,7 +28,14 @@ export interface Observed {
     readonly fingerprint?: string;
     readonly seats?: string;
     readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
-    readonly keys?: readonly { name: string; keyId?: string; generation?: number; state: string }[];
+    readonly keys?: readonly {
+      name: string;
+      keyId?: string;
+      generation?: number;
+      state: string;
+      activatedAt?: string;
+    }[];
+    readonly reactivation?: { readonly provenAt?: string };
     readonly rotation?: { phase: string; reason?: string; message?: string };
     readonly staleSeats?: {
       since?: string;

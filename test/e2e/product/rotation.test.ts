@@ -68,6 +68,22 @@ describe('a key rotation with kubectl', () => {
     expect((await server.checkOut('anna', 'leased')).body.leaseId).toBe(seat.body.leaseId);
   });
 
+  it('is not needed to activate again: that is asked for by an annotation, and proven by a new activation', async () => {
+    const pod = await server.pod();
+    const key = async () => (await server.observed()).status?.keys?.find((k) => k.name === 'erp');
+    const before = await key();
+    const annotation = 'licensing.softonit.ru/reactivate-at=once';
+    await product.kubectl(['-n', namespace, 'annotate', 'lics', server.name, '--overwrite', annotation]);
+    await eventually('the proof', 150_000, async () => {
+      return (await server.observed()).status?.reactivation?.provenAt !== undefined;
+    });
+    const after = await key();
+    expect(after).toMatchObject({ keyId: before?.keyId, state: 'Active' });
+    expect(after?.activatedAt).not.toBe(before?.activatedAt);
+    expect((await server.pod()).metadata.uid).not.toBe(pod.metadata.uid);
+    expect(await files()).toHaveLength(1);
+  });
+
   it('to a regenerated key of the same licence keeps its seats and spends one regeneration', async () => {
     const fresh = await startTestServer(product, { namespace }, { seatLimit: 4 });
     const regenerated = await product.vendor.regenerate(fresh.key.licenceId);

@@ -40,8 +40,15 @@ test('a fleet rollout stops at a server that does not come up, shows it in metri
     const conditions = [
       { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', message: 'too late' },
     ];
-    const { generation: observedGeneration } = deployment?.metadata ?? {};
-    const status = { ...(deployment?.status as object), observedGeneration, conditions };
+    const observedGeneration = deployment?.metadata.generation;
+    const counts = {
+      replicas: 1,
+      updatedReplicas: 1,
+      unavailableReplicas: 1,
+      availableReplicas: null,
+      readyReplicas: null,
+    };
+    const status = { ...counts, observedGeneration, conditions };
     await stage.client.mergePatch(kinds.Deployment, stage.namespace, failed, { status }, 'status');
     const told = condition(await stage.licenceServer(failed), 'Stalled');
     return told?.reason === 'PodFailing';

@@ -40,7 +40,7 @@ export async function freshNamespace(client: KubeClient, prefix: string): Promis
 export async function eventually<T>(
   what: string,
   ask: () => T | Promise<T>,
-  limitMs = 20_000,
+  limitMs = 45_000,
 ): Promise<Exclude<T, false | undefined>> {
   const until = Date.now() + limitMs;
   let last: unknown;
