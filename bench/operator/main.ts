@@ -60,6 +60,8 @@ for (const contestant of options.only) {
   programs.set(contestant, await build(contestant));
 }
 
+const startedAt = new Date().toISOString();
+const commit = await gitHead();
 const runs: Measures[] = [];
 for (const size of options.size) {
   for (let round = 1; round <= options.rounds; round++) {
@@ -82,42 +84,46 @@ for (const size of options.size) {
       });
       runs.push(measures);
       say(`${name}: applied in ${(measures.appliedMs / 1000).toFixed(1)} s`);
+      // After each run, so that one that fails takes nothing with it.
+      if (options.results) keep();
     }
   }
 }
+for (const section of sectionsOf()) console.log(`\n${section}`);
 
-const { stdout: commit } = await gitHead();
-const machine = `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${load()}`;
-const sections = options.size.flatMap((size) => {
-  const ofSize = runs.filter((m) => m.size === size);
-  const present = options.only.filter((c) => ofSize.some((m) => m.contestant === c));
-  if (present.length === 0) return [];
-  const count = Math.max(...present.map((c) => ofSize.filter((m) => m.contestant === c).length));
-  const title = `${size} at once, median of ${count}`;
-  return [
-    markdownOf(title, present, tableOf(present, ofSize)),
-    callsMarkdownOf('calls a server', present, ofSize, (m) => m.calls),
-    callsMarkdownOf('calls of a restart a server', present, ofSize, (m) => m.restartCalls),
-  ];
-});
-for (const section of sections) console.log(`\n${section}`);
+function sectionsOf(): string[] {
+  return options.size.flatMap((size) => {
+    const ofSize = runs.filter((m) => m.size === size);
+    const present = options.only.filter((c) => ofSize.some((m) => m.contestant === c));
+    if (present.length === 0) return [];
+    const count = Math.max(...present.map((c) => ofSize.filter((m) => m.contestant === c).length));
+    const title = `${size} at once, median of ${count}`;
+    return [
+      markdownOf(title, present, tableOf(present, ofSize)),
+      callsMarkdownOf('calls a server', present, ofSize, (m) => m.calls),
+      callsMarkdownOf('calls of a restart a server', present, ofSize, (m) => m.restartCalls),
+    ];
+  });
+}
 
-if (options.results && runs.length > 0) {
+/** Writes what is known so far. */
+function keep(): void {
+  const machine = `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${load()}`;
   const dir = fileURLToPath(new URL('results', import.meta.url));
   mkdirSync(dir, { recursive: true });
-  const at = new Date().toISOString();
-  const name = join(dir, `${at.slice(0, 19).replaceAll(':', '')}-${options.size.join('-')}`);
-  const head = [`# Operator at scale, ${at.slice(0, 10)}`, `Commit ${commit} · ${machine}`, ratioNote()];
-  writeFileSync(`${name}.md`, `${[...head, ...sections].join('\n\n')}\n`);
-  writeFileSync(`${name}.json`, `${JSON.stringify({ at, commit, machine, options: shownOptions(), runs }, null, 1)}\n`);
+  const name = join(dir, `${startedAt.slice(0, 19).replaceAll(':', '')}-${options.size.join('-')}`);
+  const head = [`# Operator at scale, ${startedAt.slice(0, 10)}`, `Commit ${commit} · ${machine}`, ratioNote()];
+  writeFileSync(`${name}.md`, `${[...head, ...sectionsOf()].join('\n\n')}\n`);
+  const all = { at: startedAt, commit, machine, options: shownOptions(), runs };
+  writeFileSync(`${name}.json`, `${JSON.stringify(all, null, 1)}\n`);
   say(`kept as ${name}.{md,json}`);
 }
 
-async function gitHead(): Promise<{ stdout: string }> {
+async function gitHead(): Promise<string> {
   const cwd = fileURLToPath(new URL('../..', import.meta.url));
   const head = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd }).catch(() => 'unknown');
   const changed = await run('git', ['status', '--porcelain', '--', 'operator', 'runtime'], { cwd }).catch(() => '');
-  return { stdout: `${head.trim()}${changed.trim() === '' ? '' : ' with uncommitted changes'}` };
+  return `${head.trim()}${changed.trim() === '' ? '' : ' with uncommitted changes'}`;
 }
 
 /** A figure from a machine that others use too is worth less; the load says so. */
