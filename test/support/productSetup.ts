@@ -12,6 +12,7 @@ export const productNamespaces = [
   'e2e-rotation',
   'e2e-life',
   'e2e-faults',
+  'e2e-extras',
 ] as const;
 
 declare module 'vitest' {
