@@ -62,7 +62,7 @@ function namespacesOf(names: string | undefined, selector: string | undefined): 
 
 export const program: Program<typeof settings> = {
   name: 'licence-operator',
-  purpose: 'runs licence servers that are asked for by LicenceServer resources',
+  purpose: 'runs licence servers that are asked for by LicenceServer resources ("plan --help": what it would restart)',
   settings,
   prefixes: ['OPERATOR_'],
   run: async (config) => {
@@ -113,7 +113,6 @@ export const program: Program<typeof settings> = {
         metrics: operatorMetrics,
         defaults: {
           image: config.OPERATOR_SERVER_IMAGE,
-          ipv6: process.env.KUBERNETES_SERVICE_HOST?.includes(':') ?? false,
           operatorNamespace: ownNamespace,
           monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
           runbooks: config.OPERATOR_RUNBOOKS_URL,
