@@ -80,12 +80,13 @@ export async function runCommand(
 
 /** What a person at a command line can do about it; the server's own words are for programs. */
 function refusalText({ reason, message, retryAfterSeconds }: LicenceRefused): string {
-  if (reason === 'SeatsExhausted')
-    return `all are taken; try again in ${retryAfterSeconds ?? 30} s, or wait with --wait`;
-  if (reason === 'TokenInvalid' || reason === 'TokenRole') {
-    return `the server does not accept the token; name a client token with --token-file or LICENCE_TOKEN (${reason})`;
-  }
-  return `${message} (${reason})`;
+  const said =
+    reason === 'SeatsExhausted'
+      ? `all are taken; try again in ${retryAfterSeconds ?? 30} s, or wait with --wait`
+      : reason === 'TokenInvalid' || reason === 'RoleInsufficient'
+        ? 'the server does not accept the token; name a client token with --token-file or LICENCE_TOKEN'
+        : message;
+  return `${said} (${reason})`;
 }
 
 const messageOf = (error: unknown): string => {
