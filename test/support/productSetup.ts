@@ -13,6 +13,7 @@ export const productNamespaces = [
   'e2e-life',
   'e2e-faults',
   'e2e-extras',
+  'e2e-access',
 ] as const;
 
 declare module 'vitest' {
