@@ -123,7 +123,6 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
           asked.namespace !== undefined ? [asked.namespace] : await namespacesOf(client, config, changed, signal),
         defaults: {
           image: config.OPERATOR_SERVER_IMAGE,
-          ipv6: await isIpv6(client, io.env.KUBERNETES_SERVICE_HOST, signal),
           operatorNamespace: config.OPERATOR_NAMESPACE ?? (isInCluster ? namespace : undefined),
           monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
           runbooks: config.OPERATOR_RUNBOOKS_URL,
@@ -189,18 +188,6 @@ async function namespacesOf(
   if (labelSelector === undefined) return undefined;
   const { items } = await client.list(kinds.Namespace, { labelSelector, signal });
   return items.map(({ metadata }) => metadata.name);
-}
-
-/** Whether Services have IPv6 addresses first, as the operator's own pod is told. */
-async function isIpv6(client: KubeClient, host: string | undefined, signal: AbortSignal): Promise<boolean> {
-  if (host !== undefined) return host.includes(':');
-  try {
-    const service = await client.get(kinds.Service, 'default', 'kubernetes', signal);
-    return (service?.spec as { clusterIP?: string } | undefined)?.clusterIP?.includes(':') ?? false;
-  } catch (error) {
-    if (isForbidden(error)) return false;
-    throw error;
-  }
 }
 
 function messageOf(error: unknown): string {

@@ -18,8 +18,6 @@ import { type Gate, gateOfWindows } from './windows.ts';
 export interface Defaults {
   /** Image of servers whose spec names none. */
   readonly image: string;
-  /** The cluster's first address family is IPv6. */
-  readonly ipv6: boolean;
   readonly operatorNamespace?: string | undefined;
   readonly monitoringNamespace?: string | undefined;
   /** New keys may be asked for, with a customer's token. */
@@ -187,7 +185,7 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
   return {
     image: spec.image ?? defaults.image,
     keys,
-    config: configMap(owner, settingsOf(owner, spec, defaults.ipv6)).metadata.name,
+    config: configMap(owner, settingsOf(owner, spec)).metadata.name,
     trust:
       trust.kind === 'unasked' ? undefined : trust.kind === 'found' ? names.trust(trust.digest) : kept(trustBefore),
     claim: spec.storage.existingClaim ?? names.claim,

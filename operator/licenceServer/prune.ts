@@ -33,7 +33,7 @@ export class Prune {
    * @returns whether to look again soon: the cluster has not yet dropped ReplicaSets beyond the history that is kept, and no
    * event will tell when it has
    */
-  async run(key: string, valid: Valid, plan: Plan, ipv6: boolean, signal: AbortSignal): Promise<boolean> {
+  async run(key: string, valid: Valid, plan: Plan, signal: AbortSignal): Promise<boolean> {
     const { namespace, name } = valid.owner;
     const copies = [
       ...this.#stores.copies('secrets', namespace, name),
@@ -43,7 +43,7 @@ export class Prune {
     const named = new Set([
       ...namesIn(deployment),
       ...(plan.pod === undefined ? [] : [plan.pod.keys, plan.pod.config, plan.pod.trust]),
-      configMap(valid.owner, settingsOf(valid.owner, valid.spec, ipv6)).metadata.name,
+      configMap(valid.owner, settingsOf(valid.owner, valid.spec)).metadata.name,
       valid.desiredKeys.ok ? valid.desiredKeys.copy : undefined,
       plan.rotation.proven,
       plan.rotation.run,

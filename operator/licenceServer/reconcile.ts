@@ -81,7 +81,7 @@ async function pass(
   if (isFirstAnswerDue && before.rotation?.phase === 'Rolling' && before.keysCopy === undefined) return undefined;
   await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
   options.teller.tell(server, status, decided);
-  const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, options.defaults.ipv6, signal));
+  const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, signal));
 
   const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
   const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;

@@ -47,7 +47,7 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
     serviceAccount: serviceAccount(owner),
     podRole: podRole(owner, spec),
     podRoleBinding: podRoleBinding(owner, spec),
-    config: configMap(owner, settingsOf(owner, spec, defaults.ipv6)),
+    config: configMap(owner, settingsOf(owner, spec)),
     trust:
       observed.trust.kind === 'found' && observed.trust.text !== undefined
         ? trustConfigMap(owner, observed.trust.text)

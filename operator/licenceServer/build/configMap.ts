@@ -11,8 +11,9 @@ const audienceOf = (owner: Owner): string => `${namesOf(owner.name).service}.${o
 const drainSeconds = 5;
 
 /** What the server is told through its environment; every name is one of its settings. */
-export const settingsOf = (owner: Owner, spec: Spec, ipv6: boolean): Readonly<Record<string, string>> => ({
-  LICENCE_LISTEN: `${ipv6 ? '[::]' : '0.0.0.0'}:${containerPort}`,
+export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, string>> => ({
+  // Every address, of whichever families the pod has.
+  LICENCE_LISTEN: `:${containerPort}`,
   LICENCE_DATA_DIR: podPaths.data,
   LICENCE_SOCKET_DIR: podPaths.sockets,
   LICENCE_KEYS_DIR: podPaths.keys,

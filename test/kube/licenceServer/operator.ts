@@ -96,7 +96,6 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
     metrics: operatorMetrics,
     defaults: {
       image: setting.image ?? 'licence-server:test',
-      ipv6: false,
       runbooks: 'https://runbooks.example',
       regeneration: setting.regeneration ?? false,
     },

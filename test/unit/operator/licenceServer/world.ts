@@ -9,7 +9,7 @@ import { readSpec, type Valid, validate } from '../../../../operator/licenceServ
 /** A settled LicenceServer and everything that was seen of it; tests change what they are about. */
 export const nowMs = Date.parse('2030-01-01T12:00:00Z');
 export const owner = { name: 'office', namespace: 'accounting', uid: 'u1' };
-export const defaults: Defaults = { image: 'licence-server:1', ipv6: false, runbooks: 'https://runbooks.example' };
+export const defaults: Defaults = { image: 'licence-server:1', runbooks: 'https://runbooks.example' };
 export const keysCopy = 'office-keys-2fbe5d1ba2';
 
 export const licenceServer = (
