@@ -98,11 +98,15 @@ it.skipIf(!canMount('a full disk'))(
       const makeRoom = fillUp(disk, 0);
       const leaseIds = acked.slice(0, 1_000);
       let beats = 0;
-      await until('the log of changes to be full', async () => {
-        beats += 1;
-        const { status } = count(await client.call('POST', '/v1/heartbeats', { leaseIds }));
-        return status !== 200;
-      });
+      await until(
+        'the log of changes to be full',
+        async () => {
+          beats += 1;
+          const { status } = count(await client.call('POST', '/v1/heartbeats', { leaseIds }));
+          return status !== 200;
+        },
+        150_000,
+      );
       await until('readiness to fall', async () => (await ready()) === 503);
       expect((await client.call('GET', '/healthz/live')).status).toBe(200);
       makeRoom();

@@ -31,14 +31,14 @@ interface Piece {
 const pieces: readonly Piece[] = [
   {
     name: 'replicas',
-    minutes: 6,
-    sizes: { CHAOS_OPERATIONS: '100000', CHAOS_CROWD: '4', CHAOS_MINUTES: '4' },
+    minutes: 5,
+    sizes: { CHAOS_OPERATIONS: '100000', CHAOS_CROWD: '4', CHAOS_MINUTES: '3' },
     full: { minutes: 70, sizes: { CHAOS_OPERATIONS: '1000000', CHAOS_CROWD: '16', CHAOS_MINUTES: '60' } },
   },
   {
     name: 'crash',
     minutes: 5,
-    sizes: { CHAOS_CRASHES: '20', CHAOS_MINUTES: '3' },
+    sizes: { CHAOS_CRASHES: '12', CHAOS_MINUTES: '2' },
     full: { minutes: 50, sizes: { CHAOS_CRASHES: '200', CHAOS_MINUTES: '40' } },
   },
   {
@@ -50,7 +50,7 @@ const pieces: readonly Piece[] = [
   {
     name: 'shortOutages',
     minutes: 4,
-    sizes: { CHAOS_SHORT_OUTAGES: '4' },
+    sizes: { CHAOS_SHORT_OUTAGES: '3' },
     full: { minutes: 20, sizes: { CHAOS_SHORT_OUTAGES: '30' } },
   },
   { name: 'clock', minutes: 6 },
