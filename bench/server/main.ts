@@ -63,6 +63,7 @@ const wanted = !options.cases
   : cases.filter((c) => (!quick || c.quick === true) && c.name.includes(options.only ?? ''));
 const relay = process.env.PEER_RELAY;
 
+const commit = commitName(); // of what is built now, whatever happens to the sources meanwhile
 const dir = mkdtempSync(join(tmpdir(), 'bench-'));
 const running: Contestant[] = [];
 const cleanUps: (() => void)[] = [() => rmSync(dir, { recursive: true, force: true })];
@@ -110,7 +111,6 @@ try {
 
 const verdicts = [...results.flatMap(verdictsOf), ...(footprint ? footprintVerdicts(footprint, results) : [])];
 const missed = verdicts.filter((v) => !v.isMet);
-const commit = commitName();
 const machine = `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, load at the end ${loadavg()
   .map((n) => n.toFixed(1))
   .join(' ')}`;
