@@ -74,6 +74,7 @@ it.skipIf(!able).each(['database', 'server', 'both'] as const)(
           if (whose !== 'database') serverClock.set(days);
           const setMs = Date.now();
           await until('it to be reported', async () => reports() > told);
+          const said = () => client().call('GET', '/v1/status');
           const expected = expectedTrouble(whose, days);
           if (expected)
             await until(
