@@ -79,9 +79,12 @@ describe('a reflector', () => {
     silent = false;
     await reflector.whenSynced();
     const quiet = reflector.silentMs;
-    await expect.poll(() => reflector.silentMs).toBeGreaterThan(quiet + 50);
-    await world.setMap('a', { v: '1' });
-    await expect.poll(() => reflector.silentMs).toBeLessThan(quiet + 50);
+    await expect.poll(() => reflector.silentMs, { timeout: 10_000 }).toBeGreaterThan(quiet + 500);
+    const said = async () => {
+      await world.setMap('a', { v: String(performance.now()) });
+      return reflector.silentMs;
+    };
+    await expect.poll(said, { timeout: 10_000 }).toBeLessThan(quiet + 500);
     expect(reflector.synced).toBe(true);
   });
 
