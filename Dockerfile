@@ -51,7 +51,7 @@ FROM postgres AS server
 COPY --from=build /app/compile-cache /app/compile-cache
 COPY --from=build /app/dist/server /app/dist/server
 # As the operator's: what a request allocates is gone with its answer.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "/app/dist/server/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/dist/server/main.js"]
 
 FROM postgres AS authority
 COPY --from=build /app/compile-cache /app/compile-cache

@@ -61,6 +61,7 @@ function requests(job: LoadJob): Next {
     case 'metrics':
       return () => `${head('GET', '/metrics')}\r\n`;
     case 'heartbeat': {
+      shuffle(leases); // holders beat on their own, not in the order of their check-outs
       const end = head('POST', '').slice('POST '.length);
       return () => `POST /v1/leases/${lease()}/heartbeat${end}Content-Length: 0\r\n\r\n`;
     }
@@ -90,6 +91,16 @@ function requests(job: LoadJob): Next {
       return () => `${head('PUT', `/v1/nodes/${run}-${n++}`)}Content-Length: 0\r\n\r\n`;
     default:
       return checkOut;
+  }
+}
+
+/** The same order each time, but no order of rows on pages. */
+function shuffle(items: string[]): void {
+  let seed = 1;
+  for (let i = items.length - 1; i > 0; i--) {
+    seed = (seed * 48_271) % 2_147_483_647;
+    const other = seed % (i + 1);
+    [items[i], items[other]] = [items[other] ?? '', items[i] ?? ''];
   }
 }
 
