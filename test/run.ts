@@ -30,7 +30,7 @@ lint, types  Biome and the TypeScript compiler
 unit         nothing but Node
 db           a PostgreSQL of the run's own
 kube         a real Kubernetes control plane (built from source with Go the first time, then cached)
-e2e          a real node with this repository's images; needs root on Linux; runs beside kube
+e2e          a real node with this repository's images; needs root on Linux; runs beside db and kube
 
 A level that this machine cannot run is skipped with a reason; with CI=true that is a failure.
 Caches are in $LICENCE_CACHE_DIR, else below $XDG_CACHE_HOME or ~/.cache.
@@ -178,13 +178,15 @@ async function judge(level: Level, result: Result): Promise<Result> {
   return result;
 }
 
-// The tests on a node wait more than they compute: they run beside those on a control plane.
-const beside: Level | undefined = wanted.includes('kube') && wanted.includes('e2e') ? 'e2e' : undefined;
+// The tests on a node wait more than they compute: they run beside those of a database and of a control plane.
+const others = wanted.filter((level) => level !== 'e2e');
+const besideWhat = wanted.includes('e2e') ? others.find((level) => level === 'db' || level === 'kube') : undefined;
+const beside: Level | undefined = besideWhat && 'e2e';
 const prepared = startPreparing(wanted);
 const results = new Map<Level, Result>();
 let running: Promise<Result> | undefined;
-for (const level of wanted.filter((l) => l !== beside)) {
-  if (level === 'kube' && beside) running = runLevel(beside);
+for (const level of beside ? others : wanted) {
+  if (level === besideWhat && beside) running = runLevel(beside);
   results.set(level, await runLevel(level));
 }
 if (running && beside) results.set(beside, await running);
