@@ -33,11 +33,13 @@ export interface Running {
  * When `ours` said in its log that every LicenceServer was looked at once, in milliseconds since 1970; undefined: not yet.
  * Asking it for metrics would be work of its own, in the very seconds that are measured.
  */
-export function firstPassAt({ logFile }: Running): number | undefined {
-  const line = readFileSync(logFile, 'utf8')
+export function firstPassAt({ logFile, startedAt }: Running): number | undefined {
+  // A kept log may begin with an earlier run of the same name.
+  return readFileSync(logFile, 'utf8')
     .split('\n')
-    .find((text) => text.includes('"every licence server was looked at"'));
-  return line === undefined ? undefined : Date.parse(JSON.parse(line).time);
+    .filter((text) => text.includes('"every licence server was looked at"'))
+    .map((line) => Date.parse(JSON.parse(line).time))
+    .find((at) => at >= startedAt);
 }
 
 /**

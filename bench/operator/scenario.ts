@@ -147,7 +147,7 @@ async function measure(
   const tail = tailAudit(plane.auditLog, operatorUser);
   const watcher = new Watcher(tail);
   const start = async (what: string, profile?: string): Promise<Running> => {
-    const logFile = join(options.logs ?? join(plane.dir, 'log'), `${contestant}-${what}.log`);
+    const logFile = join(options.logs ?? join(plane.dir, 'log'), `${contestant}-${size}-${what}.log`);
     const running = await launch(program, { contestant, kubeconfig, workers, logFile, profile });
     started.push(running.daemon);
     return running;
