@@ -119,7 +119,12 @@ describe('an operator that is installed', () => {
     expect(await can('default', 'get', 'secrets')).toBe(false);
     expect(await can('system', 'get', 'secrets')).toBe(false);
     expect(await can('accounting', 'create', 'pods')).toBe(false);
-    expect(await can('accounting', 'create', 'rolebindings.rbac.authorization.k8s.io')).toBe(false);
+    // It makes Roles for servers that know their clients by their pods, only ever of rights that it has itself.
+    expect(await can('accounting', 'create', 'rolebindings.rbac.authorization.k8s.io')).toBe(true);
+    expect(await can('system', 'create', 'rolebindings.rbac.authorization.k8s.io')).toBe(false);
+    for (const verb of ['bind', 'escalate'])
+      expect(await can('accounting', verb, 'roles.rbac.authorization.k8s.io')).toBe(false);
+    expect(await can('accounting', 'create', 'clusterrolebindings.rbac.authorization.k8s.io')).toBe(false);
   });
 
   it('makes no ServiceMonitor while the kind is unknown, and makes one after it has come', async () => {
@@ -217,6 +222,7 @@ const sampleStatus = {
   ],
   products: [{ product: 'erp', seatLimit: 5, seatsInUse: 4, seatsStale: 1 }],
   keys: [{ name: 'erp', keyId: '0123456789ab', state: 'Refused', reason: 'KeyUnknown', message: 'no', product: 'erp' }],
+  regeneration: { request: `erp@${at}`, key: 'erp', phase: 'Allowed', phaseAt: at, attempts: 1, regenerationsLeft: 2 },
   rotation: {
     copy: 'c',
     key: 'erp',
