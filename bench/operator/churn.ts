@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeApi } from '../../cluster/kubeApi.ts';
 import { createServers, keyOf, pathOf, type Server } from './fixture.ts';
-import { useOf } from './processUse.ts';
+import { useOf } from './sampleUse.ts';
 
 /** Memory of an operator while its fleet never comes to rest. */
 export interface ChurnMeasures {

@@ -1,3 +1,4 @@
+import { median } from '../median.ts';
 import type { Contestant } from './contestant.ts';
 import type { Measures } from './scenario.ts';
 
@@ -43,13 +44,6 @@ const rows: readonly (readonly [string, string, (m: Measures) => number])[] = [
   ['churn: RSS at its end', 'MiB', (m) => m.churn?.rssMib.at(-1) ?? Number.NaN],
   ['churn: growth of RSS, second half', 'MiB/h', (m) => m.churn?.growthMibPerHour ?? Number.NaN],
 ];
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const at = (i: number) => sorted[i] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? at(Math.floor(middle)) : (at(middle - 1) + at(middle)) / 2;
-}
 
 /** Medians over the runs of each contestant, in the contestants' order. */
 export function tableOf(contestants: readonly Contestant[], runs: readonly Measures[]): Row[] {

@@ -21,7 +21,7 @@ import {
 } from './fixture.ts';
 import { answerForServers } from './licenceServers.ts';
 import { playPods } from './podPlayer.ts';
-import { sampleUse, useOf } from './processUse.ts';
+import { sampleUse, useOf } from './sampleUse.ts';
 
 /** What one run is: one operator, one fleet, a control plane of its own. */
 export interface ScenarioOptions {

@@ -1,9 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { cpuMs, familyCpuMs } from '../processUse.ts';
 import type { Ours } from './contestants.ts';
 import { runLoad, watchMemory } from './measure.ts';
-import { cpuMs, familyCpuMs } from './processUse.ts';
 
 /** What our server takes, with 100k leases. Memory in MiB, processor in % of one core, times in ms, sizes in MiB. */
 export interface Footprint {

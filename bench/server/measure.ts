@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { cpuMs, familyCpuMs, familyPssMib, rssMib } from '../processUse.ts';
 import { type Case, expectedStatus } from './cases.ts';
 import type { Contestant } from './contestants.ts';
 import type { LoadJob, LoadResult } from './load.ts';
-import { cpuMs, familyCpuMs, familyPssMib, rssMib } from './processUse.ts';
 
 /** One contestant in one round of one case. */
 export interface Measured extends LoadResult {

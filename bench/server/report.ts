@@ -1,3 +1,4 @@
+import { median } from '../median.ts';
 import type { Case } from './cases.ts';
 import type { Name } from './contestants.ts';
 import type { Footprint } from './footprint.ts';
@@ -7,13 +8,6 @@ import type { Measured } from './measure.ts';
 export interface CaseResult {
   readonly case: Case;
   readonly rounds: Readonly<Partial<Record<Name, readonly Measured[]>>>;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (i: number) => sorted[i] ?? Number.NaN;
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
 }
 
 const roundsOf = (result: CaseResult, name: Name): readonly Measured[] => result.rounds[name] ?? [];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { callsMarkdownOf, markdownOf, median, tableOf } from '../../../../bench/operator/report.ts';
+import { median } from '../../../../bench/median.ts';
+import { callsMarkdownOf, markdownOf, tableOf } from '../../../../bench/operator/report.ts';
 import type { Measures } from '../../../../bench/operator/scenario.ts';
 
 const run = (contestant: Measures['contestant'], appliedMs: number): Measures => ({

@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { median } from '../../../../bench/median.ts';
 import type { Case } from '../../../../bench/server/cases.ts';
 import type { Measured } from '../../../../bench/server/measure.ts';
-import { cpuMs, familyCpuMs } from '../../../../bench/server/processUse.ts';
-import { type CaseResult, casesMarkdown, median, ratioTo, verdictsOf } from '../../../../bench/server/report.ts';
+import { type CaseResult, casesMarkdown, ratioTo, verdictsOf } from '../../../../bench/server/report.ts';
 
 const measured = (perSecond: number, p99Ms = 1): Measured => ({
   perSecond,
@@ -64,18 +63,5 @@ describe('the report of the bench', () => {
     expect(casesMarkdown([result(heartbeat, { ours: [faulty], bare: [measured(100)] })], false)).toContain(
       '2 % faults',
     );
-  });
-});
-
-describe.runIf(process.platform === 'linux')('the processor time of a family', () => {
-  it('does not go back when a child ends', () => {
-    const before = familyCpuMs(process.pid);
-    execFileSync(process.execPath, [
-      '-e',
-      'const end = process.cpuUsage().user + 60_000; while (process.cpuUsage().user < end);',
-    ]);
-    const after = familyCpuMs(process.pid);
-    expect(after - before).toBeGreaterThanOrEqual(50);
-    expect(cpuMs(process.pid)).toBeLessThanOrEqual(after);
   });
 });

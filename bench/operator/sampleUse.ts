@@ -1,20 +1,10 @@
-import { readFileSync } from 'node:fs';
-
-const mebibyte = 2 ** 20;
-const pageBytes = 4096;
-/** Ticks of the kernel's process accounting; fixed at 100 a second in everything it shows. */
-const ticksPerSecond = 100;
+import { cpuMs, rssMib } from '../processUse.ts';
 
 /** What a process uses now: resident memory in MiB, processor time since its start in seconds. */
-export function useOf(pid: number): { rssMib: number; cpuSeconds: number } {
-  const rss = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * pageBytes;
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return {
-    rssMib: rss / mebibyte,
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
-  };
-}
+export const useOf = (pid: number): { rssMib: number; cpuSeconds: number } => ({
+  rssMib: rssMib(pid),
+  cpuSeconds: cpuMs(pid) / 1000,
+});
 
 export interface Sampler {
   /** Highest resident memory since the last call of `reset`, MiB. */
