@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { auditPosition, readAudit, writeVerbs } from '../../../cluster/auditLog.ts';
 import { ApiError } from '../../../operator/kube/apiError.ts';
 import { licenceServerCrd } from '../../../operator/licenceServer/crd.ts';
 import { type LicenceServer, licenceServerKind, type SpecInput } from '../../../operator/licenceServer/types.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
+import { eventually } from './harness.ts';
 import { freshKey, Stage } from './operator.ts';
 
 /**
@@ -16,11 +16,6 @@ const seed = Number(process.env.CR_FUZZ_SEED ?? (process.env.CR_FUZZ === undefin
 const atOneTime = 40;
 
 let stage: Stage;
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   stage = await Stage.open(inject('kubeconfig'));
 });

@@ -1,10 +1,9 @@
-import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { parseKey } from '../../../licence/key.ts';
+import { describe, expect, inject, test } from 'vitest';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
 import { type FaultProxy, type Proxied, startFaultProxy } from '../../support/faultProxy.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
-import { condition, freshKey, isReady, type RunningOperator, Stage, specWithKey } from './operator.ts';
+import { eventually } from './harness.ts';
+import { condition, freshKey, isReady, keyIdOf, type RunningOperator, Stage, specWithKey } from './operator.ts';
 
 /**
  * An operator is killed at a call to the API server, reads and watches included: right before it is applied, or after it
@@ -15,16 +14,6 @@ import { condition, freshKey, isReady, type RunningOperator, Stage, specWithKey 
  */
 const everyCall = process.env.KILL_ALL === '1';
 
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
-
-const keyIdOf = (key: string): string => {
-  const parsed = parseKey(key);
-  return parsed.ok ? parsed.keyId : '';
-};
 const activeKey = (server: LicenceServer) => server.status?.keys?.find((key) => key.name === 'erp')?.keyId;
 
 /** The kind of a call. What is only read is the same in every phase; writes are not. */

@@ -1,19 +1,12 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { parseKey } from '../../../licence/key.ts';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
 import { FakeAuthority } from './fakeAuthority.ts';
-import { adminClient, installCrd } from './harness.ts';
-import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
+import { condition, freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 
 /** Two places that know nothing of each other, each with an operator of its own, as two clusters are. */
 let [from, to]: Stage[] = [];
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   from = await Stage.open(inject('kubeconfig'));
   to = await Stage.open(inject('kubeconfig'));
@@ -23,11 +16,6 @@ afterEach(async () => {
   await to?.close();
 });
 
-const keyIdOf = (key: string): string => {
-  const parsed = parseKey(key);
-  if (!parsed.ok) throw new Error(parsed.message);
-  return parsed.keyId;
-};
 const activeKey = (server: LicenceServer) => server.status?.keys?.find((key) => key.state === 'Active')?.keyId;
 
 describe('a LicenceServer that moves to another cluster', () => {

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { createKey } from '../../../licence/key.ts';
+import { createKey, parseKey } from '../../../licence/key.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import { EventRecorder } from '../../../operator/kube/events.ts';
 import { createKubeMetrics } from '../../../operator/kube/kubeMetrics.ts';
@@ -15,7 +15,7 @@ import { systemClock } from '../../../runtime/clock.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { createMetrics, type Metrics } from '../../../runtime/metrics.ts';
 import { FakeServer } from './fakeServer.ts';
-import { adminClient, eventually, freshNamespace } from './harness.ts';
+import { adminClient, eventually, freshNamespace, installCrd } from './harness.ts';
 
 /** The operator in this process, looking after one namespace; `stop` is a clean stop, `kill` none at all. */
 export interface RunningOperator {
@@ -122,6 +122,9 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
   };
 }
 
+/** The definition is installed once a test file, with its first stage. */
+let definition: Promise<void> | undefined;
+
 /** A namespace of its own with an operator, and pods that are played: there is no node. */
 export class Stage {
   readonly client: KubeClient;
@@ -146,6 +149,8 @@ export class Stage {
 
   static async open(kubeconfig: string): Promise<Stage> {
     const client = adminClient(kubeconfig);
+    definition ??= installCrd(client);
+    await definition;
     const stage = new Stage(kubeconfig, client, await freshNamespace(client, 'lics'));
     stage.#playing = stage.#play();
     return stage;
@@ -332,3 +337,10 @@ export const condition = (server: LicenceServer, type: string) =>
 
 export const isReady = (server: LicenceServer): boolean =>
   condition(server, 'Ready')?.status === 'True' && server.status?.observedGeneration === server.metadata.generation;
+
+/** The id of a well-formed key. */
+export function keyIdOf(key: string): string {
+  const parsed = parseKey(key);
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed.keyId;
+}

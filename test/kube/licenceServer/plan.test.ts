@@ -9,7 +9,7 @@ import type { Previews } from '../../../operator/licenceServer/previewWorld.ts';
 import type { SpecInput } from '../../../operator/licenceServer/types.ts';
 import { settings } from '../../../operator/main.ts';
 import { runPlan } from '../../../operator/planCommand.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
+import { eventually } from './harness.ts';
 import { freshKey, isReady, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
@@ -18,9 +18,6 @@ const names = ['alpha', 'beta', 'gamma'];
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'plan-'));
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
   stage = await Stage.open(inject('kubeconfig'));
   await stage.start({ maxRollouts: 1 });
   await stage.putKeys('keys', { erp: freshKey() });

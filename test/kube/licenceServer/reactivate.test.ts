@@ -1,26 +1,15 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { parseKey } from '../../../licence/key.ts';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
 import { startFaultProxy } from '../../support/faultProxy.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
-import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
+import { eventually } from './harness.ts';
+import { condition, freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   stage = await Stage.open(inject('kubeconfig'));
 });
 afterEach(() => stage.close());
 
-const keyIdOf = (key: string): string => {
-  const parsed = parseKey(key);
-  if (!parsed.ok) throw new Error(parsed.message);
-  return parsed.keyId;
-};
 const office = () => stage.server('office');
 const ask = (value: string) =>
   stage.patch('office', { metadata: { annotations: { 'licensing.softonit.ru/reactivate-at': value } } });

@@ -1,20 +1,14 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { parseKey } from '../../../licence/key.ts';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
 import { startFaultProxy } from '../../support/faultProxy.ts';
 import { FakeAuthority } from './fakeAuthority.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
-import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
+import { eventually } from './harness.ts';
+import { condition, freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
 let authority: FakeAuthority;
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   authority = new FakeAuthority();
   await authority.listen();
@@ -26,11 +20,6 @@ afterEach(async () => {
 });
 
 const annotation = 'licensing.softonit.ru/regenerate-at';
-const keyIdOf = (key: string): string => {
-  const parsed = parseKey(key);
-  if (!parsed.ok) throw new Error(parsed.message);
-  return parsed.keyId;
-};
 const activeKey = (server: LicenceServer) => server.status?.keys?.find((key) => key.name === 'erp')?.keyId;
 const ask = (value: string) => stage.patch('office', { metadata: { annotations: { [annotation]: value } } });
 const regeneration = (server: LicenceServer) => server.status?.regeneration;

@@ -1,27 +1,16 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { parseKey } from '../../../licence/key.ts';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
-import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
+import { eventually } from './harness.ts';
+import { condition, freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   stage = await Stage.open(inject('kubeconfig'));
 });
 afterEach(() => stage.close());
 
-const keyIdOf = (key: string): string => {
-  const parsed = parseKey(key);
-  if (!parsed.ok) throw new Error(parsed.message);
-  return parsed.keyId;
-};
 const phase = (server: LicenceServer) => server.status?.rotation?.phase;
 const activeKey = (server: LicenceServer) => server.status?.keys?.find((key) => key.name === 'erp')?.keyId;
 const office = () => stage.server('office');

@@ -1,14 +1,9 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { LicenceServer, SpecInput } from '../../../operator/licenceServer/types.ts';
-import { adminClient, eventually, installCrd } from './harness.ts';
+import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   stage = await Stage.open(inject('kubeconfig'));
 });

@@ -1,16 +1,10 @@
-import { afterEach, beforeAll, beforeEach, expect, inject, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { startTracing } from '../../../runtime/tracing.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../../support/otlpReceiver.ts';
-import { adminClient, installCrd } from './harness.ts';
 import { freshKey, isReady, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
 let collector: OtlpReceiver;
-beforeAll(async () => {
-  const client = adminClient(inject('kubeconfig'));
-  await installCrd(client);
-  await client.close();
-});
 beforeEach(async () => {
   collector = await startOtlpReceiver();
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', collector.url);
