@@ -6,7 +6,7 @@ import { type Applier, OwnedByAnother } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isControlledBy, type KubeObject } from '../kube/object.ts';
 import { kinds, type ResourceKind } from '../kube/resourceKind.ts';
-import type { Children } from './build/children.ts';
+import { type Children, kindOf, removable } from './build/children.ts';
 import { identitySecret } from './build/identitySecret.ts';
 import { keysSecret } from './build/keysSecret.ts';
 import type { Child } from './build/object.ts';
@@ -25,35 +25,6 @@ export interface ApplyOptions {
   readonly stores: Stores;
   readonly lookUp: LookUp;
 }
-
-/** The kind of each child, in the order of their making. A child that is not here does not compile. */
-const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
-  serviceAccount: kinds.ServiceAccount,
-  podRole: kinds.Role,
-  podRoleBinding: kinds.RoleBinding,
-  config: kinds.ConfigMap,
-  trust: kinds.ConfigMap,
-  claim: kinds.PersistentVolumeClaim,
-  service: kinds.Service,
-  networkPolicy: kinds.NetworkPolicy,
-  ingress: kinds.Ingress,
-  podDisruptionBudget: kinds.PodDisruptionBudget,
-  serviceMonitor: kinds.ServiceMonitor,
-  prometheusRule: kinds.PrometheusRule,
-  dashboard: kinds.ConfigMap,
-  deployment: kinds.Deployment,
-};
-
-/** Children that go when they are no longer wanted, by the name that they had. */
-const removable = {
-  ingress: (name: string) => namesOf(name).ingress,
-  podRoleBinding: (name: string) => namesOf(name).podRights,
-  podRole: (name: string) => namesOf(name).podRights,
-  podDisruptionBudget: (name: string) => namesOf(name).podDisruptionBudget,
-  serviceMonitor: (name: string) => namesOf(name).serviceMonitor,
-  prometheusRule: (name: string) => namesOf(name).prometheusRule,
-  dashboard: (name: string) => namesOf(name).dashboard,
-} as const satisfies Partial<Record<keyof Children, (name: string) => string>>;
 
 /** What a pass wrote, for its log line. */
 interface Written {

@@ -1,7 +1,7 @@
 import { differences } from '../kube/difference.ts';
 import { hashOf } from '../kube/hashOf.ts';
 import type { KubeObject } from '../kube/object.ts';
-import { type Children, childrenOf } from './build/children.ts';
+import { type Children, childrenOf, kindOf, removable } from './build/children.ts';
 import { namesOf } from './names.ts';
 import type { Observed } from './observed.ts';
 import { type Defaults, plan, rotationGate, targetOf } from './plan.ts';
@@ -180,18 +180,11 @@ function changesOf(children: Children, { observed, live, valid }: PreviewInput):
       changes.push({ kind, name, action: 'change', fields });
     }
   }
-  const names = namesOf(valid.owner.name);
-  const removable = [
-    ['Ingress', names.ingress, children.ingress],
-    ['Role', names.podRights, children.podRole],
-    ['RoleBinding', names.podRights, children.podRoleBinding],
-    ['PodDisruptionBudget', names.podDisruptionBudget, children.podDisruptionBudget],
-    ['ServiceMonitor', names.serviceMonitor, children.serviceMonitor],
-    ['PrometheusRule', names.prometheusRule, children.prometheusRule],
-    ['ConfigMap', names.dashboard, children.dashboard],
-  ] as const;
-  for (const [kind, name, child] of removable) {
-    const there = child === undefined ? live(kind, name) : undefined;
+  for (const [child, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
+    if (children[child] !== undefined) continue;
+    const { kind } = kindOf[child];
+    const name = nameOf(valid.owner.name);
+    const there = live(kind, name);
     const isOurs =
       there !== 'unseen' && there?.metadata.ownerReferences?.some((owner) => owner.uid === valid.owner.uid);
     if (isOurs && observed.deployment !== undefined) changes.push({ kind, name, action: 'remove', fields: [] });

@@ -1,3 +1,5 @@
+import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import { namesOf } from '../names.ts';
 import type { Observed } from '../observed.ts';
 import type { Defaults, Plan } from '../plan.ts';
 import type { Valid } from '../validate.ts';
@@ -35,6 +37,35 @@ export interface Children {
   readonly dashboard: Child | undefined;
   readonly deployment: Child | undefined;
 }
+
+/** The kind of each child, in the order of their making. A child that is not here does not compile. */
+export const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
+  serviceAccount: kinds.ServiceAccount,
+  podRole: kinds.Role,
+  podRoleBinding: kinds.RoleBinding,
+  config: kinds.ConfigMap,
+  trust: kinds.ConfigMap,
+  claim: kinds.PersistentVolumeClaim,
+  service: kinds.Service,
+  networkPolicy: kinds.NetworkPolicy,
+  ingress: kinds.Ingress,
+  podDisruptionBudget: kinds.PodDisruptionBudget,
+  serviceMonitor: kinds.ServiceMonitor,
+  prometheusRule: kinds.PrometheusRule,
+  dashboard: kinds.ConfigMap,
+  deployment: kinds.Deployment,
+};
+
+/** Children that go when they are no longer wanted, by the name that they had. */
+export const removable = {
+  ingress: (name: string) => namesOf(name).ingress,
+  podRoleBinding: (name: string) => namesOf(name).podRights,
+  podRole: (name: string) => namesOf(name).podRights,
+  podDisruptionBudget: (name: string) => namesOf(name).podDisruptionBudget,
+  serviceMonitor: (name: string) => namesOf(name).serviceMonitor,
+  prometheusRule: (name: string) => namesOf(name).prometheusRule,
+  dashboard: (name: string) => namesOf(name).dashboard,
+} as const satisfies Partial<Record<keyof Children, (name: string) => string>>;
 
 const wanted = (choice: 'Auto' | 'Enabled' | 'Disabled', isKnown: boolean): boolean =>
   choice === 'Enabled' || (choice === 'Auto' && isKnown);
