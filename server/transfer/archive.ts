@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { extract, pack } from 'tar-stream';
 import { z } from 'zod';
+import { plainFiles } from './computer.ts';
 
 /**
  * An export: a `.tar.gz` that any tool can list. `manifest.json` comes last and names every other entry with its size and
@@ -35,9 +36,11 @@ export interface Entry {
   readonly content: Buffer;
 }
 
-/** What an archive may hold; anything else is not written to any disk. */
-const allowed =
-  /^(settings\.json|learned-keys\.jws|identity\.pem|Licence\/[\w-][\w.-]*\.lic|tokens\/(client|admin|metrics)|tables\/[a-z_]+\/\d{6}\.jsonl)$/;
+/** What else an archive may hold. */
+const others =
+  /^(identity\.pem|Licence\/[\w-][\w.-]*\.lic|tokens\/(client|admin|metrics)|tables\/[a-z_]+\/\d{6}\.jsonl)$/;
+/** Anything else is not written to any disk. */
+const isAllowed = (name: string): boolean => plainFiles.includes(name) || others.test(name);
 const manifestName = 'manifest.json';
 const mostBytes = 256 << 20;
 
@@ -111,7 +114,7 @@ async function* entriesOf(file: string): AsyncGenerator<Entry> {
   try {
     for await (const stream of tar) {
       const { name, size = 0, type } = stream.header;
-      if (type !== 'file' || (!allowed.test(name) && name !== manifestName) || size > mostBytes) {
+      if (type !== 'file' || (!isAllowed(name) && name !== manifestName) || size > mostBytes) {
         throw new Error(`it holds ${JSON.stringify(name)}, which no export does`);
       }
       const chunks: Buffer[] = [];

@@ -4,16 +4,11 @@ import type { Logger } from '../../runtime/log.ts';
 import { roles } from '../access/tokens.ts';
 import { loadIdentity } from '../keys/identity.ts';
 import { archiveFormat, type Entry, type Manifest, writeArchive } from './archive.ts';
+import { type Computer, identityFileOf, plainFiles } from './computer.ts';
 import { openLedger } from './openLedger.ts';
 import { readTables } from './tables.ts';
 
-export interface ExportRequest {
-  readonly dataDir: string;
-  readonly databaseUrl?: string | undefined;
-  readonly socketDir?: string | undefined;
-  readonly postgresBin?: string | undefined;
-  readonly identityFile?: string | undefined;
-  readonly tokensDir?: string | undefined;
+export interface ExportRequest extends Computer {
   /** Whether the private key of this computer goes along: whoever has it is this computer. */
   readonly withIdentity: boolean;
   /** Whether the access tokens go along, so that clients need no new ones. */
@@ -28,7 +23,7 @@ export type Exported = Pick<Manifest, 'fingerprint' | 'tables'> & { readonly act
 
 /** Writes all that makes this computer this computer, and its ledger, into one file. @throws Error saying what to do */
 export async function exportServer(request: ExportRequest, log: Logger): Promise<Exported> {
-  const identityFile = request.identityFile ?? join(request.dataDir, 'identity.pem');
+  const identityFile = identityFileOf(request);
   const identity = await loadIdentity({ dataDir: request.dataDir, file: identityFile }); // the file is named: none is made
   const files = filesOf(request, identityFile);
   const ledger = await openLedger(
@@ -78,9 +73,7 @@ function filesOf(request: ExportRequest, identityFile: string): { readonly name:
     ...list(licences)
       .filter((name) => name.endsWith('.lic') && !name.startsWith('.'))
       .map((name) => ({ name: `Licence/${name}`, path: join(licences, name) })),
-    ...['settings.json', 'learned-keys.jws']
-      .filter((name) => present.has(name))
-      .map((name) => ({ name, path: join(request.dataDir, name) })),
+    ...plainFiles.filter((name) => present.has(name)).map((name) => ({ name, path: join(request.dataDir, name) })),
     ...(request.withIdentity ? [{ name: 'identity.pem', path: identityFile }] : []),
     ...(request.withTokens
       ? list(tokens)

@@ -9,16 +9,11 @@ import { migrationsDir } from '../db/database.ts';
 import { writeDurably } from '../keys/durableFile.ts';
 import { identityOf, loadIdentity } from '../keys/identity.ts';
 import { type Entry, type Manifest, readArchive, verifyArchive } from './archive.ts';
+import { type Computer, identityFileOf, plainFiles } from './computer.ts';
 import { connect, openEmbedded } from './openLedger.ts';
 import { isEmptyDatabase, TableWriter } from './tables.ts';
 
-export interface ImportRequest {
-  readonly dataDir: string;
-  readonly databaseUrl?: string | undefined;
-  readonly socketDir?: string | undefined;
-  readonly postgresBin?: string | undefined;
-  readonly identityFile?: string | undefined;
-  readonly tokensDir?: string | undefined;
+export interface ImportRequest extends Computer {
   readonly file: string;
 }
 
@@ -156,8 +151,7 @@ function refuseUnlessEmpty({ dataDir, databaseUrl, tokensDir }: ImportRequest, {
   const hasTokens = tokensDir === undefined && entries.some((e) => e.name.startsWith('tokens/'));
   const places = [
     'Licence',
-    'settings.json',
-    'learned-keys.jws',
+    ...plainFiles,
     ...(databaseUrl === undefined ? ['postgres'] : []),
     ...(hasTokens ? ['tokens'] : []),
   ];
@@ -168,9 +162,6 @@ function refuseUnlessEmpty({ dataDir, databaseUrl, tokensDir }: ImportRequest, {
       'name another one in LICENCE_DATA_DIR, or move these away',
   );
 }
-
-const identityFileOf = ({ identityFile, dataDir }: ImportRequest): string =>
-  identityFile ?? join(dataDir, 'identity.pem');
 
 /** Activations are for one computer: with another identity all of them would be foreign. */
 async function refuseOtherComputer(request: ImportRequest, manifest: Manifest): Promise<void> {
