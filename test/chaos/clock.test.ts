@@ -24,7 +24,7 @@ function expectedTrouble(whose: 'database' | 'server' | 'both', days: number): s
 const able = await canStepClocks();
 
 it.skipIf(!able).each(['database', 'server', 'both'] as const)(
-  'the clock of the %s is set by a year: it is reported, no seat is lost, none is prolonged, none becomes stale',
+  'the clock (%s) is set by a year: it is reported, no seat is lost, none is prolonged, none becomes stale',
   { timeout: 120_000 + steps.length * 120_000 },
   async (whose) => {
     const computer = await createComputer(seats + 1);
@@ -106,7 +106,7 @@ it.skipIf(!able).each(['database', 'server', 'both'] as const)(
       }
       const lost = live.filter((holder) => holder.lost).length;
       record({
-        claim: `the clock of the ${whose} set by a year and more: reported, no seat lost, nothing prolonged`,
+        claim: `the clock of ${whose === 'both' ? 'both' : `the ${whose}`} set by a year and more: reported, no seat lost, nothing prolonged`,
         size: `${steps.length} steps (${steps.join(', ')} days), ${live.length} live holders and a sticky one, ${grants} grants, ${looks} looks`,
         violations: lost + wrong.length,
         detail: `the seat of a dead holder was free again after ${times.join(', ')}`,
