@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CertificateAuthority, createAuthority } from '../../../cluster/pki.ts';
+import { image, podSpec, restricted } from '../../support/pods.ts';
 import { eventually, type Product, startTestServer, type TestServer, useProduct } from '../../support/product.ts';
 
 // One licence server as a careful team would run it: three pods on a PostgreSQL of their own, TLS, clients that prove
@@ -11,19 +12,6 @@ import { eventually, type Product, startTestServer, type TestServer, useProduct 
 const namespace = 'e2e-access';
 const name = 'hub';
 const host = `${name}.${namespace}.svc`;
-const image = { image: 'localhost/licence-server:dev', imagePullPolicy: 'IfNotPresent' };
-const restricted = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
-const podSpec = {
-  terminationGracePeriodSeconds: 0,
-  automountServiceAccountToken: false,
-  securityContext: {
-    runAsNonRoot: true,
-    runAsUser: 10001,
-    runAsGroup: 10001,
-    fsGroup: 10001,
-    seccompProfile: { type: 'RuntimeDefault' },
-  },
-};
 const script = (file: string) => readFileSync(new URL(`../../support/${file}`, import.meta.url), 'utf8');
 const password = randomBytes(12).toString('hex');
 

@@ -5,24 +5,12 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createAuthority } from '../../../cluster/pki.ts';
 import { type Daemon, startDaemon } from '../../../cluster/process.ts';
 import { ensureNamespaces, sampleObjects } from '../../../demo/product.ts';
+import { image, podSpec, restricted } from '../../support/pods.ts';
 import { eventually, type Product, startTestServer, type TestServer, useProduct } from '../../support/product.ts';
 import { repository } from '../../support/sources.ts';
 
 // What a platform team adds to a licence server in daily life, on a real node.
 const namespace = 'e2e-extras';
-const image = { image: 'localhost/licence-server:dev', imagePullPolicy: 'IfNotPresent' };
-const restricted = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
-const podSpec = {
-  terminationGracePeriodSeconds: 0,
-  automountServiceAccountToken: false,
-  securityContext: {
-    runAsNonRoot: true,
-    runAsUser: 10001,
-    runAsGroup: 10001,
-    fsGroup: 10001,
-    seccompProfile: { type: 'RuntimeDefault' },
-  },
-};
 const object = (apiVersion: string, kind: string, at: string, name: string, body: object, labels = {}) => ({
   apiVersion,
   kind,
