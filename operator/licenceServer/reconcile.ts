@@ -62,7 +62,8 @@ async function pass(
   const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
   const asking = regenerationInputOf(valid, before, seen.atMs, options.defaults.regeneration === true);
   const call = regenerationCallOf(asking);
-  const regeneration = call && (await step('regenerate', () => regenerate(options, valid, asking, signal)));
+  const regeneration =
+    call && (await step('regenerate', () => regenerate(options, valid, asking.before, call, signal)));
   const observed = { ...seen, check, regeneration, fleet: options.rolling.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
   if (decided.countsInFleet) options.rolling.hold(key);

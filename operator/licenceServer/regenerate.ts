@@ -15,12 +15,7 @@ import type { KubeObject } from '../kube/object.ts';
 import { kinds, type ResourceKind } from '../kube/resourceKind.ts';
 import { regeneratedSecret } from './build/regeneratedSecret.ts';
 import { readKeySource } from './keySources.ts';
-import {
-  type LocalRefusal,
-  type RegenerationAnswer,
-  type RegenerationInput,
-  regenerationCallOf,
-} from './regeneration.ts';
+import type { LocalRefusal, RegenerationAnswer, RegenerationCall } from './regeneration.ts';
 import type { Stores } from './stores.ts';
 import type { RegenerationStatus } from './types.ts';
 import type { Valid } from './validate.ts';
@@ -30,18 +25,16 @@ export interface RegenerateOptions {
   readonly stores: Stores;
 }
 
-/** Makes the call that is due, and keeps the key that comes of it; undefined: none is due. */
+/** Makes a call that is due, and keeps the key that comes of it; undefined: it cannot be made as things stand. */
 export async function regenerate(
   { client, stores }: RegenerateOptions,
   valid: Valid,
-  input: Omit<RegenerationInput, 'answer'>,
+  before: RegenerationStatus | undefined,
+  call: RegenerationCall,
   signal: AbortSignal,
 ): Promise<RegenerationAnswer | undefined> {
-  const call = regenerationCallOf(input);
-  const { before } = input;
   const { authority } = valid.spec.activation;
-  if (call === undefined || before?.keyId === undefined || authority?.url === undefined) return undefined;
-  if (valid.requests.paused) return undefined;
+  if (before?.keyId === undefined || authority?.url === undefined || valid.requests.paused) return undefined;
   const { namespace, uid } = valid.owner;
   const ref = authority.tokenSecretRef;
   const token = await textIn(client, kinds.Secret, namespace, ref, signal);
