@@ -32,7 +32,7 @@ const options = new Command('bench:server')
   .option('--rounds <n>', 'interleaved rounds; the median counts', whole, 3)
   .option('--seconds <n>', 'length of one measurement', whole, 2)
   .option('--quick', 'one round of one second of the main cases, a short footprint: about two minutes')
-  .option('--only <words>', 'cases whose name contains these words')
+  .option('--only <words>', 'cases whose name contains these words, such as "c = 64"')
   .option('--no-cases', 'the footprint only')
   .option('--no-footprint', 'the cases only')
   .option('--no-build', 'takes the bundle in dist/server as it is')
@@ -60,7 +60,7 @@ const rounds = quick ? 1 : options.rounds;
 const seconds = quick ? 1 : options.seconds;
 const wanted = !options.cases
   ? []
-  : cases.filter((c) => (!quick || c.quick === true) && c.name.includes(options.only ?? ''));
+  : cases.filter((c) => (!quick || c.quick === true) && `${c.name}, c = ${c.connections}`.includes(options.only ?? ''));
 const relay = process.env.PEER_RELAY;
 
 const commit = commitName(); // of what is built now, whatever happens to the sources meanwhile
