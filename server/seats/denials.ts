@@ -24,11 +24,12 @@ export class Denials {
   readonly #asking = new Map<string, number>();
   readonly #served = new Map<string, { product: string; holder: HolderKey; atMs: number }>();
   readonly #most: number;
-  /** Refusals that found no room in the record since the start. */
-  dropped = 0;
+  readonly #mostAsking: number;
 
-  constructor(most = 20_000) {
+  /** `most`: holders noted between two flushes; `mostAsking`: holders whose episodes this server itself can end. */
+  constructor(most = 2_000, mostAsking = 20_000) {
     this.#most = most;
+    this.#mostAsking = mostAsking;
   }
 
   note(product: string, holder: HolderKey, reason: DenialReason): void {
@@ -41,12 +42,9 @@ export class Denials {
       known.lastMs = nowMs;
       return;
     }
-    if (this.#noted.size >= this.#most) {
-      this.dropped += 1;
-      return;
-    }
+    if (this.#noted.size >= this.#most) return; // counted by the metrics only, until it asks again
     this.#noted.set(id, { product, holder, reason, firstMs: nowMs, lastMs: nowMs, attempts: 1 });
-    if (this.#asking.size < this.#most || this.#asking.has(key)) this.#asking.set(key, nowMs);
+    if (this.#asking.size < this.#mostAsking || this.#asking.has(key)) this.#asking.set(key, nowMs);
   }
 
   /** A holder got a seat. */

@@ -37,6 +37,15 @@ describe('the record of refusals', () => {
     await denials.flush(client);
     expect(stored).toHaveLength(1_201);
   });
+  it('is bounded: more holders than it has room for are noted when they ask again', async () => {
+    const { stored, client } = database();
+    const denials = refused(2_001);
+    await denials.flush(client);
+    expect(stored).toHaveLength(2_000);
+    denials.note('erp', holder(2_000), 'SeatsExhausted');
+    await denials.flush(client);
+    expect(new Set(stored).size).toBe(2_001);
+  });
   it('keeps what a failure left, and stores it the next time', async () => {
     const { stored, client } = database(2);
     const denials = refused(1_201);
