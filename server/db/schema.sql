@@ -234,8 +234,8 @@ BEGIN
   IF n_claim > 0 THEN
     IF n_claim > o_limit - o_in_use THEN
       -- 3. tight: renew known holders first, reap what is due, keep only the newcomers that fit, in order of arrival
-      WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END
-                    FROM unnest(p_holder, p_kind) u(h, k) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING l.holder, l.lease_id)
+      WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+                    FROM unnest(p_holder, p_kind, p_subject) u(h, k, s) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING l.holder, l.lease_id)
       SELECT array_agg(holder), array_agg(lease_id::text) INTO rn_h, rn_id FROM up;
       IF n_claim - coalesce(cardinality(rn_h), 0) > o_limit - o_in_use AND v_next <= t AND may_expire(t, v_frozen, p_now) THEN
         SELECT r.n, r.next_expiry INTO o_reaped, v_next FROM reap_locked(p_pool, t) r;
@@ -251,7 +251,7 @@ BEGIN
     IF cardinality(q_h) > 0 THEN
       WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
                  SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s FROM unnest(q_id, q_h, q_kind, q_sub) u(i, h, k, s)
-                 ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at
+                 ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at, subject = coalesce(excluded.subject, l.subject)
                  RETURNING l.holder, l.lease_id, (l.xmax = 0) AS is_new),
            e AS (INSERT INTO event SELECT t, p_pool, 'G', lease_id, holder FROM i WHERE is_new)
       SELECT array_agg(holder) FILTER (WHERE is_new), rn_h || array_agg(holder) FILTER (WHERE NOT is_new), rn_id || array_agg(lease_id::text) FILTER (WHERE NOT is_new)
@@ -295,7 +295,8 @@ BEGIN
     ELSE r_codes := r_codes || 'N'; END IF;
   END LOOP;
   FOR i IN 1 .. n_claim LOOP
-    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END
+    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END,
+         subject = coalesce(p_subject[i], l.subject)
      WHERE l.pool_id = p_pool AND l.holder = p_holder[i] RETURNING l.lease_id INTO v_id;
     IF FOUND THEN code[i] := 'R'; rid[i] := v_id::text; IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF; END IF;
   END LOOP;

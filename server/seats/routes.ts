@@ -98,10 +98,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
           }
           metrics.checkedOut(product, result.code, '');
           if (result.code === 'granted') store.denials.granted(product, holder);
-          if (result.code === 'granted' || subject === undefined) return granted(reply, pool, wanted, result);
-          // the holder may have moved to another pod, whose end now ends its seat
-          store.bind(result.leaseId, subject).then(() => granted(reply, pool, wanted, result), failed);
-          return;
+          return granted(reply, pool, wanted, result);
         }
         const now = performance.now();
         if (untilMs <= now || pool.entitlement.seatLimit === 0) return denied(reply, pool, wanted, result);

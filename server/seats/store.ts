@@ -228,12 +228,6 @@ export class SeatStore {
     lane.push(SeatCommand.claim(claim, done, fail));
   }
 
-  /** Binds a held seat to the pod that holds it now. */
-  async bind(leaseId: string, subject: string): Promise<void> {
-    const text = 'UPDATE lease SET subject = $2 WHERE lease_id = $1 AND subject IS DISTINCT FROM $2';
-    await this.db.query(text, [leaseId, subject]);
-  }
-
   heartbeat(
     leaseIds: readonly string[],
     done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void,

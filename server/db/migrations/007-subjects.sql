@@ -1,0 +1,151 @@
+-- A renewed check-out binds its seat to the pod that holds it now, in the same transaction: the end of the earlier pod must not free it.
+
+CREATE OR REPLACE FUNCTION seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[];
+  n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
+  n_del int := 0; n_got int := 0; n_free int; rel uuid[];
+  rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
+BEGIN
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0;
+  -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
+  IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL THEN
+    t := coalesce(p_now, clock_timestamp());
+    SELECT p.in_use, p.seat_limit INTO o_in_use, o_limit FROM pool p
+     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit AND (p.next_expiry > t OR p.frozen_until > t)
+       AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
+    IF FOUND THEN
+      codes := repeat('D', n_claim); o_now_ms := extract(epoch FROM t) * 1000; RETURN;
+    END IF;
+  END IF;
+  -- 1. the only lock that anybody waits for
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms FROM seat_batch_fair(
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now) f;
+    RETURN;
+  END IF;
+  t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
+  -- 2. releases
+  IF n_rel > 0 THEN
+    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, u.c),
+         e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
+    SELECT array_agg(lease_id) INTO rel FROM d;
+    n_del := coalesce(cardinality(rel), 0); o_in_use := o_in_use - n_del;
+    IF n_del = n_rel THEN r_codes := repeat('X', n_rel);
+    ELSE SELECT string_agg(CASE WHEN i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o); END IF;
+  END IF;
+  IF n_claim > 0 THEN
+    IF n_claim > o_limit - o_in_use THEN
+      -- 3. tight: renew known holders first, reap what is due, keep only the newcomers that fit, in order of arrival
+      WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+                    FROM unnest(p_holder, p_kind, p_subject) u(h, k, s) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING l.holder, l.lease_id)
+      SELECT array_agg(holder), array_agg(lease_id::text) INTO rn_h, rn_id FROM up;
+      IF n_claim - coalesce(cardinality(rn_h), 0) > o_limit - o_in_use AND v_next <= t AND may_expire(t, v_frozen, p_now) THEN
+        SELECT r.n, r.next_expiry INTO o_reaped, v_next FROM reap_locked(p_pool, t) r;
+        o_in_use := o_in_use - o_reaped;
+      END IF;
+      n_free := greatest(o_limit - o_in_use, 0);
+      SELECT coalesce(array_agg(h ORDER BY o), '{}'), array_agg(i ORDER BY o), array_agg(k ORDER BY o), CASE WHEN p_subject IS NULL THEN NULL ELSE array_agg(s ORDER BY o) END
+        INTO q_h, q_id, q_kind, q_sub
+        FROM (SELECT * FROM unnest(p_holder, p_id, p_kind, p_subject) WITH ORDINALITY u(h, i, k, s, o)
+               WHERE rn_h IS NULL OR NOT (h = ANY(rn_h)) ORDER BY o LIMIT n_free) w;
+    END IF;
+    -- 4. grant; ON CONFLICT makes the common path one statement whose plan does not depend on table statistics
+    IF cardinality(q_h) > 0 THEN
+      WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
+                 SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s FROM unnest(q_id, q_h, q_kind, q_sub) u(i, h, k, s)
+                 ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at, subject = coalesce(excluded.subject, l.subject)
+                 RETURNING l.holder, l.lease_id, (l.xmax = 0) AS is_new),
+           e AS (INSERT INTO event SELECT t, p_pool, 'G', lease_id, holder FROM i WHERE is_new)
+      SELECT array_agg(holder) FILTER (WHERE is_new), rn_h || array_agg(holder) FILTER (WHERE NOT is_new), rn_id || array_agg(lease_id::text) FILTER (WHERE NOT is_new)
+        INTO got, rn_h, rn_id FROM i;
+      n_got := coalesce(cardinality(got), 0); o_in_use := o_in_use + n_got;
+    END IF;
+    -- also for renewals: one that turns from sticky to leased shortens its lease
+    IF 0 = ANY(p_kind) AND (n_got > 0 OR rn_h IS NOT NULL) THEN v_next := least(v_next, v_end); END IF;
+    IF n_got = n_claim THEN codes := repeat('G', n_claim);
+    ELSE
+      SELECT string_agg(CASE WHEN p.x IS NOT NULL THEN 'R' WHEN h = ANY(got) THEN 'G' ELSE 'D' END, '' ORDER BY o), coalesce(string_agg(rn_id[p.x], ',' ORDER BY o), '')
+        INTO codes, ids FROM unnest(p_holder) WITH ORDINALITY u(h, o) LEFT JOIN LATERAL (SELECT array_position(rn_h, h) x) p ON true;
+    END IF;
+  END IF;
+  -- 5. counters: HOT update of a fillfactor-10 row
+  IF n_del > 0 OR o_reaped > 0 OR n_got > 0 OR v_next <> v_next0 THEN
+    UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use) WHERE p.pool_id = p_pool;
+  END IF;
+  IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
+  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_waiting int; n_claim int := cardinality(p_holder);
+  code text[] := array_fill('D'::text, ARRAY[greatest(n_claim, 1)]); rid text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
+  place text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
+  i int; v_slot smallint; v_id uuid; v_ticket bigint; v_ahead int; v_general int; v_reaped boolean := false; r record; s smallint; v_take smallint;
+BEGIN
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.waiting
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_waiting FROM pool p WHERE p.pool_id = p_pool;
+  FOR i IN 1 .. cardinality(r_id) LOOP
+    DELETE FROM lease l WHERE l.lease_id = r_id[i] AND l.pool_id = p_pool RETURNING l.slot, l.holder, l.lease_id INTO r;
+    IF FOUND THEN
+      INSERT INTO event VALUES (t, p_pool, r_code[i]::"char", r.lease_id, r.holder);
+      o_in_use := o_in_use - 1; r_codes := r_codes || 'X';
+      IF r.slot BETWEEN 1 AND cardinality(used) THEN used[r.slot] := used[r.slot] - 1; END IF;
+    ELSE r_codes := r_codes || 'N'; END IF;
+  END LOOP;
+  FOR i IN 1 .. n_claim LOOP
+    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END,
+         subject = coalesce(p_subject[i], l.subject)
+     WHERE l.pool_id = p_pool AND l.holder = p_holder[i] RETURNING l.lease_id INTO v_id;
+    IF FOUND THEN code[i] := 'R'; rid[i] := v_id::text; IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF; END IF;
+  END LOOP;
+  DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.live_until <= t;
+  FOR r IN SELECT u.o::int AS o, w.ticket FROM unnest(p_holder) WITH ORDINALITY u(h, o) LEFT JOIN waiter w ON w.pool_id = p_pool AND w.holder = u.h
+            ORDER BY w.ticket NULLS LAST, u.o LOOP
+    i := r.o;
+    CONTINUE WHEN code[i] = 'R';
+    v_slot := coalesce(p_slot[i], 0); v_take := NULL;
+    FOR v_try IN 1 .. 2 LOOP
+      IF v_slot BETWEEN 1 AND cardinality(res) AND o_in_use < o_limit AND used[v_slot] < res[v_slot] THEN v_take := v_slot; EXIT; END IF;
+      SELECT o_limit - (o_in_use - coalesce(sum(us), 0)) - coalesce(sum(greatest(re, us)), 0) INTO v_general FROM unnest(res, used) x(re, us);
+      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket < coalesce(r.ticket, 9223372036854775807);
+      IF v_general > v_ahead THEN v_take := 0; EXIT; END IF;
+      EXIT WHEN v_reaped OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
+      v_reaped := true;
+      DECLARE v_slots smallint[];
+      BEGIN
+        SELECT x.n, x.next_expiry, x.slots INTO o_reaped, v_next, v_slots FROM reap_locked(p_pool, t) x;
+        o_in_use := o_in_use - o_reaped;
+        FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+      END;
+    END LOOP;
+    IF v_take IS NOT NULL THEN
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
+      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i]);
+      INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
+      code[i] := 'G'; o_in_use := o_in_use + 1;
+      IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
+      IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF;
+      IF r.ticket IS NOT NULL THEN DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder[i]; END IF;
+    ELSIF p_queue_ms[i] > 0 THEN
+      INSERT INTO waiter AS w (pool_id, holder, since, live_until) VALUES (p_pool, p_holder[i], t, t + p_queue_ms[i] * interval '1 ms')
+      ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until RETURNING w.ticket INTO v_ticket;
+      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket <= v_ticket;
+      place[i] := v_ahead::text;
+    END IF;
+  END LOOP;
+  SELECT count(*) INTO v_waiting FROM waiter w WHERE w.pool_id = p_pool;
+  IF n_claim > 0 THEN codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); END IF;
+  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = v_waiting,
+         reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
+  IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
+END $$;
