@@ -129,7 +129,8 @@ describe('a seat of a pod', () => {
       if (subject.startsWith('shop/far')) return 'unknown';
       return gone.has(subject) ? 'gone' : 'there';
     };
-    stop = followPods({ stateOf }, s.store, silent, 50);
+    // two pods a look: a round over more of them takes several
+    stop = followPods({ stateOf }, s.store, silent, 50, 2);
   });
   afterAll(async () => {
     stop();
