@@ -29,7 +29,7 @@ ENV PATH=/usr/local/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cach
 USER 10001:10001
 EXPOSE 8081
 # Nearly all that a reconcile allocates is short-lived; V8 would let that space grow to 100 MiB and keep it.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "/app/dist/operator/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/operator/main.js"]
 
 # PostgreSQL without its just-in-time compiler (more than half of its size, useless for short queries) and without the Perl
 # scripts around it. createcluster.conf: the package would otherwise make a database in the image. initdb needs a name for its uid.

@@ -8,7 +8,8 @@ import type { ServerClient, ServerTarget } from './serverClient.ts';
  * is known; it never waits for a server. Answers that say something new wake the reconcile.
  *
  * Pace: `steadyMs` with jitter while all is quiet; `eagerMs` while a change is under way, doubling up to the steady pace
- * as long as nothing answers. One lost answer is not yet an unreachable server.
+ * as long as nothing answers. An answer that no pass has looked at yet is not asked for again so soon: with thousands of
+ * servers in the queue that would be thousands of questions a second. One lost answer is not yet an unreachable server.
  */
 export interface PollerOptions {
   readonly client: Pick<ServerClient, 'status'>;
@@ -29,6 +30,8 @@ interface Watched {
   answer: ServerAnswer;
   cancel: (() => void) | undefined;
   asking: boolean;
+  /** A pass was asked for, and has not come yet. */
+  told: boolean;
 }
 
 const failuresToUnreachable = 2;
@@ -73,6 +76,7 @@ export class ServerPoller {
         answer: { kind: 'none' },
         cancel: undefined,
         asking: false,
+        told: false,
       });
       this.#ask(key, true);
       return;
@@ -81,9 +85,13 @@ export class ServerPoller {
     // The same object as before, if nothing changed: the client knows its last answer by it.
     if (!isSameTarget(known.target, target)) known.target = target;
     known.eager = eager;
+    const wasTold = known.told;
+    known.told = false;
     if (isUrgent) {
       known.failures = 0;
       this.#ask(key, true);
+    } else if (eager && wasTold && !known.asking) {
+      this.#askLater(key, known);
     }
   }
 
@@ -151,14 +159,21 @@ export class ServerPoller {
         server.answer = { kind: 'unreachable', atMs, message: read.message };
       }
     }
-    server.cancel = this.#options.clock.after(this.#delayMs(server), () => this.#ask(key));
     const isWaitedFor = server.eager && read.ok;
-    if (isWaitedFor || !saysSame(before, server.answer)) this.#options.onChange(key);
+    const isNews = isWaitedFor || !saysSame(before, server.answer);
+    if (isNews) server.told = true;
+    this.#askLater(key, server);
+    if (isNews) this.#options.onChange(key);
   }
 
-  #delayMs({ eager, failures }: Watched): number {
+  #askLater(key: string, server: Watched): void {
+    server.cancel?.();
+    server.cancel = this.#options.clock.after(this.#delayMs(server), () => this.#ask(key));
+  }
+
+  #delayMs({ eager, told, failures }: Watched): number {
     const { steadyMs, eagerMs, random } = this.#options;
-    const pace = eager || failures > 0 ? Math.min(steadyMs, eagerMs * 2 ** Math.min(failures, 20)) : steadyMs;
+    const pace = (eager && !told) || failures > 0 ? Math.min(steadyMs, eagerMs * 2 ** Math.min(failures, 20)) : steadyMs;
     return pace * (0.8 + 0.4 * random());
   }
 }

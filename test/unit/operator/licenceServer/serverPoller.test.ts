@@ -59,9 +59,23 @@ describe('the poller', () => {
 
   test('asks eagerly while a change is under way, and tells of every answer then', async () => {
     poller.track('a', target(), true);
-    await clock.advance(3_000);
+    for (let second = 0; second < 3; second++) {
+      await clock.advance(second === 0 ? 0 : 1_000);
+      poller.track('a', target(), true); // the pass that was asked for
+    }
+    await clock.advance(1_000);
     expect(asked).toEqual([0, 1_000, 2_000, 3_000]);
     expect(changes.length).toBe(4);
+  });
+
+  test('is in no hurry for an answer after one that nobody has looked at', async () => {
+    poller.track('a', target(), true);
+    await clock.advance(9_999);
+    expect(asked).toEqual([0]);
+    expect(changes.length).toBe(1);
+    poller.track('a', target(), true);
+    await clock.advance(1_000);
+    expect(asked.length).toBe(2);
   });
 
   test('takes one lost answer for no news, two for an unreachable server', async () => {
