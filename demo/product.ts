@@ -70,6 +70,7 @@ export async function installProduct(place: Place): Promise<Vendor> {
     install('licence-operator', 'licence-operator', operatorNamespace, [
       ...imageValues('image', images.operator),
       ...imageValues('serverImage', images.server),
+      'regeneration.enabled=true',
       ...watched,
     ]),
     install('licence-authority', 'licence-authority', vendorNamespace, imageValues('image', images.authority)),

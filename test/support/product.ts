@@ -36,6 +36,13 @@ export interface Observed {
       activatedAt?: string;
     }[];
     readonly reactivation?: { readonly provenAt?: string };
+    readonly regeneration?: {
+      phase: string;
+      reason?: string;
+      message?: string;
+      regenerationsLeft?: number;
+      regenerationsResetAt?: string;
+    };
     readonly rotation?: { phase: string; reason?: string; message?: string };
     readonly staleSeats?: {
       since?: string;
@@ -77,14 +84,14 @@ export interface Answer {
 /** Issues a licence, applies a LicenceServer with its key, and waits until it is ready. */
 export async function startTestServer(
   product: Product,
-  at: { readonly namespace: string; readonly name?: string },
+  at: { readonly namespace: string; readonly name?: string; readonly key?: IssuedKey },
   licence: Partial<IssueRequest> = {},
   spec: SampleRequest['spec'] = {},
 ): Promise<TestServer> {
   const { cluster, kubectl, vendor } = product;
   const { namespace } = at;
   const name = at.name ?? `t${randomUUID().slice(0, 6)}`;
-  const key = await vendor.issue({ organisation: 'Test Ltd', product: 'erp', seatLimit: 5, ...licence });
+  const key = at.key ?? (await vendor.issue({ organisation: 'Test Ltd', product: 'erp', seatLimit: 5, ...licence }));
   await kubectl.apply(await sampleObjects({ namespace, name, vendor, key: key.key, spec }));
   const waitFor: TestServer['waitFor'] = async (condition, timeoutSeconds = 120) => {
     try {

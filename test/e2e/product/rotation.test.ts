@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { keySecret } from '../../../demo/product.ts';
+import { keySecret, vendorNamespace } from '../../../demo/product.ts';
 import { createKey } from '../../../licence/key.ts';
 import {
   always,
@@ -94,5 +94,52 @@ describe('a key rotation with kubectl', () => {
       return key?.generation === 2 && key.state === 'Active';
     });
     expect((await fresh.status()).products).toMatchObject([{ product: 'erp', seatLimit: 4 }]);
+  });
+
+  it('by an annotation: the authority makes the key, the operator keeps it and rotates to it; with the budget spent it says until when', async () => {
+    const issued = await product.vendor.issue({ organisation: 'Test Ltd', product: 'erp', seatLimit: 2 });
+    await product.vendor.regenerate(issued.licenceId);
+    const key = await product.vendor.regenerate(issued.licenceId);
+    expect(key.regenerationsLeft).toBe(1);
+    const office = await startTestServer(product, { namespace, key });
+    const [line = ''] = (
+      (await product.kubectl.secret(vendorNamespace, 'licence-authority-tokens')).customer ?? ''
+    ).split('\n');
+    const stringData = { token: line.split(' ')[0] };
+    const name = `${office.name}-customer`;
+    await product.kubectl.apply([{ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData }]);
+    const lics = ['lics', office.name];
+    const authority = { tokenSecretRef: { name, key: 'token' } };
+    const patch = JSON.stringify({ spec: { activation: { authority } } });
+    await product.kubectl(['-n', namespace, 'patch', ...lics, '--type=merge', '-p', patch]);
+    const ask = (value: string) =>
+      product.kubectl([
+        '-n',
+        namespace,
+        'annotate',
+        ...lics,
+        '--overwrite',
+        `licensing.softonit.ru/regenerate-at=${value}`,
+      ]);
+    const regeneration = async () => (await office.observed()).status?.regeneration;
+
+    await ask('1');
+    await eventually('the new key', 150_000, async () => {
+      const now = (await office.observed()).status?.keys?.find((k) => k.name === 'erp');
+      return now?.generation === 4 && now.state === 'Active';
+    });
+    expect(await regeneration()).toMatchObject({ phase: 'Made', regenerationsLeft: 0 });
+    expect((await office.status()).products).toMatchObject([{ product: 'erp', seatLimit: 2 }]);
+
+    const pod = await office.pod();
+    await ask('2');
+    const refused = await eventually('the refusal', 60_000, async () => {
+      const now = await regeneration();
+      return now?.phase === 'Refused' && now;
+    });
+    expect(refused).toMatchObject({ reason: 'RegenerationLimit', regenerationsLeft: 0 });
+    expect(Date.parse(refused.regenerationsResetAt ?? '')).toBeGreaterThan(Date.now());
+    expect(refused.message).toContain(refused.regenerationsResetAt);
+    expect((await office.pod()).metadata.uid).toBe(pod.metadata.uid);
   });
 });
