@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /** One answered request of the API server. */
 export interface AuditEntry {
@@ -42,8 +42,9 @@ export const auditPolicy = {
   ],
 };
 
-/** Bytes written so far: hand it to `readAudit` later to see only what came after. */
-export const auditPosition = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+/** Bytes of whole lines so far (the last one may be half written): hand it to `readAudit` later to see only what came after. */
+export const auditPosition = (file: string): number =>
+  existsSync(file) ? readFileSync(file).lastIndexOf('\n') + 1 : 0;
 
 /** The entries of an audit log from a position on, oldest first. */
 export function readAudit(file: string, from = 0): AuditEntry[] {

@@ -173,7 +173,8 @@ export class ServerPoller {
 
   #delayMs({ eager, told, failures }: Watched): number {
     const { steadyMs, eagerMs, random } = this.#options;
-    const pace = (eager && !told) || failures > 0 ? Math.min(steadyMs, eagerMs * 2 ** Math.min(failures, 20)) : steadyMs;
+    const pace =
+      (eager && !told) || failures > 0 ? Math.min(steadyMs, eagerMs * 2 ** Math.min(failures, 20)) : steadyMs;
     return pace * (0.8 + 0.4 * random());
   }
 }

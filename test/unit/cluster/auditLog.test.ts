@@ -14,6 +14,16 @@ const line = (user: string, extra: object = {}) =>
     ...extra,
   })}\n`;
 
+it("a position amid a line that is still being written is that line's beginning", () => {
+  const dir = mkdtempSync(join(tmpdir(), 'audit-'));
+  const file = join(dir, 'audit.log');
+  writeFileSync(file, line('before') + line('bob').slice(0, 40));
+  const from = auditPosition(file);
+  appendFileSync(file, line('bob').slice(40));
+  expect(readAudit(file, from).map((entry) => entry.user)).toEqual(['bob']);
+  rmSync(dir, { recursive: true });
+});
+
 it('an audit log is read from a position on; a line that is still being written is left out', () => {
   const dir = mkdtempSync(join(tmpdir(), 'audit-'));
   const file = join(dir, 'audit.log');
