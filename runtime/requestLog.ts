@@ -54,9 +54,12 @@ class RequestLog {
   silent(): void {}
 }
 
-/** Requests of this instance get a child logger only when they write a line. */
+/**
+ * Requests of this instance get a child logger only when they write a line. Set on the logger that fastify keeps for itself: a
+ * factory (`setChildLoggerFactory`) would have fastify check each of its loggers anew, at every request.
+ */
 export function logRequestsLazily(http: Http): void {
-  http.setChildLoggerFactory(
-    (log, bindings, options) => new RequestLog(log, bindings, options) as unknown as FastifyBaseLogger,
-  );
+  const { log } = http;
+  const parent = Object.create(log, { child: { value: log.child } }) as FastifyBaseLogger;
+  log.child = (bindings, options) => new RequestLog(parent, bindings, options) as unknown as FastifyBaseLogger;
 }
