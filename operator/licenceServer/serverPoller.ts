@@ -35,6 +35,9 @@ interface Watched {
 }
 
 const failuresToUnreachable = 2;
+/** Servers in no hurry that are asked as soon as they are known. The questions to those beyond it are spread, so long each. */
+const askedAtOnce = 100;
+const spreadMs = 4;
 
 export class ServerPoller {
   readonly #options: PollerOptions;
@@ -63,13 +66,13 @@ export class ServerPoller {
 
   /**
    * Watches a server from now on, or changes how; `eager` while a change is under way. The first answer, or that there is
-   * none, is told in any case.
+   * none, is told in any case: soon, and in a large fleet that is not in a hurry within the steady pace.
    */
   track(key: string, target: ServerTarget, eager: boolean): void {
     this.#expected.delete(key);
     const known = this.#servers.get(key);
     if (known === undefined) {
-      this.#servers.set(key, {
+      const server: Watched = {
         target,
         eager,
         failures: 0,
@@ -77,8 +80,11 @@ export class ServerPoller {
         cancel: undefined,
         asking: false,
         told: false,
-      });
-      this.#ask(key, true);
+      };
+      this.#servers.set(key, server);
+      const delayMs = eager ? 0 : this.#firstDelayMs();
+      if (delayMs === 0) this.#ask(key, true);
+      else this.#askAfter(delayMs, key, server);
       return;
     }
     const isUrgent = (eager && !known.eager) || known.target.token !== target.token;
@@ -167,8 +173,19 @@ export class ServerPoller {
   }
 
   #askLater(key: string, server: Watched): void {
+    this.#askAfter(this.#delayMs(server), key, server);
+  }
+
+  #askAfter(delayMs: number, key: string, server: Watched): void {
     server.cancel?.();
-    server.cancel = this.#options.clock.after(this.#delayMs(server), () => this.#ask(key));
+    server.cancel = this.#options.clock.after(delayMs, () => this.#ask(key));
+  }
+
+  /** An operator that has just started comes to know its whole fleet in seconds; its questions take up to a steady interval. */
+  #firstDelayMs(): number {
+    const { steadyMs, random } = this.#options;
+    const crowd = Math.max(0, this.#servers.size - askedAtOnce);
+    return Math.min(steadyMs, crowd * spreadMs) * random();
   }
 
   #delayMs({ eager, told, failures }: Watched): number {
