@@ -35,9 +35,6 @@ interface Watched {
 }
 
 const failuresToUnreachable = 2;
-/** Servers in no hurry that are asked as soon as they are known. The questions to those beyond it are spread, so long each. */
-const askedAtOnce = 100;
-const spreadMs = 4;
 
 export class ServerPoller {
   readonly #options: PollerOptions;
@@ -66,13 +63,13 @@ export class ServerPoller {
 
   /**
    * Watches a server from now on, or changes how; `eager` while a change is under way. The first answer, or that there is
-   * none, is told in any case: soon, and in a large fleet that is not in a hurry within the steady pace.
+   * none, is told in any case.
    */
   track(key: string, target: ServerTarget, eager: boolean): void {
     this.#expected.delete(key);
     const known = this.#servers.get(key);
     if (known === undefined) {
-      const server: Watched = {
+      this.#servers.set(key, {
         target,
         eager,
         failures: 0,
@@ -80,11 +77,8 @@ export class ServerPoller {
         cancel: undefined,
         asking: false,
         told: false,
-      };
-      this.#servers.set(key, server);
-      const delayMs = eager ? 0 : this.#firstDelayMs();
-      if (delayMs === 0) this.#ask(key, true);
-      else this.#askAfter(delayMs, key, server);
+      });
+      this.#ask(key, true);
       return;
     }
     const isUrgent = (eager && !known.eager) || known.target.token !== target.token;
@@ -173,19 +167,8 @@ export class ServerPoller {
   }
 
   #askLater(key: string, server: Watched): void {
-    this.#askAfter(this.#delayMs(server), key, server);
-  }
-
-  #askAfter(delayMs: number, key: string, server: Watched): void {
     server.cancel?.();
-    server.cancel = this.#options.clock.after(delayMs, () => this.#ask(key));
-  }
-
-  /** An operator that has just started comes to know its whole fleet in seconds; its questions take up to a steady interval. */
-  #firstDelayMs(): number {
-    const { steadyMs, random } = this.#options;
-    const crowd = Math.max(0, this.#servers.size - askedAtOnce);
-    return Math.min(steadyMs, crowd * spreadMs) * random();
+    server.cancel = this.#options.clock.after(this.#delayMs(server), () => this.#ask(key));
   }
 
   #delayMs({ eager, told, failures }: Watched): number {

@@ -103,13 +103,14 @@ export function followPods(
         'SELECT DISTINCT subject FROM lease WHERE subject > $1 ORDER BY subject LIMIT $2',
         [lookedUpTo, most],
       );
-      lookedUpTo = rows.length < most ? '' : (rows.at(-1)?.subject ?? '');
+      const next = rows.length < most ? '' : (rows.at(-1)?.subject ?? '');
       const one = async () => {
         for (let row = rows.pop(); row !== undefined; row = rows.pop()) {
           if ((await accounts.stateOf(row.subject)) === 'gone') await giveBack(row.subject);
         }
       };
       await Promise.all(Array.from({ length: atOnce }, one));
+      lookedUpTo = next; // after a failure the same ones again
     } catch (error) {
       log.warn({ err: error }, 'it is not known whether the pods that hold seats are still there');
     } finally {

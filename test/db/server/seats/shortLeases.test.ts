@@ -1,38 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { newLeaseId } from '../../../../server/seats/leaseId.ts';
 import { heartbeatBatch, seatBatch } from '../../../../server/seats/seatSql.ts';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
+import { useLedger } from '../support/ledgerDatabase.ts';
 
 /** The ledger's own clock decides here, so time is made to have passed by moving what is stored back. No server runs. */
 const poolId = 1;
 const replica = randomUUID();
-let database: TestDatabase;
-let client: pg.Client;
-beforeAll(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-  client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query("INSERT INTO pool (product, seat_limit) VALUES ('erp', 1)");
-});
-afterAll(async () => {
-  await client.end();
-  await database.drop();
-});
+const client = useLedger("INSERT INTO pool (product, seat_limit) VALUES ('erp', 1)");
 beforeEach(async () => {
-  await client.query('DELETE FROM lease');
-  await client.query('UPDATE pool SET in_use = 0');
+  await client().query('DELETE FROM lease');
+  await client().query('UPDATE pool SET in_use = 0');
 });
 
 const tick = async (leaseMs: number, start = false): Promise<boolean> =>
-  (await client.query('SELECT * FROM tick($1, $2, $3, NULL)', [replica, leaseMs, start])).rows[0].froze;
+  (await client().query('SELECT * FROM tick($1, $2, $3, NULL)', [replica, leaseMs, start])).rows[0].froze;
 const claim = async (user: string, leaseMs: number) => {
   const holder = `b\u001f${user}\u001fpc\u001f`;
   const leaseId = newLeaseId(poolId);
   const { codes } = await seatBatch(
-    client,
+    client(),
     poolId,
     leaseMs,
     [{ holder, leaseId, mode: 'leased', slot: 0, queueMs: 0 }],
@@ -43,9 +30,9 @@ const claim = async (user: string, leaseMs: number) => {
 /** So much time has passed since all that is stored happened; nobody ticked meanwhile. */
 const pass = async (ms: number) => {
   const by = "$1 * interval '1 ms'";
-  await client.query(`UPDATE lease SET renewed_at = renewed_at - ${by}, expires_at = expires_at - ${by}`, [ms]);
-  await client.query(`UPDATE pool SET next_expiry = next_expiry - ${by}, frozen_until = frozen_until - ${by}`, [ms]);
-  await client.query(`UPDATE cluster SET alive_at = alive_at - ${by}`, [ms]);
+  await client().query(`UPDATE lease SET renewed_at = renewed_at - ${by}, expires_at = expires_at - ${by}`, [ms]);
+  await client().query(`UPDATE pool SET next_expiry = next_expiry - ${by}, frozen_until = frozen_until - ${by}`, [ms]);
+  await client().query(`UPDATE cluster SET alive_at = alive_at - ${by}`, [ms]);
 };
 
 // a live holder had sent its heartbeat a third of the lease time before the database went away
@@ -54,31 +41,31 @@ it.each([5, 10, 15, 20, 120])(
   async (leaseSeconds) => {
     const leaseMs = leaseSeconds * 1_000;
     await tick(leaseMs, true);
-    await client.query("UPDATE pool SET frozen_until = '-infinity'"); // the grace of a start is over
+    await client().query("UPDATE pool SET frozen_until = '-infinity'"); // the grace of a start is over
     const live = await claim('live', leaseMs);
     expect(live.code).toBe('G');
-    await client.query("UPDATE lease SET expires_at = expires_at - $1 * interval '1 ms'", [leaseMs / 3]);
-    await client.query("UPDATE pool SET next_expiry = next_expiry - $1 * interval '1 ms'", [leaseMs / 3]);
+    await client().query("UPDATE lease SET expires_at = expires_at - $1 * interval '1 ms'", [leaseMs / 3]);
+    await client().query("UPDATE pool SET next_expiry = next_expiry - $1 * interval '1 ms'", [leaseMs / 3]);
     await pass((leaseMs * 2) / 3 + 100);
     // the other one is quicker than the first tick and the holder's next heartbeat
     expect((await claim('other', leaseMs)).code).toBe('D');
-    expect((await client.query('SELECT reap($1, NULL) AS n', [poolId])).rows[0].n).toBe(0);
+    expect((await client().query('SELECT reap($1, NULL) AS n', [poolId])).rows[0].n).toBe(0);
     expect(await tick(leaseMs)).toBe(true);
     expect((await claim('other', leaseMs)).code).toBe('D');
-    expect((await heartbeatBatch(client, leaseMs, [live.leaseId])).marks).toBe('');
+    expect((await heartbeatBatch(client(), leaseMs, [live.leaseId])).marks).toBe('');
     // one that is really gone loses it a lease time later
     await pass(leaseMs + 1_000);
-    await client.query("UPDATE cluster SET alive_at = clock_timestamp(), patience = '1 min'"); // this machine may be slow
+    await client().query("UPDATE cluster SET alive_at = clock_timestamp(), patience = '1 min'"); // this machine may be slow
     expect((await claim('other', leaseMs)).code).toBe('G');
   },
 );
 
 it('a tick that is a little late delays nobody', async () => {
   await tick(120_000, true);
-  await client.query("UPDATE pool SET frozen_until = '-infinity'");
+  await client().query("UPDATE pool SET frozen_until = '-infinity'");
   await claim('gone', 120_000);
   await pass(121_000);
-  await client.query("UPDATE cluster SET alive_at = clock_timestamp() - interval '2500 ms'"); // one tick was left out
+  await client().query("UPDATE cluster SET alive_at = clock_timestamp() - interval '2500 ms'"); // one tick was left out
   expect(await tick(120_000)).toBe(false);
   expect((await claim('other', 120_000)).code).toBe('G');
 });

@@ -1,27 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { LeaseMode } from '../../../../licence/words.ts';
 import { baseOf, holderKey } from '../../../../server/seats/holderKey.ts';
 import * as ledger from '../../../../server/seats/ledger.ts';
 import * as sql from '../../../../server/seats/seatSql.ts';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
+import { useLedger } from '../support/ledgerDatabase.ts';
 
-let database: TestDatabase;
-let client: pg.Client;
-
-beforeAll(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-  client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query(sql.sessionSetup);
-});
-afterAll(async () => {
-  await client.end();
-  await database.drop();
-});
+const client = useLedger(sql.sessionSetup);
 
 const products = ['erp', 'crm'] as const;
 const bases = ['buh', 'zup'];
@@ -107,10 +93,10 @@ class World {
   readonly poolIds: number[] = [];
 
   async open(): Promise<void> {
-    await client.query('TRUNCATE pool, lease, base, waiter, event RESTART IDENTITY');
+    await client().query('TRUNCATE pool, lease, base, waiter, event RESTART IDENTITY');
     for (const name of products) {
       this.model.pools.set(name, ledger.newPool(3));
-      const { rows } = await client.query('INSERT INTO pool (product, seat_limit) VALUES ($1, 3) RETURNING pool_id', [
+      const { rows } = await client().query('INSERT INTO pool (product, seat_limit) VALUES ($1, 3) RETURNING pool_id', [
         name,
       ]);
       this.poolIds.push(rows[0].pool_id);
@@ -134,18 +120,18 @@ class World {
     else if (s.kind === 'limit') await this.limit(s);
     else if (s.kind === 'freeze') {
       this.pool(s.product).frozenUntil = this.now + s.ms;
-      await client.query('UPDATE pool SET frozen_until = $2 WHERE pool_id = $1', [
+      await client().query('UPDATE pool SET frozen_until = $2 WHERE pool_id = $1', [
         this.poolIds[s.product],
         new Date(this.now + s.ms),
       ]);
     } else if (s.kind === 'clear') {
-      const { rows } = await client.query(
+      const { rows } = await client().query(
         "SELECT cleared, kept FROM clear_stale($1 * interval '1 ms', NULL, 'R', $2)",
         [staleMs, new Date(this.now)],
       );
       expect(rows[0]).toEqual(ledger.clearStale(this.model, this.now, staleMs));
     } else {
-      const { rows } = await client.query('SELECT reap($1, $2) AS n', [this.poolIds[s.product], new Date(this.now)]);
+      const { rows } = await client().query('SELECT reap($1, $2) AS n', [this.poolIds[s.product], new Date(this.now)]);
       expect(rows[0].n).toBe(ledger.reap(this.pool(s.product), this.now));
     }
   }
@@ -169,7 +155,7 @@ class World {
       leaseMs,
     );
     const got = await sql.seatBatch(
-      client,
+      client(),
       this.poolIds[s.product] ?? 0,
       leaseMs,
       claims,
@@ -190,7 +176,7 @@ class World {
     const want = ids.map((id) =>
       [...this.model.pools.values()].some((p) => ledger.renew(p, id, this.now, leaseMs) === 'renewed'),
     );
-    const got = await sql.heartbeatBatch(client, leaseMs, ids, this.now);
+    const got = await sql.heartbeatBatch(client(), leaseMs, ids, this.now);
     expect(got.marks === '' ? ids.map(() => true) : [...got.marks].map((m) => m === '1' || m === '3')).toEqual(want);
   }
 
@@ -204,8 +190,8 @@ class World {
       poolId: this.poolIds[x.product] ?? 0,
     }));
     const want = ledger.report(this.model, base, sessions, this.now, leaseMs);
-    const quick = (await sql.reportUnchanged(client, [{ base, sessions }], this.now))[0];
-    const got = quick ?? (await sql.reportBatch(client, leaseMs, [{ base, sessions }], this.now)).results[0];
+    const quick = (await sql.reportUnchanged(client(), [{ base, sessions }], this.now))[0];
+    const got = quick ?? (await sql.reportBatch(client(), leaseMs, [{ base, sessions }], this.now)).results[0];
     expect(got?.released).toBe(want.released);
     expect(got?.codes).toBe(
       want.sessions.map((o) => ({ granted: 'G', renewed: 'R', denied: 'D', unknown: 'U' })[o.code]).join(''),
@@ -216,7 +202,7 @@ class World {
     if (quick)
       for (const o of want.sessions)
         if ('leaseId' in o)
-          await client.query('UPDATE lease SET renewed_at = $2 WHERE lease_id = $1', [o.leaseId, new Date(this.now)]);
+          await client().query('UPDATE lease SET renewed_at = $2 WHERE lease_id = $1', [o.leaseId, new Date(this.now)]);
   }
 
   async limit(s: Step & { kind: 'limit' }): Promise<void> {
@@ -225,7 +211,7 @@ class World {
     pool.seatLimit = s.seats;
     pool.reserved = ledger.fitReservations(s.seats, s.reserved);
     const reserved = s.reserved.length === 0 ? null : pool.reserved;
-    await client.query('UPDATE pool SET seat_limit = $2, reserved = $3, reserved_used = $4 WHERE pool_id = $1', [
+    await client().query('UPDATE pool SET seat_limit = $2, reserved = $3, reserved_used = $4 WHERE pool_id = $1', [
       this.poolIds[s.product],
       s.seats,
       reserved,
@@ -237,7 +223,7 @@ class World {
   async compare(): Promise<void> {
     for (const [n, name] of products.entries()) {
       const pool = this.pool(n);
-      const { rows } = await client.query(
+      const { rows } = await client().query(
         `SELECT lease_id, holder, kind, slot, extract(epoch FROM acquired_at) * 1000 AS acquired, extract(epoch FROM renewed_at) * 1000 AS renewed,
                 CASE WHEN expires_at = 'infinity' THEN NULL ELSE extract(epoch FROM expires_at) * 1000 END AS expires FROM lease WHERE pool_id = $1`,
         [this.poolIds[n]],
@@ -263,7 +249,7 @@ class World {
       const byId = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
       expect(stored.sort(byId), name).toEqual(held.sort(byId));
       const counters = (
-        await client.query(
+        await client().query(
           'SELECT in_use, next_expiry, coalesce(reserved_used, $2) AS used FROM pool WHERE pool_id = $1',
           [this.poolIds[n], []],
         )
@@ -274,7 +260,7 @@ class World {
       const bound = counters.next_expiry === Infinity ? Infinity : counters.next_expiry.getTime();
       expect(bound).toBeLessThanOrEqual(first);
     }
-    const { rows } = await client.query("SELECT lease_id FROM stale_leases($1 * interval '1 ms', $2)", [
+    const { rows } = await client().query("SELECT lease_id FROM stale_leases($1 * interval '1 ms', $2)", [
       staleMs,
       new Date(this.now),
     ]);

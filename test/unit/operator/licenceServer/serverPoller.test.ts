@@ -68,18 +68,6 @@ describe('the poller', () => {
     expect(changes.length).toBe(4);
   });
 
-  test('spreads the first questions to a large fleet over its pace, but for those with a change under way', async () => {
-    for (let n = 0; n < 3_000; n++) poller.track(`steady-${n}`, target(), false);
-    poller.track('changing', target(), true);
-    await clock.advance(0);
-    expect(asked.length).toBe(101);
-    await clock.advance(2_500);
-    expect(asked.length).toBeGreaterThan(1_200);
-    expect(asked.length).toBeLessThan(1_600);
-    await clock.advance(2_500); // half of the steady pace, since this chance is always in the middle
-    expect(new Set(changes).size).toBe(3_001);
-  });
-
   test('is in no hurry for an answer after one that nobody has looked at', async () => {
     poller.track('a', target(), true);
     await clock.advance(9_999);
