@@ -31,7 +31,7 @@ USER 10001:10001
 EXPOSE 8081
 # Nearly all that a reconcile allocates is short-lived; V8 would let that space grow to 100 MiB and keep it. And where V8 takes a
 # place in the program for one that makes long-lived objects, it allocates them among the old ones, where they keep alive all
-# that they refer to: one process in three fell into that and needed twice the processor, and 60 MiB more.
+# that they refer to: one server in three fell into that and needed twice the processor, and 60 MiB more (docs/performance.md).
 ENTRYPOINT ["node", "--no-allocation-site-pretenuring", "--max-semi-space-size=4", "/app/dist/operator/main.js"]
 
 # PostgreSQL without its just-in-time compiler (more than half of its size, useless for short queries) and without the Perl
