@@ -16,6 +16,8 @@ export class RollingServers {
   readonly #held = new Set<string>();
   /** Those that want to roll, in the order of their asking. */
   readonly #waiting = new Set<string>();
+  /** The failed server that those who wait know of. */
+  #toldStoppedBy: string | undefined;
   readonly #maxRollouts: number;
   readonly #onFree: (key: string) => void;
 
@@ -54,17 +56,24 @@ export class RollingServers {
     if (this.#held.delete(key)) this.#wake();
   }
 
-  /** `key` wants to roll and may not: it is told when it may ask again. */
+  /** `key` wants to roll and may not: it is told when it may ask again, or when it waits for something else. */
   wait(key: string): void {
+    if (this.#waiting.size === 0) this.#toldStoppedBy = this.failedBeside('');
     this.#waiting.add(key);
   }
 
-  /** Tells as many as there are places; the others hear of the next one. */
+  /**
+   * Tells as many as there are places; the others hear of the next one. What stops the whole fleet, and its end, all hear
+   * of: it is the reason that their status gives for waiting.
+   */
   #wake(): void {
     if (this.#waiting.size === 0) return;
-    let free = this.#maxRollouts - this.othersOf('').size;
-    for (const key of this.#waiting) {
-      if (free-- <= 0) return;
+    const stoppedBy = this.failedBeside('');
+    const isNews = stoppedBy !== this.#toldStoppedBy;
+    this.#toldStoppedBy = stoppedBy;
+    const places = stoppedBy === undefined ? this.#maxRollouts - this.othersOf('').size : 0;
+    const told = [...this.#waiting].slice(0, isNews ? this.#waiting.size : Math.max(0, places));
+    for (const key of told) {
       this.#waiting.delete(key);
       this.#onFree(key);
     }

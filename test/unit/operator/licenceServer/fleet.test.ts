@@ -75,4 +75,23 @@ describe('the fleet', () => {
     rolling.release('n/a');
     expect(told).toEqual(['n/b']);
   });
+
+  test('tells all that wait when one fails in front of them, and when that is over', () => {
+    const told: string[] = [];
+    const rolling = new RollingServers(2, (key) => {
+      told.push(key);
+      if (!rolling.fleet(key).budget) rolling.wait(key);
+    });
+    rolling.noteDeployment('n/a', deployment('ImageChanged', false));
+    rolling.hold('n/b');
+    rolling.wait('n/c');
+    rolling.wait('n/d');
+    rolling.noteDeployment('n/a', deployment('ImageChanged', false, true));
+    expect(told).toEqual(['n/c', 'n/d']);
+    rolling.release('n/b');
+    rolling.noteDeployment('n/e', deployment(undefined, true));
+    expect(told).toEqual(['n/c', 'n/d']);
+    rolling.noteDeployment('n/a', deployment('ImageChanged', true));
+    expect(told).toEqual(['n/c', 'n/d', 'n/c', 'n/d']);
+  });
 });
