@@ -1,6 +1,6 @@
 import { configMap, settingsOf } from './build/configMap.ts';
 import type { Marks, PodParts } from './build/deployment.ts';
-import { factsOf } from './build/deployment.ts';
+import { factsOf, restOf } from './build/deployment.ts';
 import { digestOf } from './digest.ts';
 import { namesOf } from './names.ts';
 import type { Observed } from './observed.ts';
@@ -181,14 +181,20 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
   const before = observed.deployment?.facts;
   const [, trustBefore, databaseBefore] = before?.config.split('/') ?? [];
   const kept = (text: string | undefined) => (text === '' ? undefined : text);
-  const { trust, database } = observed;
+  const { database } = observed;
+  const trust =
+    observed.trust.kind === 'unasked'
+      ? undefined
+      : observed.trust.kind === 'found'
+        ? names.trust(observed.trust.digest)
+        : kept(trustBefore);
+  const claim = spec.storage.existingClaim ?? names.claim;
   return {
     image: spec.image ?? defaults.image,
     keys,
     config: configMap(owner, settingsOf(owner, spec)).metadata.name,
-    trust:
-      trust.kind === 'unasked' ? undefined : trust.kind === 'found' ? names.trust(trust.digest) : kept(trustBefore),
-    claim: spec.storage.existingClaim ?? names.claim,
+    trust,
+    claim,
     databaseDigest:
       database.kind === 'unasked' ? undefined : database.kind === 'found' ? database.digest : kept(databaseBefore),
     marks: {
@@ -197,6 +203,7 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
       reactivation: valid.requests.reactivateAt ?? before?.reactivation,
       restartReason: observed.deployment?.restartReason,
     },
+    rest: restOf(owner, spec, { trust, claim }),
   };
 }
 

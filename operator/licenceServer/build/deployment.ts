@@ -25,7 +25,12 @@ export interface PodParts {
   readonly claim: string;
   readonly databaseDigest?: string | undefined;
   readonly marks: Marks;
+  /** From `restOf`: as long as it is the same, whatever has no reason of its own is. */
+  readonly rest: string;
 }
+
+/** The parts that `restOf` depends on. */
+type RestParts = Pick<PodParts, 'trust' | 'claim'>;
 
 export interface Marks {
   readonly clearing?: string | undefined;
@@ -184,24 +189,17 @@ function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
 const configOf = (config: string | undefined, trust: string | undefined, database: string | undefined): string =>
   [config ?? '', trust ?? '', database ?? ''].join('/');
 
-/** What a template is made of, for `restartReasonsOf`. */
-export function factsOf(owner: Owner, spec: Spec, parts: PodParts): TemplateFacts {
-  // Everything that has a reason of its own is taken out, so that one change gives one reason.
-  const rest = templateOf(owner, spec, {
-    ...parts,
-    image: '',
-    keys: '',
-    config: '',
-    databaseDigest: undefined,
-    marks: {},
-    ...(parts.trust === undefined ? {} : { trust: '' }),
-  });
-  // The rest is read from the rendered template, since an overlay may have its own image.
-  return {
-    ...factsOfDeployment({ metadata: {}, spec: { template: templateOf(owner, spec, parts) } }),
-    rest: digestOf(rest, 16),
-  };
-}
+/** Digest of the template without all that has a reason of its own to restart for, so that one change gives one reason. */
+export const restOf = (owner: Owner, spec: Spec, { trust, claim }: RestParts): string => {
+  const blank = { image: '', keys: '', config: '', claim, marks: {}, rest: '' };
+  return digestOf(templateOf(owner, spec, trust === undefined ? blank : { ...blank, trust: '' }), 16);
+};
+
+/** What a template is made of, for `restartReasonsOf`: read from it as it is rendered, since an overlay may have its own image. */
+export const factsOf = (owner: Owner, spec: Spec, parts: PodParts): TemplateFacts => ({
+  ...factsOfDeployment({ metadata: {}, spec: { template: templateOf(owner, spec, parts) } }),
+  rest: parts.rest,
+});
 
 interface ContainerLike {
   readonly name: string;
@@ -258,7 +256,7 @@ export const deployment = (owner: Owner, spec: Spec, parts: PodParts): Child => 
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: ownedMeta(owner, namesOf(owner.name).deployment, {
-    annotations: { [templateDigest]: factsOf(owner, spec, parts).rest },
+    annotations: { [templateDigest]: parts.rest },
   }),
   spec: {
     replicas: spec.suspend ? 0 : spec.replicas,

@@ -5,6 +5,7 @@ import {
   factsOf,
   factsOfDeployment,
   type PodParts,
+  restOf,
 } from '../../../../../operator/licenceServer/build/deployment.ts';
 import { licenceServerSpec } from '../../../../../operator/licenceServer/schema.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/types.ts';
@@ -16,10 +17,15 @@ const parts: PodParts = {
   config: 'office-config-1',
   claim: 'office-data',
   marks: {},
+  rest: '',
 };
 const spec = (more: SpecInput = {}) => licenceServerSpec.parse(more);
+const partsOf = (more: SpecInput, other: Partial<PodParts>): PodParts => {
+  const all = { ...parts, ...other };
+  return { ...all, rest: restOf(owner, spec(more), all) };
+};
 const built = (more: SpecInput = {}, other: Partial<PodParts> = {}) =>
-  deployment(owner, spec(more), { ...parts, ...other });
+  deployment(owner, spec(more), partsOf(more, other));
 
 const warning =
   'this rolls every licence server at the next upgrade of the operator: see golden.test.ts for how to accept it';
@@ -75,7 +81,7 @@ describe('the Deployment', () => {
     ['copies', {}, { keys: 'k', config: 'c', trust: 't', databaseDigest: 'd' }],
     ['an overlay of everything', { podTemplate: { spec: { containers: [{ name: 'server', image: 'x' }] } } }, {}],
   ])('with %s tells its facts again when it is read', (_, more, other) => {
-    const all = { ...parts, ...other };
+    const all = partsOf(more, other);
     expect(factsOfDeployment(deployment(owner, spec(more), all))).toEqual(factsOf(owner, spec(more), all));
   });
 
