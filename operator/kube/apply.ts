@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isConflict } from './apiError.ts';
 import type { DeleteOptions, DeleteOutcome, KubeClient } from './client.ts';
 import { differences } from './difference.ts';
@@ -117,10 +118,13 @@ export class Applier {
     status: Readonly<Record<string, unknown>>,
     signal?: AbortSignal,
   ): Promise<Applied> {
+    const settled = { kind, object: observed, outcome: 'unchanged', changed: [] } as const;
+    // By far the most frequent: no canonical text of either is made for it.
+    if (isDeepStrictEqual(status, observed.status)) return this.#done(settled);
     const hash = hashOf(status);
     const before = hashOf(observed.status ?? {});
     if (hash === before || this.#isRemembered(kind, observed, 'status', hash, before)) {
-      return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
+      return this.#done(settled);
     }
     const written = await this.#writeStatus(kind, observed, status, signal);
     const after = hashOf(written.status ?? {});

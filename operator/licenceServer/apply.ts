@@ -201,7 +201,8 @@ async function makeKeysCopy(
   );
   if (!reread.ok || reread.copy !== desiredKeys.copy) throw new Error('the keys changed while they were being read');
   const digests = Object.fromEntries(Object.entries(desiredKeys.keys).map(([name, { digest }]) => [name, digest]));
-  const copy = keysSecret(owner, desiredKeys.copy, Object.assign({}, ...Object.values(files)), digests);
+  const texts = Object.assign({}, ...Object.values(files));
+  const copy = keysSecret(owner, desiredKeys.copy, texts, digests, lookUp.keyOrigins(server, spec));
   try {
     stores.secrets.assume(await client.create(kinds.Secret, copy));
     tell({ kind: 'Secret', name: desiredKeys.copy, outcome: 'created' });

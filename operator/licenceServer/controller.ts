@@ -43,6 +43,12 @@ export interface LicenceServerControllerOptions {
   readonly eagerPollMs?: number;
 }
 
+/**
+ * After a start all LicenceServers are compared with the cluster before any is asked: thousands of questions at that time
+ * would only make both slower. One that cannot be reconciled does not keep the others from being asked for longer than this.
+ */
+const askedAfterMs = 15_000;
+
 /** The controller of LicenceServers, wired up; `run` works until the signal aborts. */
 export function createLicenceServerController(options: LicenceServerControllerOptions): {
   run(signal: AbortSignal): Promise<void>;
@@ -64,6 +70,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     const tookMs = monotonicOf(clock) - since;
     options.metrics.firstPass.set(tookMs / 1000);
     log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
+    poller.start();
   });
   const controller = new Controller({
     name: 'licenceserver',
@@ -148,9 +155,11 @@ export function createLicenceServerController(options: LicenceServerControllerOp
   return {
     run: async (signal) => {
       const unsubscribe = subscribe();
+      const cancelStart = clock.after(askedAfterMs, () => poller.start());
       try {
         await controller.run(signal);
       } finally {
+        cancelStart();
         for (const end of unsubscribe) end();
         poller.stop();
       }

@@ -6,18 +6,20 @@ import { type KubeObject, keyFor, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Store } from '../kube/store.ts';
 import { identityFingerprint } from './build/identitySecret.ts';
+import { type KeyOrigin, keySourceToldBy, versionOf } from './build/keysSecret.ts';
 import { readDatabase } from './databaseSecret.ts';
 import { digestOf } from './digest.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
 import { namesOf, secretKeys } from './names.ts';
 import type { Found } from './observed.ts';
 import { regeneratedIn, successorOf } from './regenerated.ts';
-import type { LicenceServer, Spec } from './types.ts';
+import { type LicenceServer, labels, type Spec } from './types.ts';
 
 /**
  * Reads what a LicenceServer refers to. Secrets and ConfigMaps are watched by metadata only and read by name; what was derived
  * from one (digests, key ids, the fingerprint) is kept until that one has another version, so a change costs one read and a
- * settled server none. No key is kept beyond the pass that read it.
+ * settled server none; of keys it stands on their copy as well, for the next operator. No key is kept beyond the pass that
+ * read it.
  */
 export interface LookedUp {
   readonly keySources: readonly KeySource[];
@@ -94,6 +96,18 @@ export class LookUp {
       part(id, `${of}\n${about}`, this.#options.secrets.get(keyFor(namespace, of)), async () =>
         derive(await this.#secret(known, namespace, of, signal)),
       );
+    const copies = this.#options.secrets
+      .byIndex('instance', keyOf(server))
+      .filter((secret) => secret.metadata.labels?.[labels.copy] === 'keys');
+    const keySource = (key: NonNullable<Spec['keys']>[number]): Promise<KeySource> => {
+      const of = key.secretRef.name;
+      const from = `${of}\n${mode}\n${key.secretRef.key}`;
+      const source = this.#options.secrets.get(keyFor(namespace, of));
+      const derive = async () =>
+        (source && keySourceToldBy(copies, key.name, from, versionOf(source))) ??
+        readKeySource(key, mode, await this.#secret(known, namespace, of, signal));
+      return part(keyPart(key.name), from, source, derive);
+    };
     const foundInSecret = (id: string, of: string, key: string) =>
       fromSecret(id, of, key, (data) => foundIn('Secret', of, key, decoded(data?.[key]), data !== undefined));
     const foundInConfigMap = (id: string, of: string, key: string) =>
@@ -108,11 +122,7 @@ export class LookUp {
     const { tls, database } = spec;
     const unasked: Found = { kind: 'unasked' };
     const keySources: KeySource[] = [];
-    for (const key of spec.keys ?? []) {
-      const about = `${mode}\n${key.secretRef.key}`;
-      const read = (data: SecretData) => readKeySource(key, mode, data);
-      keySources.push(await fromSecret(`key ${key.name}`, key.secretRef.name, about, read));
-    }
+    for (const key of spec.keys ?? []) keySources.push(await keySource(key));
     const found: LookedUp = {
       keySources,
       trust: trust === undefined ? unasked : await foundInConfigMap('trust', trust.name, trust.key),
@@ -153,6 +163,19 @@ export class LookUp {
     if (name !== tokens || source?.metadata.resourceVersion !== resourceVersion) return;
     const value = adminTokenIn(secret.data);
     this.#knownOf(server).parts.set('tokens', { about: `${name}\n`, source, value });
+  }
+
+  /** Where the keys of the pass under way come from, by name: for the copy that is made of them. */
+  keyOrigins(server: LicenceServer, spec: Spec): Record<string, KeyOrigin> {
+    const origins: Record<string, KeyOrigin> = {};
+    for (const { name } of spec.keys ?? []) {
+      const part = this.#knownOf(server).parts.get(keyPart(name));
+      const version = part?.source && versionOf(part.source);
+      const read = part?.value as KeySource | undefined;
+      if (part === undefined || version === undefined || read?.kind !== 'found') continue;
+      origins[name] = { from: part.about, version, digest: read.digest, keyId: read.keyId };
+    }
+    return origins;
   }
 
   /** The admin token as it was last read or made. */
@@ -226,6 +249,8 @@ export class LookUp {
     return { exists: true, value };
   }
 }
+
+const keyPart = (name: string): string => `key ${name}`;
 
 /** What the operator wrote on an identity that it made: the Secret cannot be changed, so it holds. */
 const fingerprintOn = (secret: KubeObject | undefined): string | undefined => {

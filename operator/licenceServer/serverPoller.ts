@@ -43,10 +43,16 @@ export class ServerPoller {
   readonly #urgent: string[] = [];
   readonly #waiting: string[] = [];
   #asking = 0;
-  #stopped = false;
+  #state: 'new' | 'started' | 'stopped' = 'new';
 
   constructor(options: PollerOptions) {
     this.#options = options;
+  }
+
+  /** Nobody is asked before. */
+  start(): void {
+    if (this.#state === 'new') this.#state = 'started';
+    this.#drain();
   }
 
   /** A server that is about to come up: it is asked from `cameUp` on. */
@@ -111,14 +117,14 @@ export class ServerPoller {
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#state = 'stopped';
     for (const key of [...this.#servers.keys()]) this.forget(key);
   }
 
   /** @param isWaitedFor goes before the routine */
   #ask(key: string, isWaitedFor = false): void {
     const server = this.#servers.get(key);
-    if (server === undefined || server.asking || this.#stopped) return;
+    if (server === undefined || server.asking || this.#state === 'stopped') return;
     server.cancel?.();
     server.cancel = undefined;
     server.asking = true;
@@ -128,7 +134,7 @@ export class ServerPoller {
   }
 
   #drain(): void {
-    while (this.#asking < this.#options.concurrency) {
+    while (this.#state === 'started' && this.#asking < this.#options.concurrency) {
       const key = this.#urgent.shift() ?? this.#waiting.shift();
       if (key === undefined) return;
       const server = this.#servers.get(key);

@@ -44,6 +44,7 @@ beforeEach(() => {
     random: () => 0.5,
     onChange: (key) => changes.push(key),
   });
+  poller.start();
 });
 
 describe('the poller', () => {
@@ -156,6 +157,7 @@ describe('the poller', () => {
       random: () => 0.5,
       onChange: () => {},
     });
+    single.start();
     for (const key of ['a', 'b', 'c']) {
       single.track(key, target(key), false);
       answer();
@@ -171,7 +173,7 @@ describe('the poller', () => {
     single.stop();
   });
 
-  test('never asks more servers at one time than it may', async () => {
+  test('asks nobody before it is started, and never more servers at one time than it may', async () => {
     const waiting: (() => void)[] = [];
     let most = 0;
     let now = 0;
@@ -192,6 +194,9 @@ describe('the poller', () => {
       onChange: (key) => changes.push(key),
     });
     for (const key of ['a', 'b', 'c', 'd', 'e']) crowd.track(key, target(), false);
+    await settle();
+    expect(most, 'asked before it was started').toBe(0);
+    crowd.start();
     for (let i = 0; i < 5; i++) {
       waiting.shift()?.();
       await settle();
