@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cached, keyOf } from '../../cluster/cache.ts';
 import { type Daemon, freePort, run, startDaemon } from '../../cluster/process.ts';
+import { imageFlags } from '../imageFlags.ts';
 import { operatorNamespace } from './fixture.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -46,7 +47,7 @@ export function firstPassAt({ logFile, startedAt }: Running): number | undefined
  * How the image starts the operator: Node's flags, and its environment. The last flag is what Node takes by itself under the
  * memory limit of 512Mi that the chart sets; without a limit it would collect garbage as if all of the machine were its own.
  */
-const nodeFlags = ['--no-allocation-site-pretenuring', '--max-semi-space-size=4', '--max-old-space-size=256'];
+const nodeFlags = [...imageFlags('operator'), '--max-old-space-size=256'];
 const asInImage = { NODE_ENV: 'production', NODE_COMPILE_CACHE: join(here('../../dist'), 'compile-cache') };
 
 /** What has to be there before `launch`: the bundle, the Go program. Answers at once when nothing has changed. */

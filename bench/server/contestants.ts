@@ -8,6 +8,7 @@ import { migrate } from '../../runtime/migrate.ts';
 import { startEmbedded } from '../../runtime/postgres/embedded.ts';
 import { migrationsDir } from '../../server/db/database.ts';
 import { createComputer } from '../../test/db/server/support/serverProcess.ts';
+import { imageFlags } from '../imageFlags.ts';
 import { Fixture, plenty } from './fixture.ts';
 import { fillRelay } from './relay.ts';
 
@@ -66,9 +67,7 @@ export function installBundle(dir: string, builds: boolean): { main: string; opt
   const built = join(root, 'dist', 'server');
   if (!existsSync(join(built, 'main.js'))) throw new Error('there is no bundle in dist/server: run npm run build');
   cpSync(built, join(dir, 'app'), { recursive: true });
-  const entry = /^ENTRYPOINT (\[.*server\/main\.js"\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];
-  const command = JSON.parse(entry ?? '[]') as string[];
-  return { main: join(dir, 'app', 'main.js'), options: command.filter((word) => word.startsWith('--')) };
+  return { main: join(dir, 'app', 'main.js'), options: imageFlags('server') };
 }
 
 export interface Ours extends Contestant {
