@@ -1,4 +1,5 @@
 import { type KubeObject, keyOf } from './object.ts';
+import { sharing } from './sharing.ts';
 
 /**
  * What is known of the objects of one kind, by `namespace/name`.
@@ -39,6 +40,8 @@ export class Store<T extends KubeObject = KubeObject> {
   readonly #assumed = new Map<string, Assumed<T>>();
   /** Namespace (`''` for all) → the version up to which the watch has told everything. */
   readonly #seen = new Map<string, string>();
+  /** The one that was kept last: the next one is much like it. */
+  #last: T | undefined;
   readonly #transform: (object: KubeObject) => T;
   readonly #onHandlerError: (error: unknown) => void;
 
@@ -179,7 +182,8 @@ export class Store<T extends KubeObject = KubeObject> {
     if (this.#deletedUids.has(raw.metadata.uid ?? '')) return;
     const before = this.#objects.get(key);
     if (before?.metadata.resourceVersion === raw.metadata.resourceVersion && before && sameUid(before, raw)) return;
-    const after = this.#transform(withoutManagedFields(raw));
+    const after = sharing(before ?? this.#last, this.#transform(withoutManagedFields(raw)));
+    this.#last = after;
     if (before !== undefined && !sameUid(before, after)) {
       // Deleted and created again between two looks: whoever follows the old one must see it go.
       const assumed = this.#assumed.get(key);

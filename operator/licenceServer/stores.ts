@@ -1,4 +1,4 @@
-import { type KubeObject, keyFor, keyOf } from '../kube/object.ts';
+import { type KubeObject, keyFor } from '../kube/object.ts';
 import { kinds, type ResourceKind } from '../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../kube/store.ts';
 import { referenceIndex } from './references.ts';
@@ -18,14 +18,7 @@ export interface Watched {
 /** Everything that is known of the cluster, by kind. */
 export class Stores {
   readonly licenceServers: Store<LicenceServer> = new Store<LicenceServer>({
-    // A change of status leaves the spec as it was: one object for it, and what was read from that stays known.
-    transform: (object) => {
-      const { uid, generation } = object.metadata;
-      const before = this.licenceServers.get(keyOf(object));
-      const isSame = before?.metadata.uid === uid && before?.metadata.generation === generation;
-      const kept = withoutLastApplied(object);
-      return (isSame && generation !== undefined ? { ...kept, spec: before?.spec } : kept) as LicenceServer;
-    },
+    transform: (object) => withoutLastApplied(object) as LicenceServer,
     indexes: { reference: referenceIndex },
   });
   /** Metadata of all: their content is read by name, when it is needed. */

@@ -29,6 +29,15 @@ describe('a store fed by a watch', () => {
     expect(lines).toEqual(['add a@1 list', 'update 1→6 watch', 'delete a@6 watch']);
   });
 
+  it('keeps once what an object has in common with the one before it, or with its own past', () => {
+    const store = new Store();
+    const spec = () => ({ ports: [{ port: 8080 }], list: ['x', 'y'] });
+    store.replace([object(1, { spec: spec() }), object(2, { spec: spec(), status: { ready: true } }, 'u2', 'b')], '5');
+    store.put(object(6, { spec: spec(), status: { ready: false } }, 'u2', 'b'));
+    expect(store.get('ns/b')).toEqual(object(6, { spec: spec(), status: { ready: false } }, 'u2', 'b'));
+    expect(store.get('ns/b')?.spec).toBe(store.get('ns/a')?.spec);
+  });
+
   it('tells late followers of what is there', () => {
     const store = new Store();
     store.replace([object(1)], '5');
