@@ -45,9 +45,9 @@ export interface LicenceServerControllerOptions {
 
 /**
  * After a start all LicenceServers are compared with the cluster before any is asked: thousands of questions at that time
- * would only make both slower. One that cannot be reconciled does not keep the others from being asked for longer than this.
+ * would only make both slower. A reconcile that hangs keeps the others from being asked for this long at most.
  */
-const askedAfterMs = 15_000;
+const askedAfterMs = 60_000;
 
 /** The controller of LicenceServers, wired up; `run` works until the signal aborts. */
 export function createLicenceServerController(options: LicenceServerControllerOptions): {
@@ -66,11 +66,13 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     onChange: (key) => controller.enqueue(key, 'resync'),
   });
   const since = monotonicOf(clock);
-  const firstPass = firstPassOver(stores.licenceServers.keys(), (servers) => {
-    const tookMs = monotonicOf(clock) - since;
-    options.metrics.firstPass.set(tookMs / 1000);
-    log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
-    poller.start();
+  const firstPass = firstPassOver(stores.licenceServers.keys(), {
+    onTried: () => poller.start(),
+    onEnd: (servers) => {
+      const tookMs = monotonicOf(clock) - since;
+      options.metrics.firstPass.set(tookMs / 1000);
+      log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
+    },
   });
   const controller = new Controller({
     name: 'licenceserver',
