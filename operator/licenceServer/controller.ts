@@ -43,12 +43,6 @@ export interface LicenceServerControllerOptions {
   readonly eagerPollMs?: number;
 }
 
-/**
- * After a start all LicenceServers are compared with the cluster before any is asked: thousands of questions at that time
- * would only make both slower. A reconcile that hangs keeps the others from being asked for this long at most.
- */
-const askedAfterMs = 60_000;
-
 /** The controller of LicenceServers, wired up; `run` works until the signal aborts. */
 export function createLicenceServerController(options: LicenceServerControllerOptions): {
   run(signal: AbortSignal): Promise<void>;
@@ -66,13 +60,10 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     onChange: (key) => controller.enqueue(key, 'resync'),
   });
   const since = monotonicOf(clock);
-  const firstPass = firstPassOver(stores.licenceServers.keys(), {
-    onTried: () => poller.start(),
-    onEnd: (servers) => {
-      const tookMs = monotonicOf(clock) - since;
-      options.metrics.firstPass.set(tookMs / 1000);
-      log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
-    },
+  const firstPass = firstPassOver(stores.licenceServers.keys(), (servers) => {
+    const tookMs = monotonicOf(clock) - since;
+    options.metrics.firstPass.set(tookMs / 1000);
+    log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
   });
   const controller = new Controller({
     name: 'licenceserver',
@@ -157,11 +148,9 @@ export function createLicenceServerController(options: LicenceServerControllerOp
   return {
     run: async (signal) => {
       const unsubscribe = subscribe();
-      const cancelStart = clock.after(askedAfterMs, () => poller.start());
       try {
         await controller.run(signal);
       } finally {
-        cancelStart();
         for (const end of unsubscribe) end();
         poller.stop();
       }

@@ -6,14 +6,14 @@ import { type KubeObject, keyFor, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Store } from '../kube/store.ts';
 import { identityFingerprint } from './build/identitySecret.ts';
-import { type KeyOrigin, keySourceToldBy, versionOf } from './build/keysSecret.ts';
+import { isKeysCopy, type KeyOrigin, keySourceToldBy, versionOf } from './build/keysSecret.ts';
 import { readDatabase } from './databaseSecret.ts';
 import { digestOf } from './digest.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
 import { namesOf, secretKeys } from './names.ts';
 import type { Found } from './observed.ts';
 import { regeneratedIn, successorOf } from './regenerated.ts';
-import { type LicenceServer, labels, type Spec } from './types.ts';
+import type { LicenceServer, Spec } from './types.ts';
 
 /**
  * Reads what a LicenceServer refers to. Secrets and ConfigMaps are watched by metadata only and read by name; what was derived
@@ -96,16 +96,15 @@ export class LookUp {
       part(id, `${of}\n${about}`, this.#options.secrets.get(keyFor(namespace, of)), async () =>
         derive(await this.#secret(known, namespace, of, signal)),
       );
-    const copies = this.#options.secrets
-      .byIndex('instance', keyOf(server))
-      .filter((secret) => secret.metadata.labels?.[labels.copy] === 'keys');
     const keySource = (key: NonNullable<Spec['keys']>[number]): Promise<KeySource> => {
       const of = key.secretRef.name;
       const from = `${of}\n${mode}\n${key.secretRef.key}`;
       const source = this.#options.secrets.get(keyFor(namespace, of));
-      const derive = async () =>
-        (source && keySourceToldBy(copies, key.name, from, versionOf(source))) ??
-        readKeySource(key, mode, await this.#secret(known, namespace, of, signal));
+      const derive = async () => {
+        const copies = this.#options.secrets.byIndex('instance', keyOf(server)).filter(isKeysCopy);
+        const told = source && keySourceToldBy(copies, key.name, from, versionOf(source));
+        return told ?? readKeySource(key, mode, await this.#secret(known, namespace, of, signal));
+      };
       return part(keyPart(key.name), from, source, derive);
     };
     const foundInSecret = (id: string, of: string, key: string) =>

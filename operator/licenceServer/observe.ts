@@ -3,7 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
-import { digestsOfCopy } from './build/keysSecret.ts';
+import { digestsOfCopy, isKeysCopy } from './build/keysSecret.ts';
 import type { RollingServers } from './fleet.ts';
 import type { LookUp } from './lookUp.ts';
 import { namesOf } from './names.ts';
@@ -14,7 +14,7 @@ import { type CheckResult, changedKeys, checkDue } from './rotation.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import type { Stores } from './stores.ts';
-import { type LicenceServer, labels, type Spec } from './types.ts';
+import type { LicenceServer, Spec } from './types.ts';
 import { claimHolderOf, type Valid } from './validate.ts';
 
 export interface ObserveOptions {
@@ -45,7 +45,7 @@ export async function observe(
   const { adminToken, serverCa, ...found } = await options.lookUp.read(server, spec, signal);
   const deployment = stores.get(kinds.Deployment, namespace, names.deployment);
   const claim = stores.get(kinds.PersistentVolumeClaim, namespace, spec.storage.existingClaim ?? names.claim);
-  const copies = stores.copies('secrets', namespace, name).filter((c) => c.metadata.labels?.[labels.copy] === 'keys');
+  const copies = stores.ownSecrets(key).filter(isKeysCopy);
   const neighbours = stores.licenceServers.byIndex(
     'reference',
     `Claim/${namespace}/${spec.storage.existingClaim ?? names.claim}`,

@@ -43,16 +43,10 @@ export class ServerPoller {
   readonly #urgent: string[] = [];
   readonly #waiting: string[] = [];
   #asking = 0;
-  #state: 'new' | 'started' | 'stopped' = 'new';
+  #stopped = false;
 
   constructor(options: PollerOptions) {
     this.#options = options;
-  }
-
-  /** Nobody is asked before. */
-  start(): void {
-    if (this.#state === 'new') this.#state = 'started';
-    this.#drain();
   }
 
   /** A server that is about to come up: it is asked from `cameUp` on. */
@@ -117,14 +111,14 @@ export class ServerPoller {
   }
 
   stop(): void {
-    this.#state = 'stopped';
+    this.#stopped = true;
     for (const key of [...this.#servers.keys()]) this.forget(key);
   }
 
   /** @param isWaitedFor goes before the routine */
   #ask(key: string, isWaitedFor = false): void {
     const server = this.#servers.get(key);
-    if (server === undefined || server.asking || this.#state === 'stopped') return;
+    if (server === undefined || server.asking || this.#stopped) return;
     server.cancel?.();
     server.cancel = undefined;
     server.asking = true;
@@ -134,7 +128,7 @@ export class ServerPoller {
   }
 
   #drain(): void {
-    while (this.#state === 'started' && this.#asking < this.#options.concurrency) {
+    while (this.#asking < this.#options.concurrency) {
       const key = this.#urgent.shift() ?? this.#waiting.shift();
       if (key === undefined) return;
       const server = this.#servers.get(key);

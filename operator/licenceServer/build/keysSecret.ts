@@ -19,6 +19,9 @@ export interface KeyOrigin {
   readonly keyId: string;
 }
 
+/** Whether a Secret is a keys copy. */
+export const isKeysCopy = ({ metadata }: KubeObject): boolean => metadata.labels?.[labels.copy] === 'keys';
+
 /** The version of an object for a `KeyOrigin`; undefined: it never was in the cluster. */
 export function versionOf({ metadata }: KubeObject): string | undefined {
   const { uid, resourceVersion } = metadata;
