@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
-import { createMetrics } from '../runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
 import { type Client, databaseTime, transaction } from './database.ts';
@@ -13,6 +13,8 @@ import type { SigningKeys } from './signingKeys.ts';
 
 export interface AuthorityDeps {
   readonly log: Logger;
+  /** Default: its own, without those of the process. */
+  readonly metrics?: Metrics;
   readonly pool: pg.Pool;
   readonly signingKeys: SigningKeys;
   readonly readTokens: ReadTokens;
@@ -35,7 +37,7 @@ export const defaultRates: Rates = {
 /** The vendor side over HTTP: issues keys, activates them, keeps to the monthly limit. */
 export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): Http {
   const http = createHttp(deps.log, { bodyBytes: 65_536, ...limits });
-  const metrics = createMetrics();
+  const metrics = deps.metrics ?? createMetrics();
   const answers = metrics.counter('licence_authority_requests_total', 'Answered requests.', ['route', 'status']);
   http.addHook('onResponse', async (request, reply) => {
     answers.inc({ route: request.routeOptions.url ?? 'unknown', status: String(reply.statusCode) });

@@ -8,6 +8,7 @@ import { lockDirectory } from '../runtime/directoryLock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger, logLevels } from '../runtime/log.ts';
+import { createProgramMetrics } from '../runtime/metrics.ts';
 import { migrate } from '../runtime/migrate.ts';
 import { startEmbedded } from '../runtime/postgres/embedded.ts';
 import { runProgram } from '../runtime/program.ts';
@@ -73,6 +74,7 @@ await runProgram({
       const http = createAuthority(
         {
           log,
+          metrics: createProgramMetrics(),
           pool,
           signingKeys,
           readTokens,

@@ -5,7 +5,7 @@ import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { createHttp, listenOn } from '../runtime/httpShell.ts';
 import { createLog, logLevels } from '../runtime/log.ts';
-import { createMetrics } from '../runtime/metrics.ts';
+import { createProgramMetrics } from '../runtime/metrics.ts';
 import { type Program, runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
 import { snapshotOnSignal } from './heapSnapshot.ts';
@@ -69,7 +69,7 @@ export const program: Program<typeof settings> = {
     const clock = systemClock;
     const log = createLog('licence-operator', config.LOG_LEVEL);
     const lifetime = new Lifetime(log, 12_000);
-    const metrics = createMetrics();
+    const metrics = createProgramMetrics();
     const kubeMetrics = createKubeMetrics(metrics);
     const userAgent = `licence-operator/${programVersion}`;
     const { client, namespace } = loadKubeClient({

@@ -5,7 +5,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger } from '../runtime/log.ts';
-import { createMetrics } from '../runtime/metrics.ts';
+import { createProgramMetrics } from '../runtime/metrics.ts';
 import { runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
 import type { AccessMode } from './access/access.ts';
@@ -101,7 +101,7 @@ async function run(config: ServerConfig): Promise<number> {
     );
     life.onStop('database', (leftMs) => database.stop(leftMs));
 
-    const metrics = createMetrics();
+    const metrics = createProgramMetrics();
     const seatMetrics = new SeatMetrics(metrics);
     const store = new SeatStore({
       connection: database.connection,
