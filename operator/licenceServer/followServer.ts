@@ -1,4 +1,5 @@
 import type { Logger } from '../../runtime/log.ts';
+import type { AdminToken } from './lookUp.ts';
 import { namesOf, portName } from './names.ts';
 import type { Observed } from './observed.ts';
 import type { Plan } from './plan.ts';
@@ -31,7 +32,7 @@ export function followServer(
   valid: Valid,
   observed: Observed,
   plan: Plan,
-  secrets: { readonly adminToken: string | undefined; readonly serverCa: string | undefined },
+  secrets: { readonly adminToken: AdminToken | undefined; readonly serverCa: string | undefined },
 ): boolean {
   const { owner, spec } = valid;
   const isUp = (observed.deployment?.available ?? 0) > 0;

@@ -28,10 +28,17 @@ export interface LookedUp {
   readonly tls: Found;
   readonly database: Found;
   readonly fingerprint: string | undefined;
-  /** For speaking to the server; never shown. */
-  readonly adminToken: string | undefined;
   /** Certificates that the server's own one is checked against. */
   readonly serverCa: string | undefined;
+}
+
+/** A token that is read when it is first needed: a look at a settled server costs no read. */
+export interface AdminToken {
+  /** Changes with its Secret. */
+  readonly version: string;
+  /** @returns the token; undefined: the Secret has none
+   * @throws when the API server does not answer or refuses */
+  readonly read: () => Promise<string | undefined>;
 }
 
 export interface LookUpOptions {
@@ -57,6 +64,8 @@ interface Known {
   readonly parts: Map<string, Part>;
   /** Secrets that the pass under way has read, by name. */
   readonly fresh: Map<string, { readonly source: KubeObject; readonly data: SecretData }>;
+  /** The server's admin token, and the version of the Secret that it is of. */
+  adminToken: { readonly version: string; readonly text: string | undefined } | undefined;
 }
 
 export class LookUp {
@@ -144,24 +153,16 @@ export class LookUp {
       fingerprint:
         fingerprintOn(this.#options.secrets.get(keyFor(namespace, names.identity))) ??
         (await fromSecret('identity', names.identity, '', fingerprintIn)),
-      adminToken: await fromSecret('tokens', names.tokens, '', adminTokenIn),
     };
     for (const id of known.parts.keys()) if (!used.has(id)) known.parts.delete(id);
     return found;
   }
 
-  /**
-   * Takes what an own write made of the server's tokens, so that they need not be read.
-   * @param secret as the API server answered it; the store must have been told of it
-   */
+  /** Takes what an own write made of the server's tokens, so that they need not be read. */
   learn(server: LicenceServer, secret: SecretObject): void {
-    const { tokens } = namesOf(server.metadata.name);
-    const { namespace, name, resourceVersion } = secret.metadata;
-    const source = this.#options.secrets.get(keyFor(namespace, name));
-    // Somebody was quicker: what stands there now is read when it is needed.
-    if (name !== tokens || source?.metadata.resourceVersion !== resourceVersion) return;
-    const value = adminTokenIn(secret.data);
-    this.#knownOf(server).parts.set('tokens', { about: `${name}\n`, source, value });
+    const version = versionOf(secret);
+    if (secret.metadata.name !== namesOf(server.metadata.name).tokens || version === undefined) return;
+    this.#knownOf(server).adminToken = { version, text: adminTokenIn(secret.data) };
   }
 
   /** Where the keys of the pass under way come from, by name: for the copy that is made of them. */
@@ -177,9 +178,23 @@ export class LookUp {
     return origins;
   }
 
-  /** The admin token as it was last read or made. */
-  adminToken(server: LicenceServer): string | undefined {
-    return this.#knownOf(server).parts.get('tokens')?.value as string | undefined;
+  /** How the server's admin token is come by; undefined as long as there is no Secret with it. */
+  adminToken(server: LicenceServer): AdminToken | undefined {
+    const { namespace, name } = server.metadata;
+    const { tokens } = namesOf(name);
+    const source = this.#options.secrets.get(keyFor(namespace, tokens));
+    const version = source && versionOf(source);
+    if (version === undefined) return undefined;
+    const key = keyOf(server);
+    const read = async () => {
+      const known = this.#known.get(key);
+      if (known?.adminToken?.version === version) return known.adminToken.text;
+      const secret = await this.#options.client.get<SecretObject>(kinds.Secret, namespace, tokens);
+      const text = adminTokenIn(secret?.data);
+      if (known !== undefined) known.adminToken = { version, text };
+      return text;
+    };
+    return { version, read };
   }
 
   /** The keys' files by key name, as read in this pass: for the copy that a pod runs with, and for a check. */
@@ -213,7 +228,7 @@ export class LookUp {
     const key = keyFor(namespace, name);
     const before = this.#known.get(key);
     if (before !== undefined && before.uid === uid) return before;
-    const known: Known = { uid, parts: new Map(), fresh: new Map() };
+    const known: Known = { uid, parts: new Map(), fresh: new Map(), adminToken: undefined };
     this.#known.set(key, known);
     return known;
   }

@@ -35,14 +35,13 @@ export async function observe(
   signal: AbortSignal,
 ): Promise<{
   readonly observed: Observed;
-  readonly adminToken: string | undefined;
   readonly serverCa: string | undefined;
 }> {
   const { stores, discovery } = options;
   const { namespace, name } = server.metadata;
   const key = keyOf(server);
   const names = namesOf(name);
-  const { adminToken, serverCa, ...found } = await options.lookUp.read(server, spec, signal);
+  const { serverCa, ...found } = await options.lookUp.read(server, spec, signal);
   const deployment = stores.get(kinds.Deployment, namespace, names.deployment);
   const claim = stores.get(kinds.PersistentVolumeClaim, namespace, spec.storage.existingClaim ?? names.claim);
   const copies = stores.ownSecrets(key).filter(isKeysCopy);
@@ -51,7 +50,6 @@ export async function observe(
     `Claim/${namespace}/${spec.storage.existingClaim ?? names.claim}`,
   );
   return {
-    adminToken,
     serverCa,
     observed: {
       ...found,

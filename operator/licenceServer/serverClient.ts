@@ -4,6 +4,8 @@ import https from 'node:https';
 import type { KeyCheckResponse, ServerStatus } from '../../licence/serverStatus.ts';
 import { ApiError } from '../kube/apiError.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { AdminToken } from './lookUp.ts';
+import { namesOf } from './names.ts';
 import { type Parsed, parseKeyCheck, parseServerStatus } from './serverAnswer.ts';
 
 /** Where a licence server is and how it is spoken to. */
@@ -17,8 +19,7 @@ export interface ServerTarget {
   readonly tls: boolean;
   /** PEM certificates to trust, if its certificate is not of a public authority. */
   readonly ca?: string | undefined;
-  /** Admin token. */
-  readonly token: string;
+  readonly token: AdminToken;
 }
 
 /** Speaks HTTP with licence servers. Every fault of the way or of the answer is a value: it is nobody's error here. */
@@ -41,7 +42,11 @@ interface Answer {
   readonly body: () => unknown;
 }
 /** One exchange; throws when there is no answer. */
-type Send = (target: ServerTarget, method: 'GET' | 'POST', path: string, body?: unknown) => Promise<Answer>;
+type Send = (to: Recipient, method: 'GET' | 'POST', path: string, body?: unknown) => Promise<Answer>;
+interface Recipient {
+  readonly target: ServerTarget;
+  readonly token: string;
+}
 
 const connectMs = 2_000;
 const timeoutMs = 5_000;
@@ -77,11 +82,11 @@ export function throughService(
     places.set(target, place);
     return place;
   };
-  const exchange = (target: ServerTarget, method: string, path: string, content: string | undefined) => {
+  const exchange = ({ target, token }: Recipient, method: string, path: string, content: string | undefined) => {
     const { protocol, host, port } = placeOf(target);
     const to = { host, port, path, method };
     const headers = {
-      authorization: `Bearer ${target.token}`,
+      authorization: `Bearer ${token}`,
       ...(content === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
@@ -92,10 +97,10 @@ export function throughService(
     const pinned = ca === undefined ? {} : { ca, checkServerIdentity: () => undefined };
     return https.request({ ...to, headers, agent: agents.https, ...pinned });
   };
-  const send: Send = async (target, method, path, body) => {
+  const send: Send = async (to, method, path, body) => {
     const content = body === undefined ? undefined : JSON.stringify(body);
     for (;;) {
-      const request = exchange(target, method, path, content);
+      const request = exchange(to, method, path, content);
       try {
         const { status, text } = await answerTo(request, content);
         return { status, text, body: () => jsonOf(text) };
@@ -158,12 +163,12 @@ class Timeout extends Error {
 
 /** Through the API server's proxy: for an operator outside the cluster. It keeps `Authorization` for itself. */
 export function throughApiServer(kube: KubeClient): { readonly send: Send; readonly close: () => Promise<void> } {
-  const send: Send = async (target, method, path, body) => {
+  const send: Send = async ({ target, token }, method, path, body) => {
     const service = `${target.tls ? 'https' : 'http'}:${target.service}:${target.portName}`;
     const answer = await kube.request({
       method,
       path: `/api/v1/namespaces/${target.namespace}/services/${service}/proxy${path}`,
-      headers: { 'x-licence-token': target.token },
+      headers: { 'x-licence-token': token },
       timeoutMs,
       ...(body === undefined ? {} : { body }),
     });
@@ -195,8 +200,10 @@ export function createServerClient(way: { readonly send: Send; readonly close: (
     body?: unknown,
   ): Promise<Parsed<T>> => {
     const where = `${target.service}.${target.namespace}`;
+    const token = await tokenFor(target);
+    if (!token.ok) return { ok: false, message: `server ${where} cannot be asked: ${token.message}` };
     try {
-      const answer = await way.send(target, method, path, body);
+      const answer = await way.send({ target, token: token.value }, method, path, body);
       if (answer.status >= 200 && answer.status < 300) return parse(answer);
       return { ok: false, message: `server ${where} answered ${answer.status} to ${path}${detailOf(answer.body())}` };
     } catch (error) {
@@ -225,6 +232,19 @@ export function createServerClient(way: { readonly send: Send; readonly close: (
       ask(() => ({ ok: true, value: undefined }), target, 'POST', '/v1/stale:release', { reason }),
     close: way.close,
   };
+}
+
+async function tokenFor({ service, token }: ServerTarget): Promise<Parsed<string>> {
+  const secret = `Secret ${namesOf(service).tokens}`;
+  try {
+    const value = await token.read();
+    if (value !== undefined) return { ok: true, value };
+    return { ok: false, message: `${secret} has nothing under "admin"; add a token there` };
+  } catch (error) {
+    const reason =
+      error instanceof ApiError ? `the API server answered ${error.status} ${error.reason}` : reasonOf(error);
+    return { ok: false, message: `${secret} cannot be read: ${reason}` };
+  }
 }
 
 /** One word or code that does not change from try to try, so that a condition does not either. */

@@ -81,7 +81,7 @@ export class ServerPoller {
       this.#ask(key, true);
       return;
     }
-    const isUrgent = (eager && !known.eager) || known.target.token !== target.token;
+    const isUrgent = (eager && !known.eager) || known.target.token.version !== target.token.version;
     // The same object as before, if nothing changed: the client knows its last answer by it.
     if (!isSameTarget(known.target, target)) known.target = target;
     known.eager = eager;
@@ -189,7 +189,7 @@ const said = (answer: ServerAnswer): string =>
   answer.kind === 'answered' ? canonical(answer.status) : answer.kind === 'unreachable' ? answer.message : '';
 
 const isSameTarget = (a: ServerTarget, b: ServerTarget): boolean =>
-  a.token === b.token &&
+  a.token.version === b.token.version &&
   a.service === b.service &&
   a.namespace === b.namespace &&
   a.port === b.port &&

@@ -12,7 +12,7 @@ const target = (token = 't'): ServerTarget => ({
   port: 1,
   portName: 'http',
   tls: false,
-  token,
+  token: { version: token, read: async () => token },
 });
 const up: Parsed<ServerStatus> = { ok: true, value: serverStatus() };
 const down: Parsed<ServerStatus> = { ok: false, message: 'refused' };
@@ -142,7 +142,7 @@ describe('the poller', () => {
     const single = new ServerPoller({
       client: {
         status: async ({ token }) => {
-          order.push(token);
+          order.push(token.version);
           await new Promise<void>((resolve) => {
             answer = resolve;
           });
