@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeApi } from '../../cluster/kubeApi.ts';
+import type { Running } from './contestant.ts';
 import { createServers, keyOf, pathOf, type Server } from './fixture.ts';
 import { useOf } from './sampleUse.ts';
 
@@ -10,8 +11,14 @@ export interface ChurnMeasures {
   readonly replacements: number;
   /** Resident memory each minute, MiB. */
   readonly rssMib: readonly number[];
-  /** Growth by a line through the second half, MiB an hour. */
+  /**
+   * The least of V8's old generation in each minute, MiB: what is left after a collection, without the garbage that the
+   * resident memory holds as well. None of a program that does not tell it.
+   */
+  readonly heapMib: readonly number[];
+  /** Growth of both by a line through the second half, MiB an hour. */
   readonly growthMibPerHour: number;
+  readonly heapGrowthMibPerHour: number;
 }
 
 const pauseMs = 100;
@@ -24,12 +31,13 @@ export async function churn(
   api: KubeApi,
   fleet: readonly Server[],
   port: number,
-  pid: number,
+  { daemon, metricsUrl }: Running,
   minutes: number,
 ): Promise<ChurnMeasures> {
   const startedAt = Date.now();
   const endsAt = startedAt + minutes * 60_000;
   const rssMib: number[] = [];
+  const heapMib: number[] = [];
   let edits = 0;
   let replacements = 0;
   for (let step = 0; Date.now() < endsAt; step++) {
@@ -47,10 +55,31 @@ export async function churn(
       if (answer.status !== 200) throw new Error(`edit of ${keyOf(server)}: ${answer.status}`);
       edits++;
     }
-    if (Date.now() - startedAt >= rssMib.length * 60_000) rssMib.push(useOf(pid).rssMib);
+    if (Date.now() - startedAt >= rssMib.length * 60_000) rssMib.push(useOf(daemon.pid).rssMib);
+    if (step % 10 === 0) {
+      const minute = Math.floor((Date.now() - startedAt) / 60_000);
+      const heap = await oldGenerationMib(metricsUrl);
+      if (heap !== undefined) heapMib[minute] = Math.min(heapMib[minute] ?? Number.POSITIVE_INFINITY, heap);
+    }
     await delay(pauseMs);
   }
-  return { minutes, edits, replacements, rssMib, growthMibPerHour: slope(rssMib.slice(rssMib.length >> 1)) * 60 };
+  return {
+    minutes,
+    edits,
+    replacements,
+    rssMib,
+    heapMib,
+    growthMibPerHour: growth(rssMib),
+    heapGrowthMibPerHour: growth(heapMib),
+  };
+}
+
+const growth = (eachMinute: readonly number[]): number => slope(eachMinute.slice(eachMinute.length >> 1)) * 60;
+
+async function oldGenerationMib(metricsUrl: string): Promise<number | undefined> {
+  const text = await (await fetch(metricsUrl, { signal: AbortSignal.timeout(5_000) })).text();
+  const [, bytes] = /^nodejs_heap_space_size_used_bytes\{space="old"\} (\S+)$/m.exec(text) ?? [];
+  return bytes === undefined ? undefined : Number(bytes) / 1_048_576;
 }
 
 const collections = (namespace: string): readonly string[] => [

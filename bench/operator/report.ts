@@ -43,6 +43,8 @@ const rows: readonly (readonly [string, string, (m: Measures) => number])[] = [
   ['churn: minutes', '', (m) => m.churn?.minutes ?? Number.NaN],
   ['churn: RSS at its end', 'MiB', (m) => m.churn?.rssMib.at(-1) ?? Number.NaN],
   ['churn: growth of RSS, second half', 'MiB/h', (m) => m.churn?.growthMibPerHour ?? Number.NaN],
+  ['churn: live heap at its end', 'MiB', (m) => m.churn?.heapMib.at(-1) ?? Number.NaN],
+  ['churn: growth of the live heap, second half', 'MiB/h', (m) => m.churn?.heapGrowthMibPerHour ?? Number.NaN],
 ];
 
 /** Medians over the runs of each contestant, in the contestants' order. */

@@ -242,7 +242,7 @@ async function measure(
   let churned: ChurnMeasures | undefined;
   if (options.churnMinutes) {
     onStep(`churn for ${options.churnMinutes} min`);
-    churned = await churn(api, fleet, serversPort, second.daemon.pid, options.churnMinutes);
+    churned = await churn(api, fleet, serversPort, second, options.churnMinutes);
   }
   await second.daemon.stop('SIGTERM', 30_000);
   tail.close();
