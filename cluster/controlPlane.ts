@@ -12,6 +12,8 @@ import { ensureTools } from './tools.ts';
 export const serviceCidr = '10.96.0.0/16';
 export const podCidr = '10.244.0.0/16';
 const apiClusterIp = '10.96.0.1';
+/** Of a cluster that knows no IPv4 at all. */
+const ipv6ServiceCidr = 'fd00:96::/112';
 const purpose = 'to run a real Kubernetes API server';
 
 /** Starts a process where the control plane lives: on this machine, or inside a cluster's namespaces. */
@@ -55,6 +57,8 @@ export interface ControlPlaneOptions {
   readonly scheduler?: boolean;
   /** Without it nothing owns-and-collects, no Deployment makes pods, no namespace gets its service account. */
   readonly controllers?: boolean;
+  /** The API server listens at `::1` and gives Services addresses of IPv6 alone; only without a node. */
+  readonly ipv6?: boolean;
 }
 
 /**
@@ -71,7 +75,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   try {
     const plane = await startControlPlaneIn(
       dir,
-      { apiPort, etcdPort, etcdPeerPort, outsideUrl: `https://127.0.0.1:${apiPort}` },
+      { apiPort, etcdPort, etcdPeerPort, outsideUrl: `https://${options.ipv6 ? '[::1]' : '127.0.0.1'}:${apiPort}` },
       start,
       options,
     );
@@ -99,12 +103,12 @@ export async function createPki(dir: string, addresses: Addresses): Promise<Cert
     authority.client('controller-manager', 'system:kube-controller-manager'),
     authority.client('scheduler', 'system:kube-scheduler'),
     authority.server('apiserver', 'kube-apiserver', [
-      ...['DNS:localhost', 'IP:127.0.0.1', `IP:${apiClusterIp}`, ...names.map((n) => `DNS:${n}`)],
+      ...['DNS:localhost', 'IP:127.0.0.1', 'IP:::1', `IP:${apiClusterIp}`, ...names.map((n) => `DNS:${n}`)],
       ...(addresses.nodeAddress ? [`IP:${addresses.nodeAddress}`] : []),
     ]),
     run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', join(dir, 'pki', 'sa.key')]),
   ]);
-  const inside = `https://127.0.0.1:${addresses.apiPort}`;
+  const inside = addresses.nodeAddress === undefined ? addresses.outsideUrl : `https://127.0.0.1:${addresses.apiPort}`;
   writeKubeconfig(join(dir, 'kubeconfig'), addresses.outsideUrl, authority.certPem, { pair: admin });
   writeKubeconfig(join(dir, 'controller-manager.kubeconfig'), inside, authority.certPem, { pair: manager });
   writeKubeconfig(join(dir, 'scheduler.kubeconfig'), inside, authority.certPem, { pair: scheduler });
@@ -125,7 +129,7 @@ export async function startControlPlaneIn(
   const auditLog = join(dir, 'audit.log');
   writeFileSync(join(dir, 'audit-policy.json'), JSON.stringify(auditPolicy));
   const api = createKubeApi(readKubeconfig(kubeconfig));
-  const flags = apiServerFlags(dir, addresses, auditLog);
+  const flags = apiServerFlags(dir, addresses, auditLog, options.ipv6 ?? false);
   const daemons: Daemon[] = [];
   const others: Daemon[] = [];
   let apiServer: Daemon | undefined;
@@ -196,12 +200,15 @@ function etcdFlags(dir: string, { etcdPort, etcdPeerPort }: Addresses): string[]
   ];
 }
 
-function apiServerFlags(dir: string, addresses: Addresses, auditLog: string): string[] {
+function apiServerFlags(dir: string, addresses: Addresses, auditLog: string, ipv6: boolean): string[] {
   const pki = (file: string) => join(dir, 'pki', file);
   const where =
     addresses.nodeAddress === undefined
       ? // An endpoint of the service "kubernetes" may not be a loopback address, and nobody uses it without a node.
-        ['--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--endpoint-reconciler-type', 'none']
+        [
+          ...['--bind-address', ipv6 ? '::1' : '127.0.0.1', '--advertise-address', ipv6 ? '::1' : '127.0.0.1'],
+          ...['--endpoint-reconciler-type', 'none'],
+        ]
       : [
           ...['--advertise-address', addresses.nodeAddress],
           ...['--kubelet-certificate-authority', pki('ca.crt'), '--kubelet-preferred-address-types', 'InternalIP'],
@@ -216,12 +223,14 @@ function apiServerFlags(dir: string, addresses: Addresses, auditLog: string): st
       String(addresses.apiPort),
       ...where,
     ],
-    ...['--service-cluster-ip-range', serviceCidr, '--authorization-mode', 'Node,RBAC'],
+    ...['--service-cluster-ip-range', ipv6 ? ipv6ServiceCidr : serviceCidr, '--authorization-mode', 'Node,RBAC'],
     ...['--enable-admission-plugins', 'NodeRestriction', '--client-ca-file', pki('ca.crt')],
     ...['--tls-cert-file', pki('apiserver.crt'), '--tls-private-key-file', pki('apiserver.key')],
     ...['--service-account-issuer', 'https://kubernetes.default.svc.cluster.local'],
     ...['--service-account-signing-key-file', pki('sa.key'), '--service-account-key-file', pki('sa.key')],
     ...['--audit-policy-file', join(dir, 'audit-policy.json'), '--audit-log-path', auditLog],
+    // Turned over at 100 MB by default, and whoever follows it would miss the rest.
+    ...['--audit-log-maxsize', '10000'],
   ];
 }
 

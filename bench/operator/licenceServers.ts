@@ -4,8 +4,9 @@ import type { ServerStatus } from '../../licence/serverStatus.ts';
 
 export interface LicenceServers {
   readonly port: number;
-  /** Requests answered so far. */
-  readonly answered: () => number;
+  /** How many of them were asked since `forget`. */
+  readonly asked: () => number;
+  readonly forget: () => void;
   close(): Promise<void>;
 }
 
@@ -19,9 +20,9 @@ export async function answerForServers(): Promise<LicenceServers> {
     keys: [{ name: 'erp', state: 'Active', source: 'configuration', generation: 1, product: 'erp', seatLimit: 50 }],
   };
   const body = JSON.stringify(status);
-  let answered = 0;
+  const asked = new Set<string>();
   const server = createServer((request, response) => {
-    answered++;
+    asked.add(request.headers.host ?? '');
     const known = request.url === '/v1/status';
     response.writeHead(known ? 200 : 404, { 'content-type': 'application/json' }).end(known ? body : '{}');
   });
@@ -30,7 +31,8 @@ export async function answerForServers(): Promise<LicenceServers> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
-    answered: () => answered,
+    asked: () => asked.size,
+    forget: () => asked.clear(),
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();

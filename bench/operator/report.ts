@@ -36,6 +36,7 @@ const rows: readonly (readonly [string, string, (m: Measures) => number])[] = [
   ['start → first request', 'ms', (m) => m.firstRequestMs],
   ['start → leader', 'ms', (m) => m.leaderMs],
   ['restart → all observed', 's', (m) => seconds(m.restartMs)],
+  ['restart → all asked', 's', (m) => seconds(m.restartAskedMs)],
   ['restart: writes', '', (m) => m.restartWrites],
   ['restart: reads', '', (m) => m.restartReads],
   ['restart: processor time', 's', (m) => m.restartCpuSeconds],

@@ -19,7 +19,7 @@ import {
   prepare,
   unsettled,
 } from './fixture.ts';
-import { answerForServers } from './licenceServers.ts';
+import { answerForServers, type LicenceServers } from './licenceServers.ts';
 import { playPods } from './podPlayer.ts';
 import { sampleUse, useOf } from './sampleUse.ts';
 
@@ -67,8 +67,9 @@ export interface Measures {
   readonly steadyReads: number;
   readonly steadyCpuSeconds: number;
   readonly exitMs: number;
-  /** Start of the process to every server reconciled again. */
+  /** Start of the process to every server reconciled again, and to every server asked for its status (ours alone does). */
   readonly restartMs: number;
+  readonly restartAskedMs: number;
   readonly restartWrites: number;
   readonly restartReads: number;
   readonly restartCalls: Readonly<Record<string, number>>;
@@ -121,7 +122,7 @@ export async function runScenario(options: ScenarioOptions): Promise<Measures> {
   const player = playPods(api);
   const started: Daemon[] = [];
   try {
-    return await measure(options, plane, api, servers.port, started);
+    return await measure(options, plane, api, servers, started);
   } finally {
     await Promise.all(started.map((daemon) => daemon.stop('SIGKILL')));
     await player.stop();
@@ -135,7 +136,7 @@ async function measure(
   options: ScenarioOptions,
   plane: ControlPlane,
   api: ControlPlane['api'],
-  serversPort: number,
+  servers: LicenceServers,
   started: Daemon[],
 ): Promise<Measures> {
   const { contestant, program, size, workers, steadySeconds, onStep } = options;
@@ -161,7 +162,7 @@ async function measure(
   const leaderAt = await leading(first, watcher, guarded, firstCalls);
   const firstRequestAt = Math.min(...firstCalls.map((c) => c.fromAt));
   const { pid } = first.daemon;
-  await createServers(api, early, serversPort);
+  await createServers(api, early, servers.port);
   await quiet(watcher, guarded);
   await guarded('canaries settled', 60_000, async () => (await unsettled(api, 'Ready')).length === 0);
   const rssIdleMib = useOf(pid).rssMib;
@@ -174,7 +175,7 @@ async function measure(
   let appliedAt: number | undefined;
   const editing = editWhile(api, early, () => appliedAt !== undefined);
   const createdAt = Date.now();
-  const creating = createServers(api, fleet, serversPort);
+  const creating = createServers(api, fleet, servers.port);
   const fleetNames = new Set(fleet.map(keyOf));
   const look = () => {
     for (const call of watcher.look()) {
@@ -219,6 +220,7 @@ async function measure(
   const rssPeakMib = sampler.peakMib();
   sampler.stop();
   watcher.take();
+  servers.forget();
   const second = await start('second', options.profile);
   const secondUse = sampleUse(second.daemon.pid);
   const all = size + canaries;
@@ -234,6 +236,14 @@ async function measure(
     observedAt = Date.now();
     return reconciles >= all && queued === 0 && active === 0;
   });
+  let askedAt = Number.NaN;
+  if (contestant !== 'theirs') {
+    await guarded('all asked again', 300_000, async () => {
+      await delay(100);
+      askedAt = Date.now();
+      return servers.asked() >= all;
+    });
+  }
   await quiet(watcher, guarded);
   const restart = watcher.take();
   const restartUse = useOf(second.daemon.pid);
@@ -242,7 +252,7 @@ async function measure(
   let churned: ChurnMeasures | undefined;
   if (options.churnMinutes) {
     onStep(`churn for ${options.churnMinutes} min`);
-    churned = await churn(api, fleet, serversPort, second, options.churnMinutes);
+    churned = await churn(api, fleet, servers.port, second, options.churnMinutes);
   }
   await second.daemon.stop('SIGTERM', 30_000);
   tail.close();
@@ -274,6 +284,7 @@ async function measure(
     steadyCpuSeconds,
     exitMs,
     restartMs: observedAt - second.startedAt,
+    restartAskedMs: askedAt - second.startedAt,
     restartWrites: restart.filter(isWrite).length,
     restartReads: restart.filter((c) => !isWrite(c) && !isFill(c)).length,
     restartCalls: perServerOf(restart),

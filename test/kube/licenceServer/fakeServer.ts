@@ -49,11 +49,12 @@ export class FakeServer {
     });
   });
 
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.#http.listen(0, '127.0.0.1', resolve));
+  async listen(host: string): Promise<void> {
+    await new Promise<void>((resolve) => this.#http.listen(0, host, resolve));
   }
   get url(): string {
-    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
+    const { address, port } = this.#http.address() as AddressInfo;
+    return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
   }
   async close(): Promise<void> {
     this.#http.closeAllConnections();

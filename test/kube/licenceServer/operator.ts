@@ -130,6 +130,7 @@ export class Stage {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly #kubeconfig: string;
+  readonly #serverHost: string;
   readonly #servers = new Map<string, FakeServer>();
   readonly #end = new AbortController();
   #playing: Promise<void> | undefined;
@@ -141,17 +142,19 @@ export class Stage {
   /** Called before a pod becomes ready. */
   onStart: (() => void) | undefined;
 
-  private constructor(kubeconfig: string, client: KubeClient, namespace: string) {
+  private constructor(kubeconfig: string, client: KubeClient, namespace: string, serverHost: string) {
     this.#kubeconfig = kubeconfig;
+    this.#serverHost = serverHost;
     this.client = client;
     this.namespace = namespace;
   }
 
-  static async open(kubeconfig: string): Promise<Stage> {
+  /** @param serverHost loopback address at which licence servers answer */
+  static async open(kubeconfig: string, serverHost = '127.0.0.1'): Promise<Stage> {
     const client = adminClient(kubeconfig);
     definition ??= installCrd(client);
     await definition;
-    const stage = new Stage(kubeconfig, client, await freshNamespace(client, 'lics'));
+    const stage = new Stage(kubeconfig, client, await freshNamespace(client, 'lics'), serverHost);
     stage.#playing = stage.#play();
     return stage;
   }
@@ -186,7 +189,7 @@ export class Stage {
     if (server === undefined) {
       server = new FakeServer();
       this.#servers.set(name, server);
-      void server.listen();
+      void server.listen(this.#serverHost);
     }
     return server;
   }

@@ -12,6 +12,7 @@ const run = (contestant: Measures['contestant'], appliedMs: number): Measures =>
   ...{ steadySeconds: 10, steadyWrites: 0, steadyReads: 0, steadyCpuSeconds: 0.1, exitMs: 5 },
   ...{
     restartMs: 900,
+    restartAskedMs: 0,
     restartWrites: 0,
     restartReads: 0,
     restartCalls: {},
