@@ -12,6 +12,7 @@ import {
   type NodePlace,
   nodeAddress,
   nodeName,
+  nodeTools,
   prepareNamespaces,
   removeCgroups,
   startContainerd,
@@ -89,7 +90,7 @@ export interface ClusterOptions {
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   await ensureNodePrerequisites();
-  await ensureTools(['pause', 'kubelet', 'kube-proxy', 'coredns'], 'to run pods on a node');
+  await ensureTools(['pause', ...nodeTools], 'to run pods on a node');
   const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
   const images = Promise.resolve(options.images ?? ensureImages());
   images.catch(() => {}); // awaited below; until then a failure is not unhandled

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { podCidr } from './controlPlane.ts';
+import { podCidr, serviceCidr } from './controlPlane.ts';
 import { ensureCommands } from './debian.ts';
 import type { ImageArchive } from './images.ts';
 import type { KubeApi } from './kubeApi.ts';
@@ -40,6 +40,7 @@ export async function ensureNodePrerequisites(): Promise<void> {
       runc: 'runc',
       '/usr/lib/cni/bridge': 'containernetworking-plugins',
       iptables: 'iptables',
+      ipset: 'ipset',
       conntrack: 'conntrack',
       socat: 'socat',
       ip: 'iproute2',
@@ -124,10 +125,13 @@ export async function importImages(
   }
 }
 
-/** Joins the node to a control plane that is ready: kubelet, kube-proxy, DNS. Resolves when the node is Ready. */
+/** What runs on a node beside containerd. */
+export const nodeTools = ['kubelet', 'kube-proxy', 'coredns', 'network-policies'] as const;
+
+/** Joins the node to a control plane that is ready: kubelet, kube-proxy, DNS, network policies. Resolves when the node is Ready. */
 export async function startNode(place: NodePlace, api: KubeApi, authority: CertificateAuthority): Promise<Daemon[]> {
   const { dir, cgroup, start } = place;
-  const tools = await ensureTools(['kubelet', 'kube-proxy', 'coredns'], purpose);
+  const tools = await ensureTools(nodeTools, purpose);
   makeCgroups(cgroup);
   writeFileSync(join(dir, 'resolv.conf'), '');
   writeFileSync(join(dir, 'kubelet.json'), JSON.stringify(kubeletConfig(place)));
@@ -143,28 +147,44 @@ export async function startNode(place: NodePlace, api: KubeApi, authority: Certi
   // Sooner, kube-proxy would back off for 30 s over the missing node.
   const proxy = await start('kube-proxy', tools['kube-proxy'], ['--config', join(dir, 'proxy.json')]);
   const dns = await start('coredns', tools.coredns, ['-conf', join(dir, 'Corefile')]);
-  const daemons = [kubelet, proxy, dns];
+  const policies = await start('network-policies', tools['network-policies'], [
+    ...[
+      '--kubeconfig',
+      join(dir, 'policies.kubeconfig'),
+      '--node',
+      nodeName,
+      '--service-cluster-ip-range',
+      serviceCidr,
+    ],
+  ]);
+  const daemons = [kubelet, proxy, dns, policies];
   await until('node Ready', 60_000, async () => isReady((await api.request('GET', nodePath)).body), daemons);
   return daemons;
 }
 
-/** The right of the DNS server to look, which an installer would give. */
+const watching = (apiGroup: string, ...resources: string[]) => ({
+  apiGroups: [apiGroup],
+  resources,
+  verbs: ['get', 'list', 'watch'],
+});
+const systemRights = {
+  coredns: [watching('', 'services', 'pods', 'namespaces'), watching('discovery.k8s.io', 'endpointslices')],
+  'network-policies': [watching('', 'nodes', 'pods', 'namespaces'), watching('networking.k8s.io', 'networkpolicies')],
+};
+
+/** The right to look of what serves the pods, which an installer would give. */
 export async function applySystemObjects(api: KubeApi): Promise<void> {
-  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'coredns' } };
-  await api.apply('/apis/rbac.authorization.k8s.io/v1/clusterroles/coredns', {
-    ...rbac,
-    kind: 'ClusterRole',
-    rules: [
-      { apiGroups: [''], resources: ['services', 'pods', 'namespaces'], verbs: ['list', 'watch'] },
-      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
-    ],
-  });
-  await api.apply('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/coredns', {
-    ...rbac,
-    kind: 'ClusterRoleBinding',
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'coredns' },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'coredns' }],
-  });
+  const group = 'rbac.authorization.k8s.io';
+  for (const [name, rules] of Object.entries(systemRights)) {
+    const rbac = { apiVersion: `${group}/v1`, metadata: { name } };
+    await api.apply(`/apis/${group}/v1/clusterroles/${name}`, { ...rbac, kind: 'ClusterRole', rules });
+    await api.apply(`/apis/${group}/v1/clusterrolebindings/${name}`, {
+      ...rbac,
+      kind: 'ClusterRoleBinding',
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name },
+      subjects: [{ apiGroup: group, kind: 'User', name }],
+    });
+  }
 }
 
 const cgroupTop = '/sys/fs/cgroup';
@@ -207,16 +227,18 @@ const isReady = (node: unknown): boolean =>
   ) ?? false;
 
 async function nodeCertificates(dir: string, authority: CertificateAuthority): Promise<void> {
-  const [kubelet, proxy, dns] = await Promise.all([
+  const [kubelet, proxy, dns, policies] = await Promise.all([
     authority.client('kubelet', `system:node:${nodeName}`, ['system:nodes']),
     authority.client('proxy', 'system:kube-proxy'),
     authority.client('dns', 'coredns'),
+    authority.client('policies', 'network-policies'),
     authority.server('kubelet-server', nodeName, [`DNS:${nodeName}`, 'IP:127.0.0.1', `IP:${nodeAddress}`]),
   ]);
   const inside = 'https://127.0.0.1:6443';
   writeKubeconfig(join(dir, 'kubelet.kubeconfig'), inside, authority.certPem, { pair: kubelet });
   writeKubeconfig(join(dir, 'proxy.kubeconfig'), inside, authority.certPem, { pair: proxy });
   writeKubeconfig(join(dir, 'dns.kubeconfig'), inside, authority.certPem, { pair: dns });
+  writeKubeconfig(join(dir, 'policies.kubeconfig'), inside, authority.certPem, { pair: policies });
 }
 
 const containerdConfig = (dir: string, runDir: string) => `version = 2

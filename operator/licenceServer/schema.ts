@@ -441,7 +441,9 @@ export const licenceServerSpec = withRules(
     keyRotation: keyRotation.prefault({}).describe('How a changed key is put to work.'),
     access: access.prefault({}).describe('Who may use the server.'),
     service: service.prefault({}).describe('The Service in front of the server.'),
-    ingress: ingress.optional().describe('An Ingress in front of the Service. Default: none.'),
+    ingress: ingress
+      .optional()
+      .describe('An Ingress in front of the Service; name its controller in access.allowFrom. Default: none.'),
     tls: z
       .object({ secretName: objectName().describe('Name of a Secret of type kubernetes.io/tls.') })
       .optional()

@@ -157,6 +157,15 @@ describe('a licence server with what a platform team adds to it', () => {
       policyTypes: ['Ingress'],
       ingress: [{ from: [{ podSelector: {} }, of('licence-system')], ports: [{ port: 'http', protocol: 'TCP' }] }],
     });
+    // And so it is on the way: the node enforces policies.
+    const ask = `fetch('http://${server.name}.${namespace}.svc:8080/healthz/live', { signal: AbortSignal.timeout(3000) })
+      .then((answer) => console.log(answer.status), () => console.log('no way'))`;
+    const from = (at: string, what: string) => product.kubectl(['-n', at, 'exec', what, '--', 'node', '-e', ask]);
+    expect({
+      neighbour: (await from(namespace, 'pod/private-authority')).trim(),
+      operator: (await from('licence-system', 'deploy/licence-operator')).trim(),
+      stranger: (await from('vendor', 'deploy/licence-authority')).trim(),
+    }).toEqual({ neighbour: '200', operator: '200', stranger: 'no way' });
     expect(await kubectl('get', 'ingress', server.name, '-o', 'jsonpath={.spec.rules[0].host}')).toBe(
       'licences.example.org',
     );
