@@ -31,6 +31,7 @@ export const auditPolicy = {
         'system:kube-proxy',
         'system:anonymous',
         'coredns',
+        'network-policies',
       ],
     },
     {

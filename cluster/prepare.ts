@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { ensureCommands } from './debian.ts';
 import { ensureImagePrerequisites, ensureImages } from './images.ts';
-import { ensureNodePrerequisites } from './node.ts';
+import { ensureNodePrerequisites, nodeTools } from './node.ts';
 import { ensurePostgres } from './postgres.ts';
 import { PrerequisiteMissing } from './prerequisite.ts';
 import { ensureTools } from './tools.ts';
@@ -31,16 +31,7 @@ const steps: Record<string, () => Promise<unknown>> = {
   e2e: async () => {
     await ensureNodePrerequisites();
     await ensureImagePrerequisites();
-    const tools = [
-      'kubelet',
-      'kube-proxy',
-      'coredns',
-      'pause',
-      'helm3',
-      'prometheus',
-      'promtool',
-      'alertmanager',
-    ] as const;
+    const tools = [...nodeTools, 'pause', 'helm3', 'prometheus', 'promtool', 'alertmanager'] as const;
     await ensureTools(tools, 'to run pods on a node');
     await ensureImages();
   },
