@@ -171,6 +171,19 @@ describe('a licence server with what a platform team adds to it', () => {
     );
   });
 
+  it('is planned for from the pod of the operator, with its rights: nothing changes, and nothing is out of its sight', async () => {
+    const plan = ['node', '/app/dist/operator/main.js', 'plan', '-n', namespace, '-o', 'json'];
+    const text = await product.kubectl(['-n', 'licence-system', 'exec', 'deploy/licence-operator', '--', ...plan]);
+    const { items, notes } = JSON.parse(text) as { items: readonly { name: string }[]; notes: readonly string[] };
+    expect(items.find(({ name }) => name === server.name)).toMatchObject({
+      outcome: 'Unchanged',
+      restarts: [],
+      children: [],
+      seats: [{ product: 'erp', inUse: 0, limit: 3 }],
+    });
+    expect(notes).toEqual([]);
+  });
+
   it('touches nothing while it is paused and says what is pending; asleep it keeps everything, and wakes as the same computer', async () => {
     const [before] = await pods();
     const { fingerprint } = await server.status();
