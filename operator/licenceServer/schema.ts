@@ -119,7 +119,9 @@ const storage = withRules(
   z.object({
     size: quantityText('256Mi')
       .optional()
-      .describe('Size of the volume. It can grow, never shrink. Default: 1Gi. Minimum: 256Mi.'),
+      .describe(
+        "Size of the volume. It can grow, never shrink. Default: 1Gi, room for 100,000 leases. Minimum: 256Mi, for small servers: under heavy load the database's log alone takes as much.",
+      ),
     storageClassName: z
       .string()
       .max(253)
