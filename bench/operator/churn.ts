@@ -33,6 +33,7 @@ export async function churn(
   port: number,
   { daemon, metricsUrl }: Running,
   minutes: number,
+  onStep: (step: string) => void,
 ): Promise<ChurnMeasures> {
   const startedAt = Date.now();
   const endsAt = startedAt + minutes * 60_000;
@@ -55,7 +56,13 @@ export async function churn(
       if (answer.status !== 200) throw new Error(`edit of ${keyOf(server)}: ${answer.status}`);
       edits++;
     }
-    if (Date.now() - startedAt >= rssMib.length * 60_000) rssMib.push(useOf(daemon.pid).rssMib);
+    if (Date.now() - startedAt >= rssMib.length * 60_000) {
+      const heap = heapMib.at(-1);
+      rssMib.push(useOf(daemon.pid).rssMib);
+      onStep(
+        `churn: RSS ${rssMib.at(-1)?.toFixed(0)} MiB${heap === undefined ? '' : `, live heap ${heap.toFixed(1)} MiB`}`,
+      );
+    }
     if (step % 10 === 0) {
       const minute = Math.floor((Date.now() - startedAt) / 60_000);
       const heap = await oldGenerationMib(metricsUrl);

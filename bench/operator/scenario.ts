@@ -252,7 +252,7 @@ async function measure(
   let churned: ChurnMeasures | undefined;
   if (options.churnMinutes) {
     onStep(`churn for ${options.churnMinutes} min`);
-    churned = await churn(api, fleet, servers.port, second, options.churnMinutes);
+    churned = await churn(api, fleet, servers.port, second, options.churnMinutes, onStep);
   }
   await second.daemon.stop('SIGTERM', 30_000);
   tail.close();
