@@ -77,14 +77,14 @@ export async function userKubeconfig(
   return writeKubeconfig(`${file}.kubeconfig`, admin.url, admin.caPem, { pair });
 }
 
-/** A kubeconfig with a token (1 hour) of a ServiceAccount that exists. */
+/** A kubeconfig with a token (a day) of a ServiceAccount that exists. */
 export async function serviceAccountKubeconfig(clusterDir: string, namespace: string, name: string): Promise<string> {
   const admin = join(clusterDir, 'kubeconfig');
   const { url, caPem } = readKubeconfig(admin);
   const answer = await createKubeApi(readKubeconfig(admin)).request(
     'POST',
     `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
-    { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } },
+    { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 24 * 3600 } },
   );
   const token = (answer.body as { status?: { token?: string } }).status?.token;
   if (token === undefined) {
