@@ -49,6 +49,7 @@ interface Series {
 const seriesMs = 6 * 60_000;
 /** How often the count of a series is brought up to date, after the second event. */
 const updateMs = 60_000;
+const warnMs = 10_000;
 const maxSeries = 4_096;
 const maxPending = 1_000;
 /** New events about one object: so many at once, then one in so long, as client-go bounds them. */
@@ -56,8 +57,8 @@ const burst = 25;
 const refillMs = 300_000;
 
 /**
- * Writes events of events.k8s.io/v1 beside the work: an event that cannot be written is counted and logged, and is nobody
- * else's trouble.
+ * Writes events of events.k8s.io/v1 beside the work: an event that cannot be written is counted, and told of in the log once in
+ * ten seconds at most; it is nobody else's trouble.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -65,6 +66,7 @@ export class EventRecorder {
   readonly #buckets = new Map<string, { tokens: number; filledAt: number }>();
   readonly #pending = new Set<Promise<void>>();
   #sequence = 0;
+  #warnedTick = Number.NEGATIVE_INFINITY;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -148,19 +150,32 @@ export class EventRecorder {
   }
 
   #send(series: Series, result: 'created' | undefined, write: () => Promise<void>): void {
-    const { metrics, log } = this.#options;
+    const { metrics } = this.#options;
     const sent = series.tail.then(async () => {
       try {
         await this.#tried(write);
         if (result !== undefined) metrics.events.inc({ result });
       } catch (error) {
         metrics.events.inc({ result: 'failed' });
-        log.warn({ event: series.name, namespace: series.namespace, err: error }, 'event was not written');
+        this.#warn(series, error);
       }
     });
     series.tail = sent;
     this.#pending.add(sent);
     void sent.then(() => this.#pending.delete(sent));
+  }
+
+  /** Where one fails for the way's sake, hundreds do: the metric counts them. */
+  #warn({ name, namespace }: Series, error: unknown): void {
+    const { clock, log } = this.#options;
+    const tick = monotonicOf(clock);
+    if (tick - this.#warnedTick < warnMs) return;
+    this.#warnedTick = tick;
+    const message = error instanceof Error ? error.message : String(error);
+    log.warn(
+      { event: name, namespace, error: message },
+      'event was not written; others that follow at once are not told of',
+    );
   }
 
   /** Three tries, unless the API server refuses the event as such. */

@@ -1,10 +1,10 @@
+import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ApiError, readStatus } from '../../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../../operator/kube/client.ts';
 import { type EventInput, EventRecorder } from '../../../../operator/kube/events.ts';
 import { createKubeMetrics } from '../../../../operator/kube/kubeMetrics.ts';
 import type { KubeObject } from '../../../../operator/kube/object.ts';
-import { createLog } from '../../../../runtime/log.ts';
 import { createMetrics } from '../../../../runtime/metrics.ts';
 import { FakeClock } from '../../../support/fakeClock.ts';
 
@@ -13,10 +13,12 @@ let created: KubeObject[];
 let patches: { name: string; count: number }[];
 let fail: () => unknown;
 let recorder: EventRecorder;
+let lines: Record<string, unknown>[];
 beforeEach(() => {
   clock = new FakeClock();
   created = [];
   patches = [];
+  lines = [];
   fail = () => undefined;
   const client: Pick<KubeClient, 'create' | 'mergePatch'> = {
     create: async <T extends KubeObject>(_: unknown, object: KubeObject) => {
@@ -35,7 +37,7 @@ beforeEach(() => {
     controller: 'example.org/operator',
     instance: 'pod-1',
     clock,
-    log: createLog('test', 'silent'),
+    log: pino({}, { write: (line: string) => lines.push(JSON.parse(line)) }),
     metrics: createKubeMetrics(createMetrics()),
   });
 });
@@ -118,6 +120,18 @@ describe('the event recorder', () => {
     await clock.advance(60_000);
     await recorder.flush();
     expect([created.length, failures]).toEqual([1, 1]);
+  });
+
+  it('says once in ten seconds that events cannot be written, with the reason and without a stack', async () => {
+    fail = () => new ApiError('POST', readStatus(401, { reason: 'Unauthorized', message: 'expired' }));
+    for (const note of ['a', 'b', 'c']) recorder.record(event({ note }));
+    await recorder.flush();
+    await clock.advance(10_000);
+    recorder.record(event({ note: 'd' }));
+    await recorder.flush();
+    expect(lines.map(({ namespace, error, err }) => ({ namespace, error, err }))).toEqual(
+      Array(2).fill({ namespace: 'ns', error: 'POST: 401 Unauthorized: expired' }),
+    );
   });
 
   it('shortens a note to what the API takes, whatever it is written in', async () => {
