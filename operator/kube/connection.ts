@@ -3,6 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { type Clock, monotonicOf } from '../../runtime/clock.ts';
+import { http1 } from '../../runtime/http1.ts';
 
 /** Where the API server is and how to reach it as ourselves. */
 export interface Connection {
@@ -138,7 +139,7 @@ function createAgent(https: RequestOptions, proxyUrl: string | undefined): Dispa
   const tls = Object.fromEntries(tlsFields.filter((f) => https[f] !== undefined).map((f) => [f, https[f]]));
   const connect = { ...tls, timeout: 10_000, keepAlive: true };
   // The limits of a request are set by the client per call; a watch has none here.
-  const common = { keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0, connections: null };
+  const common = { ...http1, keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0, connections: null };
   if (proxyUrl === undefined) return new Agent({ ...common, connect });
   if (!/^https?:/.test(proxyUrl)) throw new Error(`proxy-url ${proxyUrl}: only http and https proxies are supported`);
   return new ProxyAgent({ ...common, uri: proxyUrl, requestTls: connect });

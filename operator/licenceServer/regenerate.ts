@@ -9,6 +9,7 @@ import {
   regenerateCall,
   unanswered,
 } from '../../licence/authorityCalls.ts';
+import { http1 } from '../../runtime/http1.ts';
 import { isAlreadyExists } from '../kube/apiError.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { KubeObject } from '../kube/object.ts';
@@ -113,6 +114,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<AuthorityReply | string> {
   const dispatcher = new Agent({
+    ...http1,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     maxResponseSize: longestBody,

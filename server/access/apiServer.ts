@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { http1 } from '../../runtime/http1.ts';
 
 /** How this server speaks to the API server of its cluster. */
 export interface ApiServerOptions {
@@ -34,6 +35,7 @@ export class ApiServer {
     this.#options = options;
     const secure = options.apiUrl.startsWith('https');
     this.#agent = new Agent({
+      ...http1,
       connect: secure ? { ca: readFileSync(join(options.dir, 'ca.crt')) } : {},
       connections: 8,
     });

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { Agent, fetch } from 'undici';
 import { parseTrustedKeys } from '../../licence/jwks.ts';
 import { directoryHolder } from '../../runtime/directoryLock.ts';
+import { http1 } from '../../runtime/http1.ts';
 import { readMigrations } from '../../runtime/migrate.ts';
 import { choose, contentsOf, dataOf, platformRefusal, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
 import { findInstallations, type Installation } from '../../runtime/postgres/programs.ts';
@@ -177,6 +178,7 @@ export async function checkAuthority(config: ServerConfig, trust: Trust, nowMs: 
   const url = config.LICENCE_AUTHORITY_URL;
   if (url === undefined) return [ok(check, 'none is configured: keys are activated by request and response')];
   const dispatcher = new Agent({
+    ...http1,
     connect: {
       timeout: 5_000,
       ...(config.LICENCE_AUTHORITY_CA === undefined ? {} : { ca: readFileSync(config.LICENCE_AUTHORITY_CA) }),

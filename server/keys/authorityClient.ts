@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
 import { supportPolicies } from '../../licence/words.ts';
+import { http1 } from '../../runtime/http1.ts';
 
 export type AuthorityAnswer<T> =
   | { readonly ok: true; readonly answer: T }
@@ -55,6 +56,7 @@ const refusal = z.object({ reason: z.string(), detail: z.string().max(1_000) });
 
 export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: AuthorityClientOptions): AuthorityClient {
   const dispatcher = new Agent({
+    ...http1,
     connect: { timeout: timeoutMs, ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }) },
     keepAliveTimeout: 1_000, // calls are rare: an idle connection only goes stale
   });
