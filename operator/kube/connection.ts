@@ -142,5 +142,5 @@ function createAgent(https: RequestOptions, proxyUrl: string | undefined): Dispa
   const common = { ...http1, keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0, connections: null };
   if (proxyUrl === undefined) return new Agent({ ...common, connect });
   if (!/^https?:/.test(proxyUrl)) throw new Error(`proxy-url ${proxyUrl}: only http and https proxies are supported`);
-  return new ProxyAgent({ ...common, uri: proxyUrl, requestTls: connect });
+  return new ProxyAgent({ ...common, uri: proxyUrl, requestTls: { ...connect, ...http1 } });
 }
