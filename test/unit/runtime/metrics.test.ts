@@ -7,8 +7,14 @@ test('a program shows the metrics of its process that the documentation names', 
   const section = /## Metrics of every process\n(.*?)\n## /s.exec(page)?.[1] ?? '';
   const documented = [...section.matchAll(/`((?:process|nodejs)_[a-z0-9_]*[a-z0-9])`/g)].map(([, name]) => name);
   expect(documented.length).toBeGreaterThan(7);
-  const shown = (await createProgramMetrics().registry.getMetricsAsJSON()).map(({ name }) => name);
+  const { registry } = createProgramMetrics();
+  const shown = (await registry.getMetricsAsJSON()).map(({ name }) => name);
   expect(shown).toEqual(expect.arrayContaining(documented));
   // What would list every open connection.
   expect(shown.filter((name) => name.startsWith('nodejs_active'))).toEqual([]);
+  const busyUntil = performance.now() + 50;
+  while (performance.now() < busyUntil);
+  expect(await registry.getSingleMetricAsString('nodejs_eventloop_utilization')).toMatch(
+    /^nodejs_eventloop_utilization (0\.[1-9]|1)/m,
+  );
 });
