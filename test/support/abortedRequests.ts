@@ -14,13 +14,12 @@ const { client } = loadKubeClient({
   userAgent: 'test',
   qps: 0,
 });
-const spec = {};
 const write = (signal: AbortSignal) =>
   client.request({
     method: 'POST',
     path: collectionPath(kinds.Lease, 'default'),
     query: { dryRun: 'All' },
-    body: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { generateName: 'x-' }, spec },
+    body: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { generateName: 'x-' }, spec: {} },
     signal,
   });
 /** What happens between the beginning of the writes and their abortion. */
