@@ -198,7 +198,10 @@ it(`there is one writer at a time through ${failovers} forced fail-overs, by the
   const readOn = () => {
     const next = auditPosition(inject('auditLog'));
     for (const entry of readAudit(inject('auditLog'), position)) {
-      const isWrite = entry.namespace === world.namespace && entry.resource === 'configmaps' && entry.status < 300;
+      // Kubernetes itself puts its certificate into every new namespace, when it comes to it.
+      const isKubernetes = entry.user.startsWith('system:serviceaccount:kube-system:');
+      const isOurs = entry.namespace === world.namespace && entry.resource === 'configmaps' && !isKubernetes;
+      const isWrite = isOurs && entry.status < 300;
       if (isWrite && writeVerbs.has(entry.verb)) log.push({ by: entry.user, at: entry.at });
     }
     position = next;
