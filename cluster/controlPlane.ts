@@ -202,13 +202,11 @@ function etcdFlags(dir: string, { etcdPort, etcdPeerPort }: Addresses): string[]
 
 function apiServerFlags(dir: string, addresses: Addresses, auditLog: string, ipv6: boolean): string[] {
   const pki = (file: string) => join(dir, 'pki', file);
+  const loopback = ipv6 ? '::1' : '127.0.0.1';
   const where =
     addresses.nodeAddress === undefined
       ? // An endpoint of the service "kubernetes" may not be a loopback address, and nobody uses it without a node.
-        [
-          ...['--bind-address', ipv6 ? '::1' : '127.0.0.1', '--advertise-address', ipv6 ? '::1' : '127.0.0.1'],
-          ...['--endpoint-reconciler-type', 'none'],
-        ]
+        [...['--bind-address', loopback, '--advertise-address', loopback], ...['--endpoint-reconciler-type', 'none']]
       : [
           ...['--advertise-address', addresses.nodeAddress],
           ...['--kubelet-certificate-authority', pki('ca.crt'), '--kubelet-preferred-address-types', 'InternalIP'],

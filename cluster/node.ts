@@ -148,14 +148,8 @@ export async function startNode(place: NodePlace, api: KubeApi, authority: Certi
   const proxy = await start('kube-proxy', tools['kube-proxy'], ['--config', join(dir, 'proxy.json')]);
   const dns = await start('coredns', tools.coredns, ['-conf', join(dir, 'Corefile')]);
   const policies = await start('network-policies', tools['network-policies'], [
-    ...[
-      '--kubeconfig',
-      join(dir, 'policies.kubeconfig'),
-      '--node',
-      nodeName,
-      '--service-cluster-ip-range',
-      serviceCidr,
-    ],
+    ...['--kubeconfig', join(dir, 'policies.kubeconfig'), '--node', nodeName],
+    ...['--service-cluster-ip-range', serviceCidr],
   ]);
   const daemons = [kubelet, proxy, dns, policies];
   await until('node Ready', 60_000, async () => isReady((await api.request('GET', nodePath)).body), daemons);

@@ -1,12 +1,11 @@
-import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../cluster/controlPlane.ts';
 import type { KubeObject } from '../../operator/kube/object.ts';
 import { kinds } from '../../operator/kube/resourceKind.ts';
+import { hasIpv6 } from '../support/hasIpv6.ts';
 import { freshKey, isReady, keyIdOf, Stage, specWithKey } from './licenceServer/operator.ts';
 
 /** A cluster of IPv6 alone: its API server listens at ::1, and its Services have addresses of IPv6 only. */
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
 let plane: ControlPlane;
 let stage: Stage;
 

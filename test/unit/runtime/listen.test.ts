@@ -1,10 +1,9 @@
-import { networkInterfaces } from 'node:os';
 import { afterEach, expect, it } from 'vitest';
 import { listen, readConfig } from '../../../runtime/config.ts';
 import { createHttp, type Http, listenOn } from '../../../runtime/httpShell.ts';
 import { createLog } from '../../../runtime/log.ts';
+import { hasIpv6 } from '../../support/hasIpv6.ts';
 
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
 let http: Http | undefined;
 afterEach(() => http?.close());
 
