@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 /** One answered request of the API server. */
 export interface AuditEntry {
@@ -43,14 +43,29 @@ export const auditPolicy = {
   ],
 };
 
+/** More than any line has. */
+const longestLine = 2 ** 20;
+
+function bytesFrom(file: string, from: number): Buffer {
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fstatSync(fd).size - from));
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, from));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Bytes of whole lines so far (the last one may be half written): hand it to `readAudit` later to see only what came after. */
-export const auditPosition = (file: string): number =>
-  existsSync(file) ? readFileSync(file).lastIndexOf('\n') + 1 : 0;
+export function auditPosition(file: string): number {
+  if (!existsSync(file)) return 0;
+  const from = Math.max(0, statSync(file).size - longestLine);
+  return from + bytesFrom(file, from).lastIndexOf('\n') + 1;
+}
 
 /** The entries of an audit log from a position on, oldest first. */
 export function readAudit(file: string, from = 0): AuditEntry[] {
-  return readFileSync(file)
-    .subarray(from)
+  return bytesFrom(file, from)
     .toString('utf8')
     .split('\n')
     .filter((line) => line.endsWith('}'))

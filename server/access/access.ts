@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { FailureLimit } from './failureLimit.ts';
+import { RateLimit } from '../../runtime/rateLimit.ts';
 import type { Role, TokenVerifier } from './tokens.ts';
 
 /** A pod that proved who it is, where clients come with service-account tokens. */
@@ -43,23 +43,28 @@ export function tokenOf(headers: IncomingHttpHeaders): string | undefined {
   return typeof own === 'string' ? own : undefined;
 }
 
+/** Slows down guessing: wrong tokens from one address. Good ones are never slowed, since only failures count. */
+const failures = { burst: 20, perSecond: 1 };
+
 const suffices = (has: Role, asked: string): boolean => has === 'admin' || has === asked;
 
 /**
  * Guards every route by the role that it names (`config: { role }`); a route below `/v1/` and `/metrics` without a role asks
  * for `admin`, all others are open to everybody.
  */
-export function guard(http: Http, mode: AccessMode, limit = new FailureLimit()): void {
+export function guard(http: Http, mode: AccessMode): void {
   if (mode.kind === 'open') return;
   const { tokens } = mode;
+  const limit = new RateLimit(failures);
 
   const refuse = (request: FastifyRequest, reply: FastifyReply, detail: string): never => {
-    if (!limit.allow(request.ip, performance.now())) {
+    const retryAfterSeconds = limit.take(request.ip, performance.now());
+    if (retryAfterSeconds > 0) {
       throw new ProblemError({
         status: 429,
         reason: 'TooManyFailures',
         detail: 'too many requests with a wrong token; wait, and check the token',
-        retryAfterSeconds: 5,
+        retryAfterSeconds,
       });
     }
     reply.header('www-authenticate', 'Bearer');

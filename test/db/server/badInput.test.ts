@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FailureLimit } from '../../../server/access/failureLimit.ts';
 import { TokenFiles } from '../../../server/access/tokens.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/testDatabase.ts';
 import { ledgerTemplate } from './support/ledgerDatabase.ts';
@@ -194,13 +193,6 @@ describe('tokens', () => {
     expect(answers[0]).toBe(401);
     expect(answers.at(-1)).toBe(429);
     expect((await s.call('GET', '/v1/leases', undefined, bearer(secrets.admin))).status).toBe(200);
-  });
-  it('a failure limit forgets with time and is bounded in size', () => {
-    const limit = new FailureLimit(2, 1, 3);
-    expect([0, 0, 0].map((t) => limit.allow('a', t))).toEqual([true, true, false]);
-    expect(limit.allow('a', 1_001)).toBe(true);
-    for (const address of ['b', 'c', 'd']) limit.allow(address, 1_001);
-    expect(limit.allow('a', 1_001)).toBe(true);
   });
   it('never get into a log line', async () => {
     await checkOut({ product: 'erp', holder: { ...holder, user: 'x'.repeat(300) } });

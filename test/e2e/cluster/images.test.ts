@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { ensureImage, type Target } from '../../../cluster/images.ts';
 import { run } from '../../../cluster/process.ts';
+import { restricted } from '../../support/pods.ts';
 
 const { kubeconfig } = inject('cluster');
 const namespace = `images-${Date.now()}`;
@@ -25,7 +26,7 @@ async function printed(target: Target, args: readonly string[], command?: readon
     image: `localhost/licence-${target}:dev`,
     args,
     ...(command ? { command } : {}),
-    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    securityContext: restricted,
   };
   const spec = {
     restartPolicy: 'Never',

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { accessCluster, type Forward } from '../../../cluster/cluster.ts';
 import { run, until } from '../../../cluster/process.ts';
+import { image, podSpec, restricted } from '../../support/pods.ts';
 
 const cluster = accessCluster(inject('cluster'));
 const namespace = `cluster-${Date.now()}`;
@@ -11,12 +12,6 @@ const kubectl = (args: readonly string[], input?: string) =>
   run(inject('clients').kubectl, ['--kubeconfig', cluster.kubeconfig, '--namespace', namespace, ...args], {
     ...(input === undefined ? {} : { input }),
   });
-const image = 'localhost/licence-operator:dev';
-const restricted = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  capabilities: { drop: ['ALL'] },
-};
 /** Counts in a file on its volume how often it was started; `/to?url=` asks on behalf of the caller. */
 const program = `
   const fs = require('fs'), file = '/data/starts';
@@ -48,18 +43,11 @@ const objects = {
         template: {
           metadata: { labels: { app: 'app' } },
           spec: {
-            terminationGracePeriodSeconds: 1,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: 10001,
-              runAsGroup: 10001,
-              fsGroup: 10001,
-              seccompProfile: { type: 'RuntimeDefault' },
-            },
+            ...podSpec,
             containers: [
               {
                 name: 'app',
-                image,
+                ...image,
                 command: ['node', '-e', program],
                 securityContext: restricted,
                 readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
@@ -131,5 +119,5 @@ it('pods reach each other by name, and a port of this machine only when it is le
 });
 
 it('Pod Security refuses a pod with root', async () => {
-  await expect(kubectl(['run', 'root', `--image=${image}`])).rejects.toThrow('violates PodSecurity');
+  await expect(kubectl(['run', 'root', `--image=${image.image}`])).rejects.toThrow('violates PodSecurity');
 });

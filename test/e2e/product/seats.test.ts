@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Monitoring, startMonitoring } from '../../../demo/monitoring.ts';
+import { image, podSpec, restricted } from '../../support/pods.ts';
 import { eventually, type Product, startTestServer, type TestServer, useProduct } from '../../support/product.ts';
 
 const namespace = 'e2e-seats';
-const restricted = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
 
 /** A pod of a client program: it has nothing but a JavaScript runtime and the server's client token. */
 const clientPod = (server: TestServer) => ({
@@ -12,14 +12,11 @@ const clientPod = (server: TestServer) => ({
   kind: 'Pod',
   metadata: { name: 'client', namespace },
   spec: {
-    terminationGracePeriodSeconds: 0,
-    automountServiceAccountToken: false,
-    securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } },
+    ...podSpec,
     containers: [
       {
         name: 'client',
-        image: 'localhost/licence-server:dev',
-        imagePullPolicy: 'IfNotPresent',
+        ...image,
         command: ['node', '-e', 'setInterval(() => {}, 1e6)'],
         env: [
           { name: 'SERVER', value: `http://${server.name}.${namespace}.svc.cluster.local:8080` },

@@ -16,14 +16,14 @@ export const ledgerTemplate: Template = {
 };
 
 /** A connection to a ledger of the file's own, from its first test to its last; `setup` is run on it once. */
-export function useLedger(setup = ''): () => pg.Client {
+export function useLedger(setup?: string): () => pg.Client {
   let database: TestDatabase;
   let client: pg.Client;
   beforeAll(async () => {
     database = await createTestDatabase(ledgerTemplate);
     client = new pg.Client({ connectionString: database.url });
     await client.connect();
-    await client.query(setup);
+    if (setup !== undefined) await client.query(setup);
   });
   afterAll(async () => {
     await client.end();
