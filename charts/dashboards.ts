@@ -450,7 +450,7 @@ function server(): Dashboard {
             description: 'Half of them, and 99 of 100, take no longer.',
             kind: 'timeseries',
             unit: 's',
-            width: 8,
+            width: 6,
             queries: ['0.5', '0.99'].map((q) => ({
               expr: `histogram_quantile(${q}, sum by (le) (rate(licence_checkout_duration_seconds_bucket{${of}}[5m])))`,
               legend: q,
@@ -461,7 +461,7 @@ function server(): Dashboard {
             description: 'Heartbeats a second by outcome.',
             kind: 'timeseries',
             unit: 'reqps',
-            width: 8,
+            width: 6,
             queries: [
               {
                 expr: `sum by (outcome) (rate(licence_heartbeats_total{${of}}[5m]))`,
@@ -474,8 +474,16 @@ function server(): Dashboard {
             description: 'Failed operations a minute.',
             kind: 'timeseries',
             unit: 'short',
-            width: 8,
+            width: 6,
             queries: [{ expr: `sum by (op) (rate(licence_store_errors_total{${of}}[5m])) * 60`, legend: '{{op}}' }],
+          },
+          {
+            title: 'Free room on the volume',
+            description: 'Of the data directory, in bytes. Without room nothing can be stored.',
+            kind: 'timeseries',
+            unit: 'bytes',
+            width: 6,
+            queries: [{ expr: `min(licence_data_volume_free_bytes{${of}})`, legend: 'free' }],
           },
         ],
       },

@@ -14,7 +14,7 @@ export interface ServerStatus {
   readonly keys: readonly KeyStatus[];
   /** The clearing of stale seats that this server's start performed, if it did (`LICENCE_CLEAR_STALE`). */
   readonly clearing?: ClearingStatus;
-  /** Database or disk trouble in one sentence; absent while all is well. */
+  /** What a person should do something about (database, room on the volume, clock, trusted keys), in a sentence each; absent while all is well. */
   readonly trouble?: string;
 }
 

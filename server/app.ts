@@ -6,6 +6,7 @@ import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { type AccessMode, guard } from './access/access.ts';
 import { registerAudit } from './audit.ts';
+import type { DataVolume } from './dataVolume.ts';
 import type { Identity } from './keys/identity.ts';
 import type { Keys } from './keys/keys.ts';
 import { keyStatusSchema, registerKeyRoutes } from './keys/routes.ts';
@@ -33,6 +34,7 @@ export interface AppParts {
   readonly keys: Keys;
   readonly identity: Identity;
   readonly usage: UsageHistory;
+  readonly dataVolume: Pick<DataVolume, 'trouble'>;
   /** The compact JWS of an activation, for proofs. */
   activationOf(keyId: string): string | undefined;
   /** What the clearing at this start did. */
@@ -145,7 +147,7 @@ function registerStatus(http: Http, parts: AppParts): void {
         throw storeProblem(error);
       });
       const clearing = parts.clearing();
-      const trouble = [parts.store.trouble(), parts.store.clockTrouble(), keyTrouble]
+      const trouble = [parts.store.trouble(), parts.dataVolume.trouble(), parts.store.clockTrouble(), keyTrouble]
         .filter((t) => t !== undefined)
         .join('; ');
       const status: ServerStatus = {

@@ -14,6 +14,7 @@ import { followPods, ServiceAccounts } from './access/serviceAccounts.ts';
 import { makeTokens, TokenFiles } from './access/tokens.ts';
 import { createApp } from './app.ts';
 import { commands } from './commands.ts';
+import { DataVolume } from './dataVolume.ts';
 import { openDatabase } from './db/database.ts';
 import { createAuthorityClient } from './keys/authorityClient.ts';
 import { loadIdentity } from './keys/identity.ts';
@@ -102,6 +103,9 @@ async function run(config: ServerConfig): Promise<number> {
     life.onStop('database', (leftMs) => database.stop(leftMs));
 
     const metrics = createProgramMetrics();
+    const dataVolume = new DataVolume(dataDir, log, metrics);
+    await dataVolume.start();
+    life.onStop('data volume', () => dataVolume.stop());
     const seatMetrics = new SeatMetrics(metrics);
     const store = new SeatStore({
       connection: database.connection,
@@ -151,6 +155,7 @@ async function run(config: ServerConfig): Promise<number> {
       keys,
       identity,
       usage,
+      dataVolume,
       activationOf: (keyId) => keys.activationOf(keyId),
       clearing: () => clearing,
       stopping: () => life.signal.aborted,

@@ -45,14 +45,25 @@ export function suspended({ valid }: Seen): Said {
     : say('Suspended', 'False', 'NotSuspended', 'the server is to run');
 }
 
-export function available({ valid, observed }: Seen): Said {
+/** What the server said last is wrong. It outlives the answer: a server whose volume is full is not reached any more. */
+export const troubleOf = ({ observed: { server }, before }: Pick<Seen, 'observed' | 'before'>): string | undefined =>
+  server.kind === 'answered' ? server.status.trouble : before.trouble;
+
+export function available(seen: Seen): Said {
+  const { valid, observed } = seen;
   const { deployment } = observed;
+  const trouble = troubleOf(seen);
   if (valid.spec.suspend) return say('Available', 'False', 'Suspended', 'no pod runs while the server is suspended');
   if (deployment === undefined) return say('Available', 'False', 'NoDeployment', 'there is no Deployment yet');
-  if (deployment.available > 0) return say('Available', 'True', 'PodReady', 'a pod is ready and takes requests');
-  return deployment.failure === undefined
-    ? say('Available', 'False', 'PodNotReady', 'no pod is ready yet')
-    : say('Available', 'False', 'PodFailing', deployment.failure);
+  if (deployment.available > 0) {
+    return trouble === undefined
+      ? say('Available', 'True', 'PodReady', 'a pod is ready and takes requests')
+      : say('Available', 'True', 'ServerTroubled', `a pod is ready and takes requests, but says: ${trouble}`);
+  }
+  if (deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', deployment.failure);
+  return trouble === undefined
+    ? say('Available', 'False', 'PodNotReady', 'no pod is ready')
+    : say('Available', 'False', 'ServerTroubled', `no pod is ready; the server last said: ${trouble}`);
 }
 
 export function storageBound({ observed, valid }: Seen): Said {
@@ -194,7 +205,11 @@ function progressOf(seen: Seen): Fault | undefined {
     return { reason: 'ClearingStaleSeats', message: 'stale seats are being cleared' };
   }
   if (observed.deployment === undefined) return { reason: 'Creating', message: 'the Deployment is being made' };
-  if (!observed.deployment.settled) return { reason: 'RollingOut', message: 'the pod is not ready yet' };
+  if (!observed.deployment.settled) {
+    const trouble = troubleOf(seen);
+    const why = trouble === undefined ? ' yet' : `; the server last said: ${trouble}`;
+    return { reason: 'RollingOut', message: `the pod is not ready${why}` };
+  }
   return undefined;
 }
 
@@ -211,7 +226,9 @@ export function summary(seen: Seen, others: readonly Said[]): readonly Said[] {
     if (isSuspended) return say('Ready', 'True', 'Suspended', 'the server is stopped, as asked');
     if (blocking !== undefined) return say('Ready', blocking.status, blocking.reason, blocking.message);
     const pause = seen.plan.paused ? '; changes are paused' : '';
-    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}`);
+    const trouble = troubleOf(seen);
+    const says = trouble === undefined ? '' : `; it says: ${trouble}`;
+    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}${says}`);
   };
   return [
     ready(),

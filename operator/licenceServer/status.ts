@@ -1,7 +1,7 @@
 import { setConditions } from '../kube/conditions.ts';
 import { selectorOf } from './build/object.ts';
 import { addressOf } from './build/service.ts';
-import { conditionsOf, type Said, type Seen } from './conditions.ts';
+import { conditionsOf, type Said, type Seen, troubleOf } from './conditions.ts';
 import { canonical } from './digest.ts';
 import { staleOf } from './serverAnswer.ts';
 import { momentOf, msOf } from './times.ts';
@@ -101,6 +101,7 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
       .map(([k, v]) => `${k}=${v}`)
       .join(','),
     fingerprint,
+    trouble: troubleOf(seen),
     address: addressOf(owner, spec),
     image: plan.pod?.image ?? observed.deployment?.facts.image,
     keysCopy: plan.rotation.proven,
@@ -120,13 +121,20 @@ export interface Throttled {
   readonly dueAtMs?: number;
 }
 
-/** The parts of a status that follow the counts. */
+/** A status without the counts, and without the words of what the server complains of: they may tell the time. */
 function withoutCounts(status: Status): unknown {
   const { products: _, seats: __, seatsStale: ___, seatsObservedAt: ____, nextDisruption: next, ...rest } = status;
+  const isTroubled = status.trouble !== undefined;
+  const worded = ['SeatsAvailable', 'SeatsFresh', ...(isTroubled ? ['Available', 'Ready'] : [])];
   const conditions = status.conditions?.map(({ message, ...condition }) =>
-    ['SeatsAvailable', 'SeatsFresh'].includes(condition.type) ? condition : { ...condition, message },
+    worded.includes(condition.type) ? condition : { ...condition, message },
   );
-  return { ...rest, conditions, ...(next === undefined ? {} : { next: { at: next.at, reasons: next.reasons } }) };
+  return {
+    ...rest,
+    trouble: isTroubled,
+    conditions,
+    ...(next === undefined ? {} : { next: { at: next.at, reasons: next.reasons } }),
+  };
 }
 
 /**

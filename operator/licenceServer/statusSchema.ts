@@ -124,6 +124,7 @@ export const licenceServerStatus = z
     address: z.string().optional().describe('Where the server is reached within the cluster.'),
     version: z.string().optional().describe('Version of the running server.'),
     image: z.string().optional().describe('Image of the running server.'),
+    trouble: z.string().optional().describe('What the server last said is wrong; absent: nothing.'),
     seats: z.string().optional().describe('Seats in use and in all.'),
     seatsStale: z.int().optional().describe('Stale seats of all products.'),
     supportUntil: moment().optional().describe('The earliest end of a support term.'),

@@ -19,6 +19,7 @@ const say = (type: Told['type'], reason: string, action: string, note: string): 
 export function eventsOf(before: Status, after: Status, plan: Plan | undefined): readonly Told[] {
   return [
     ...stalled(before, after),
+    ...troubled(before, after),
     ...rolls(plan),
     ...rotation(before, after),
     ...regeneration(before, after),
@@ -35,6 +36,10 @@ function stalled(before: Status, after: Status): Told[] {
     return [say('Warning', is.reason, 'Reconcile', is.message)];
   }
   return [];
+}
+
+function troubled({ trouble: was }: Status, { trouble: is }: Status): Told[] {
+  return is !== undefined && was === undefined ? [say('Warning', 'ServerTroubled', 'Watch', is)] : [];
 }
 
 function rolls(plan: Plan | undefined): Told[] {

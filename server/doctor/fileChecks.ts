@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isExpired, verifyActivation } from '../../licence/activation.ts';
 import { momentOf } from '../../licence/moment.ts';
 import { roles, shortestToken } from '../access/tokens.ts';
+import { isNearlyFull, roomOf } from '../dataVolume.ts';
 import { readConfiguredKeys } from '../keys/configuredKeys.ts';
 import { type Identity, loadIdentity } from '../keys/identity.ts';
 import { openTrust, type Trust } from '../keys/trust.ts';
@@ -71,17 +72,19 @@ export function checkDataDirectory(dataDir: string): Finding[] {
 }
 
 const gib = 2 ** 30;
+/** PostgreSQL cannot go on without room for the next file of its log. */
+const walSegment = 16 * 2 ** 20;
 
-export function checkDisk(dataDir: string): Finding {
+export async function checkDisk(dataDir: string): Promise<Finding> {
   const check = 'disk';
   if (!existsSync(dataDir)) return ok(check, 'nothing to look at yet');
-  const { bavail, bsize, files, ffree } = statfsSync(dataDir);
-  const free = bavail * bsize;
-  const said = `${(free / gib).toFixed(1)} GiB free`;
+  const room = await roomOf(dataDir);
+  const said = `${(room.freeBytes / gib).toFixed(1)} GiB of ${(room.sizeBytes / gib).toFixed(1)} free`;
   const todo = 'free some space, or make the volume larger; full, it takes no seats (503) until there is room';
+  const { files, ffree } = statfsSync(dataDir);
   if (files > 0 && ffree === 0) return fail(check, 'the file system has no file left to give', todo);
-  if (free < gib / 10) return fail(check, said, todo);
-  return free < gib ? warn(check, said, todo) : ok(check, said);
+  if (room.freeBytes < walSegment) return fail(check, said, todo);
+  return isNearlyFull(room) ? warn(check, said, todo) : ok(check, said);
 }
 
 export async function checkTrust(config: ServerConfig): Promise<{ finding: Finding; trust: Trust }> {

@@ -27,6 +27,7 @@ export interface Observed {
     readonly observedGeneration?: number;
     readonly fingerprint?: string;
     readonly seats?: string;
+    readonly trouble?: string;
     readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
     readonly keys?: readonly {
       name: string;

@@ -69,6 +69,7 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
     keys: { status: () => ({ fingerprint: identity.fingerprint, keys: [] }) } as unknown as Keys,
     identity,
     usage,
+    dataVolume: { trouble: () => undefined },
     activationOf: () => 'activation',
     clearing: () => clearing,
     stopping: () => stopping,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Observed } from '../../../../operator/licenceServer/observed.ts';
 import { plan } from '../../../../operator/licenceServer/plan.ts';
 import { refusedStatus, statusOf } from '../../../../operator/licenceServer/status.ts';
+import { eventsOf } from '../../../../operator/licenceServer/tell.ts';
 import type { SpecInput, Status } from '../../../../operator/licenceServer/types.ts';
 import { answer, defaults, deployed, licenceServer, nowMs, observed, type serverStatus, valid } from './world.ts';
 
@@ -76,6 +77,37 @@ describe('status', () => {
     }
     expect(is(status, 'Available')?.status).toBe('True');
     expect(status.seats).toBe('4/10');
+  });
+
+  test('tells what the server says is wrong, and keeps it when the server cannot be reached any more', () => {
+    const trouble = 'the volume of /data is nearly full; make it larger';
+    const before = settled();
+    const said = pass(before, running({ server: answer({ trouble }) })).status;
+    expect(said.trouble).toBe(trouble);
+    expect(is(said, 'Available')).toMatchObject({ status: 'True', reason: 'ServerTroubled' });
+    expect(is(said, 'Ready')?.status).toBe('True');
+    for (const type of ['Available', 'Ready']) expect(is(said, type)?.message).toContain(trouble);
+    expect(eventsOf(before, said, undefined)).toMatchObject([
+      { type: 'Warning', reason: 'ServerTroubled', note: trouble },
+    ]);
+    expect(eventsOf(said, said, undefined)).toEqual([]);
+
+    const up = running();
+    const deployment = up.deployment && { ...up.deployment, settled: false, available: 0 };
+    const down = pass(said, running({ deployment, server: { kind: 'none' } })).status;
+    expect(is(down, 'Available')).toMatchObject({ status: 'False', reason: 'ServerTroubled' });
+    for (const type of ['Available', 'Ready']) expect(is(down, type)?.message).toContain(trouble);
+    const well = pass(down, running()).status;
+    expect(well.trouble).toBeUndefined();
+    expect(is(well, 'Available')).toMatchObject({ status: 'True', reason: 'PodReady' });
+  });
+
+  test('changes at most once a minute for other words of the same trouble, and at once when it ends', () => {
+    const clock = (at: string) => running({ server: answer({ trouble: `the clock was set back: it says ${at}` }) });
+    const status = pass(settled(), clock('12:00')).status;
+    expect(pass(status, at(nowMs + 15_000, clock('12:15'))).status).toBe(status);
+    expect(pass(status, at(nowMs + 60_000, clock('12:59'))).status.trouble).toContain('12:59');
+    expect(pass(status, at(nowMs + 15_000, running())).status.trouble).toBeUndefined();
   });
 
   test('names the key that is not active, and why', () => {
