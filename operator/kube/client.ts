@@ -89,7 +89,8 @@ interface Mode {
 }
 
 const defaultTimeoutMs = 30_000;
-const pageSize = 500;
+/** Small, for the memory of a start: a page of every kind is read at the same time, as text, as objects, and as what is kept of them. */
+const pageSize = 100;
 const maxTries = 6;
 const metadataOnlyAccept = (list: boolean) =>
   `application/json;as=PartialObjectMetadata${list ? 'List' : ''};g=meta.k8s.io;v=v1,application/json`;
@@ -175,7 +176,7 @@ export class KubeClient {
     }
   }
 
-  /** All objects, in pages of 500; if the history of the pages runs out meanwhile, in one answer. */
+  /** All objects, page by page; if the history of the pages runs out meanwhile, in one answer. */
   async list(kind: ResourceKind, options: ListOptions = {}): Promise<KubeList> {
     const items: KubeObject[] = [];
     let resourceVersion = '';

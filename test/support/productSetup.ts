@@ -14,6 +14,7 @@ export const productNamespaces = [
   'e2e-faults',
   'e2e-extras',
   'e2e-access',
+  'e2e-volume',
 ] as const;
 
 declare module 'vitest' {

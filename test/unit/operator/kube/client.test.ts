@@ -108,7 +108,7 @@ describe('the client', () => {
     expect(list.items).toEqual(
       ['n0', 'n1', 'n2'].map((name) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } })),
     );
-    expect(stub.requests[1]).toBe('GET /api/v1/configmaps?labelSelector=a%3Db&limit=500&continue=1');
+    expect(stub.requests[1]).toBe('GET /api/v1/configmaps?labelSelector=a%3Db&limit=100&continue=1');
   });
 
   it('starts over without pages when the history of the pages ran out', async () => {
