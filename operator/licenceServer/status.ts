@@ -125,7 +125,7 @@ export interface Throttled {
 function withoutCounts(status: Status): unknown {
   const { products: _, seats: __, seatsStale: ___, seatsObservedAt: ____, nextDisruption: next, ...rest } = status;
   const isTroubled = status.trouble !== undefined;
-  const worded = ['SeatsAvailable', 'SeatsFresh', ...(isTroubled ? ['Available', 'Ready'] : [])];
+  const worded = ['SeatsAvailable', 'SeatsFresh', ...(isTroubled ? ['Available', 'Ready', 'Reconciling'] : [])];
   const conditions = status.conditions?.map(({ message, ...condition }) =>
     worded.includes(condition.type) ? condition : { ...condition, message },
   );
