@@ -1,3 +1,4 @@
+import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -11,11 +12,11 @@ export interface Room {
 const gib = 2 ** 30;
 const lookEveryMs = 10_000;
 
-/** The room where `dir` is, as far as this user may take it. */
-export async function roomOf(dir: string): Promise<Room> {
-  const { bavail, blocks, bsize } = await statfs(dir);
-  return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
-}
+/** The room of a file system, as far as this user may take it. */
+export const roomOf = ({ bavail, blocks, bsize }: StatsFs): Room => ({
+  freeBytes: bavail * bsize,
+  sizeBytes: blocks * bsize,
+});
 
 /** Less than a tenth is free, and less than 1 GiB: a tenth of a large disk is plenty. The alert LicenceVolumeNearlyFull says the same. */
 export const isNearlyFull = ({ freeBytes, sizeBytes }: Room): boolean => freeBytes < Math.min(sizeBytes / 10, gib);
@@ -30,7 +31,7 @@ export class DataVolume {
   #timer: NodeJS.Timeout | undefined;
   #nearlyFull = false;
 
-  constructor(dir: string, log: Logger, metrics: Metrics, look = roomOf) {
+  constructor(dir: string, log: Logger, metrics: Metrics, look = async (at: string) => roomOf(await statfs(at))) {
     this.#dir = dir;
     this.#log = log;
     this.#look = look;

@@ -49,21 +49,27 @@ export function suspended({ valid }: Seen): Said {
 export const troubleOf = ({ observed: { server }, before }: Pick<Seen, 'observed' | 'before'>): string | undefined =>
   server.kind === 'answered' ? server.status.trouble : before.trouble;
 
+/** How a sentence about the server goes on while something is wrong with it. */
+function complaint(seen: Seen): string {
+  const trouble = troubleOf(seen);
+  const says = seen.observed.server.kind === 'answered' ? 'says' : 'last said';
+  return trouble === undefined ? '' : `; the server ${says}: ${trouble}`;
+}
+
 export function available(seen: Seen): Said {
   const { valid, observed } = seen;
   const { deployment } = observed;
-  const trouble = troubleOf(seen);
   if (valid.spec.suspend) return say('Available', 'False', 'Suspended', 'no pod runs while the server is suspended');
   if (deployment === undefined) return say('Available', 'False', 'NoDeployment', 'there is no Deployment yet');
-  if (deployment.available > 0) {
-    return trouble === undefined
-      ? say('Available', 'True', 'PodReady', 'a pod is ready and takes requests')
-      : say('Available', 'True', 'ServerTroubled', `a pod is ready and takes requests, but says: ${trouble}`);
-  }
-  if (deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', deployment.failure);
-  return trouble === undefined
-    ? say('Available', 'False', 'PodNotReady', 'no pod is ready')
-    : say('Available', 'False', 'ServerTroubled', `no pod is ready; the server last said: ${trouble}`);
+  const isUp = deployment.available > 0;
+  if (!isUp && deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', deployment.failure);
+  const reason = isUp ? 'PodReady' : 'PodNotReady';
+  return say(
+    'Available',
+    isUp ? 'True' : 'False',
+    troubleOf(seen) === undefined ? reason : 'ServerTroubled',
+    `${isUp ? 'a pod is ready and takes requests' : 'no pod is ready'}${complaint(seen)}`,
+  );
 }
 
 export function storageBound({ observed, valid }: Seen): Said {
@@ -206,9 +212,7 @@ function progressOf(seen: Seen): Fault | undefined {
   }
   if (observed.deployment === undefined) return { reason: 'Creating', message: 'the Deployment is being made' };
   if (!observed.deployment.settled) {
-    const trouble = troubleOf(seen);
-    const why = trouble === undefined ? ' yet' : `; the server last said: ${trouble}`;
-    return { reason: 'RollingOut', message: `the pod is not ready${why}` };
+    return { reason: 'RollingOut', message: `the pod is not ready yet${complaint(seen)}` };
   }
   return undefined;
 }
@@ -226,9 +230,7 @@ export function summary(seen: Seen, others: readonly Said[]): readonly Said[] {
     if (isSuspended) return say('Ready', 'True', 'Suspended', 'the server is stopped, as asked');
     if (blocking !== undefined) return say('Ready', blocking.status, blocking.reason, blocking.message);
     const pause = seen.plan.paused ? '; changes are paused' : '';
-    const trouble = troubleOf(seen);
-    const says = trouble === undefined ? '' : `; it says: ${trouble}`;
-    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}${says}`);
+    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}${complaint(seen)}`);
   };
   return [
     ready(),

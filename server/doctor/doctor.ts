@@ -27,7 +27,7 @@ export async function examine(config: ServerConfig, nowMs: () => number): Promis
   return [
     ...checkDataDirectory(dataDir),
     lock.finding,
-    await checkDisk(dataDir),
+    checkDisk(dataDir),
     ...(await checkEmbedded(config, isRunning)),
     ...(await checkDatabase(config, isRunning)),
     identified,

@@ -75,14 +75,14 @@ const gib = 2 ** 30;
 /** PostgreSQL cannot go on without room for the next file of its log. */
 const walSegment = 16 * 2 ** 20;
 
-export async function checkDisk(dataDir: string): Promise<Finding> {
+export function checkDisk(dataDir: string): Finding {
   const check = 'disk';
   if (!existsSync(dataDir)) return ok(check, 'nothing to look at yet');
-  const room = await roomOf(dataDir);
+  const stats = statfsSync(dataDir);
+  const room = roomOf(stats);
   const said = `${(room.freeBytes / gib).toFixed(1)} GiB of ${(room.sizeBytes / gib).toFixed(1)} free`;
   const todo = 'free some space, or make the volume larger; full, it takes no seats (503) until there is room';
-  const { files, ffree } = statfsSync(dataDir);
-  if (files > 0 && ffree === 0) return fail(check, 'the file system has no file left to give', todo);
+  if (stats.files > 0 && stats.ffree === 0) return fail(check, 'the file system has no file left to give', todo);
   if (room.freeBytes < walSegment) return fail(check, said, todo);
   return isNearlyFull(room) ? warn(check, said, todo) : ok(check, said);
 }

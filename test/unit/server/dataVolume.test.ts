@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMetrics } from '../../../runtime/metrics.ts';
@@ -41,8 +42,8 @@ it('tells of a volume that fills up once in the log, in its trouble as long as i
   ]);
 });
 
-it('asks the file system', async () => {
-  const { freeBytes, sizeBytes } = await roomOf('/');
+it('reads what a file system tells', () => {
+  const { freeBytes, sizeBytes } = roomOf(statfsSync('/'));
   expect(freeBytes).toBeGreaterThan(0);
   expect(sizeBytes).toBeGreaterThan(freeBytes);
 });
