@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { rights } from '../operator/licenceServer/rights.ts';
+import { rights } from '../operator/licenceServer/api/rights.ts';
 import { dashboards } from './dashboards.ts';
 
 const chart = fileURLToPath(new URL('licence-operator/', import.meta.url));
 const crds = fileURLToPath(new URL('../crds/licenceservers.yaml', import.meta.url));
 
 const rightsYaml = (): string =>
-  `# Made by "npm run charts" from operator/licenceServer/rights.ts; do not edit.\n${stringify(rights, { lineWidth: 0, aliasDuplicateObjects: false })}`;
+  `# Made by "npm run charts" from operator/licenceServer/api/rights.ts; do not edit.\n${stringify(rights, { lineWidth: 0, aliasDuplicateObjects: false })}`;
 
 /** Files of the chart that are made from elsewhere in the project: path below the chart → text. Helm reads no other folder. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({

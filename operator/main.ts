@@ -15,11 +15,11 @@ import { createKubeMetrics } from './kube/kubeMetrics.ts';
 import { LeaderElector } from './kube/leaderElector.ts';
 import { loadKubeClient } from './kube/loadKubeClient.ts';
 import type { NamespaceChoice } from './kube/namespaceScope.ts';
+import { group } from './licenceServer/api/types.ts';
 import { createLicenceServerController } from './licenceServer/controller.ts';
-import { createOperatorMetrics } from './licenceServer/operatorMetrics.ts';
-import { createServerClient, throughApiServer, throughService } from './licenceServer/serverClient.ts';
-import { group } from './licenceServer/types.ts';
-import { Watch } from './licenceServer/watch.ts';
+import { createServerClient, throughApiServer, throughService } from './licenceServer/observe/serverClient.ts';
+import { Watch } from './licenceServer/observe/watch.ts';
+import { createOperatorMetrics } from './licenceServer/tell/operatorMetrics.ts';
 import { operatorHttp } from './operatorHttp.ts';
 import { runPlan } from './planCommand.ts';
 

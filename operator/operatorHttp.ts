@@ -1,6 +1,6 @@
 import type { Http } from '../runtime/httpShell.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import type { Watch } from './licenceServer/watch.ts';
+import type { Watch } from './licenceServer/observe/watch.ts';
 
 /** Bookmarks come about once a minute; a watch without any event for so long is dead, and the process with it. */
 const silentSeconds = 10 * 60;

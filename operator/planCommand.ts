@@ -11,8 +11,8 @@ import { createKubeMetrics } from './kube/kubeMetrics.ts';
 import { loadKubeClient } from './kube/loadKubeClient.ts';
 import type { KubeObject } from './kube/object.ts';
 import { kinds } from './kube/resourceKind.ts';
-import type { Preview } from './licenceServer/preview.ts';
-import { type Previews, previewAll } from './licenceServer/previewWorld.ts';
+import type { Preview } from './licenceServer/preview/preview.ts';
+import { type Previews, previewAll } from './licenceServer/preview/previewWorld.ts';
 import type { settings } from './main.ts';
 
 /** `licence-operator plan`: what an edited file, or this version of the operator, would do. Nothing is written. */

@@ -30,7 +30,7 @@ describe('a planted violation is found', () => {
     ['licence/key.ts', "import { createLog } from '../runtime/log.ts';"],
     ['runtime/log.ts', "import type { Holder } from '../licence/words.ts';"],
     ['operator/kube/apply.ts', "import { words } from '../../licence/words.ts';"],
-    ['operator/licenceServer/plan.ts', "export { x } from '../../server/app.ts';"],
+    ['operator/licenceServer/decide/plan.ts', "export { x } from '../../../server/app.ts';"],
     ['server/app.ts', "const x = await import('../operator/kube/client.ts');"],
     ['authority/app.ts', "import '../server/app.ts';"],
   ])('%s: %s', (path, text) => {
@@ -39,8 +39,8 @@ describe('a planted violation is found', () => {
 
   it.each([
     [
-      'operator/licenceServer/plan.ts',
-      "import { KubeClient } from '../kube/client.ts';\nimport { x } from './types.ts';",
+      'operator/licenceServer/decide/plan.ts',
+      "import { KubeClient } from '../../kube/client.ts';\nimport { x } from './types.ts';",
     ],
     ['licence/fingerprint.ts', "import { createHash } from 'node:crypto';"],
     ['licence/key.ts', "// import { z } from 'zod';"],
@@ -52,7 +52,7 @@ describe('a planted violation is found', () => {
     'an impure word in a pure file: %s',
     (text) => {
       expect(purityViolations([{ path: 'operator/licenceServer/build/service.ts', text }])).toHaveLength(1);
-      expect(purityViolations([{ path: 'operator/licenceServer/observe.ts', text }])).toEqual([]);
+      expect(purityViolations([{ path: 'operator/licenceServer/observe/observe.ts', text }])).toEqual([]);
     },
   );
 

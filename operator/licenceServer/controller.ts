@@ -8,21 +8,21 @@ import type { EventRecorder } from '../kube/events.ts';
 import type { KubeMetrics } from '../kube/kubeMetrics.ts';
 import { type KubeObject, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
+import { Prune } from './act/prune.ts';
+import { appliedHash, fieldManager, type LicenceServer, licenceServerKind } from './api/types.ts';
+import { RollingServers } from './decide/fleet.ts';
+import type { Defaults } from './decide/plan.ts';
 import { firstPassOver } from './firstPass.ts';
-import { RollingServers } from './fleet.ts';
-import { LookUp } from './lookUp.ts';
-import { viewOfDeployment } from './observed.ts';
-import type { OperatorMetrics } from './operatorMetrics.ts';
-import type { Defaults } from './plan.ts';
-import { Prune } from './prune.ts';
+import { LookUp } from './observe/lookUp.ts';
+import { viewOfDeployment } from './observe/observed.ts';
+import { referenceIndex } from './observe/references.ts';
+import type { ServerClient } from './observe/serverClient.ts';
+import { ServerPoller } from './observe/serverPoller.ts';
+import { instanceOf } from './observe/stores.ts';
+import type { Watch } from './observe/watch.ts';
 import { reconcileLicenceServer } from './reconcile.ts';
-import { referenceIndex } from './references.ts';
-import type { ServerClient } from './serverClient.ts';
-import { ServerPoller } from './serverPoller.ts';
-import { instanceOf } from './stores.ts';
-import { Teller } from './teller.ts';
-import { appliedHash, fieldManager, type LicenceServer, licenceServerKind } from './types.ts';
-import type { Watch } from './watch.ts';
+import type { OperatorMetrics } from './tell/operatorMetrics.ts';
+import { Teller } from './tell/teller.ts';
 
 export interface LicenceServerControllerOptions {
   /** Guarded by the leader lease: every write goes through it. */

@@ -3,21 +3,21 @@ import { trace } from '../../runtime/tracing.ts';
 import type { Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconcile, Result } from '../kube/controller.ts';
-import { applyChildren } from './apply.ts';
+import { applyChildren } from './act/apply.ts';
+import { askForKey } from './act/askForKey.ts';
+import { finishDeletion } from './act/deletion.ts';
+import { followServer, releaseStale } from './act/followServer.ts';
+import type { Prune } from './act/prune.ts';
+import { earliest } from './api/times.ts';
+import { type LicenceServer, licenceServerKind, type Status } from './api/types.ts';
 import { childrenOf } from './build/children.ts';
-import { finishDeletion } from './deletion.ts';
-import { followServer, releaseStale } from './followServer.ts';
-import { checkKeys, type ObserveOptions, observe } from './observe.ts';
-import { type Defaults, plan } from './plan.ts';
-import type { Prune } from './prune.ts';
-import { regenerate } from './regenerate.ts';
-import { regenerationCallOf, regenerationInputOf } from './regeneration.ts';
-import type { ServerPoller } from './serverPoller.ts';
-import { refusedStatus, statusOf } from './status.ts';
-import type { Teller } from './teller.ts';
-import { earliest } from './times.ts';
-import { type LicenceServer, licenceServerKind, type Status } from './types.ts';
-import { type Fault, readSpec, validate } from './validate.ts';
+import { type Defaults, plan } from './decide/plan.ts';
+import { regenerationCallOf, regenerationInputOf } from './decide/regeneration.ts';
+import { type Fault, readSpec, validate } from './decide/validate.ts';
+import { checkKeys, type ObserveOptions, observe } from './observe/observe.ts';
+import type { ServerPoller } from './observe/serverPoller.ts';
+import { refusedStatus, statusOf } from './tell/status.ts';
+import type { Teller } from './tell/teller.ts';
 
 export interface ReconcileOptions extends ObserveOptions {
   readonly client: KubeClient;
@@ -62,8 +62,7 @@ async function pass(
   const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
   const asking = regenerationInputOf(valid, before, seen.atMs, options.defaults.regeneration === true);
   const call = regenerationCallOf(asking);
-  const regeneration =
-    call && (await step('regenerate', () => regenerate(options, valid, asking.before, call, signal)));
+  const regeneration = call && (await step('regenerate', () => askForKey(options, valid, asking.before, call, signal)));
   const observed = { ...seen, check, regeneration, fleet: options.rolling.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
   if (decided.countsInFleet) options.rolling.hold(key);

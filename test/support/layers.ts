@@ -30,7 +30,8 @@ export const pureFiles: readonly RegExp[] = [
   /^licence\//,
   /^server\/seats\/ledger\.ts$/,
   /^server\/keys\/decide\.ts$/,
-  /^operator\/licenceServer\/(validate|plan|preview|rotation|reactivation|regeneration|regenerated|restart|staleSeats|status|conditions)\.ts$/,
+  /^operator\/licenceServer\/decide\/(?!fleet)/,
+  /^operator\/licenceServer\/(observe\/successors|preview\/preview|tell\/(status|conditions))\.ts$/,
   /^operator\/licenceServer\/build\//,
 ];
 

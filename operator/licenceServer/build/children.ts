@@ -1,8 +1,8 @@
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
-import { namesOf } from '../names.ts';
-import type { Observed } from '../observed.ts';
-import type { Defaults, Plan } from '../plan.ts';
-import type { Valid } from '../validate.ts';
+import { namesOf } from '../api/names.ts';
+import type { Defaults, Plan } from '../decide/plan.ts';
+import type { Valid } from '../decide/validate.ts';
+import type { Observed } from '../observe/observed.ts';
 import { configMap, settingsOf, trustConfigMap } from './configMap.ts';
 import { dashboard } from './dashboard.ts';
 import { deployment } from './deployment.ts';

@@ -1,7 +1,7 @@
-import { digestOf } from '../digest.ts';
-import { containerPort, namesOf, podPaths, secretKeys } from '../names.ts';
-import { durationMs } from '../times.ts';
-import { labels, type Spec } from '../types.ts';
+import { digestOf } from '../api/digest.ts';
+import { containerPort, namesOf, podPaths, secretKeys } from '../api/names.ts';
+import { durationMs } from '../api/times.ts';
+import { labels, type Spec } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** The audience of the tokens that pods show to this server: one made for another server is of no use here. */

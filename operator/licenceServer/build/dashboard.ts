@@ -1,6 +1,6 @@
-import { digestOf } from '../digest.ts';
-import { namesOf } from '../names.ts';
-import { contentDigest } from '../types.ts';
+import { digestOf } from '../api/digest.ts';
+import { namesOf } from '../api/names.ts';
+import { contentDigest } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** A Grafana dashboard of one server, for the sidecar that collects ConfigMaps with this label. */

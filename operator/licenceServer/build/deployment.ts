@@ -1,8 +1,8 @@
-import { databaseParts, isOfParts, uriOfParts } from '../databaseSecret.ts';
-import { digestOf } from '../digest.ts';
-import { containerName, containerPort, namesOf, podPaths, portName } from '../names.ts';
-import { clearingIdOf, marksOf, type TemplateFacts } from '../restart.ts';
-import { group, podMarks, type Spec, templateDigest } from '../types.ts';
+import { digestOf } from '../api/digest.ts';
+import { containerName, containerPort, namesOf, podPaths, portName } from '../api/names.ts';
+import { group, podMarks, type Spec, templateDigest } from '../api/types.ts';
+import { clearingIdOf, marksOf, type TemplateFacts } from '../decide/restart.ts';
+import { databaseParts, isOfParts, uriOfParts } from '../observe/databaseSecret.ts';
 import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 import { overlay } from './overlay.ts';
 

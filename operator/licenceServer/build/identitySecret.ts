@@ -1,5 +1,5 @@
-import { namesOf, secretKeys } from '../names.ts';
-import { group } from '../types.ts';
+import { namesOf, secretKeys } from '../api/names.ts';
+import { group } from '../api/types.ts';
 import { type Child, type Owner, retainedMeta } from './object.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../kube/object.ts';
-import type { KeySource } from '../keySources.ts';
-import { group, labels } from '../types.ts';
+import { group, labels } from '../api/types.ts';
+import type { KeySource } from '../observe/keySources.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** Annotation of a keys copy: digest of each key, so that what differs is known without reading the content. */

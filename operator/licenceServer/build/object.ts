@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectMeta, OwnerReference } from '../../kube/object.ts';
-import { apiVersion, fieldManager, kind, labels } from '../types.ts';
+import { apiVersion, fieldManager, kind, labels } from '../api/types.ts';
 
 /** A child as it is built: always with its kind, and always in the owner's namespace. */
 export interface Child extends KubeObject {

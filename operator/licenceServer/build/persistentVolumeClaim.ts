@@ -1,5 +1,5 @@
-import { namesOf } from '../names.ts';
-import type { Spec } from '../types.ts';
+import { namesOf } from '../api/names.ts';
+import type { Spec } from '../api/types.ts';
 import { type Child, type Owner, retainedMeta } from './object.ts';
 
 /** What an existing claim has that cannot be changed any more. */

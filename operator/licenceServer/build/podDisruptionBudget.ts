@@ -1,5 +1,5 @@
-import { namesOf } from '../names.ts';
-import type { Spec } from '../types.ts';
+import { namesOf } from '../api/names.ts';
+import type { Spec } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 
 /** Keeps a drain from taking all pods at once; at one replica it would block every drain, so there is none. */

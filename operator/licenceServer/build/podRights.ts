@@ -1,5 +1,5 @@
-import { namesOf } from '../names.ts';
-import type { Spec } from '../types.ts';
+import { namesOf } from '../api/names.ts';
+import type { Spec } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /**

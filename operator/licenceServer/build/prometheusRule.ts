@@ -1,4 +1,4 @@
-import { namesOf } from '../names.ts';
+import { namesOf } from '../api/names.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** The alerts of one server; `runbook_url` leads to what to do. */

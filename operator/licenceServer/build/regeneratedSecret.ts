@@ -1,5 +1,5 @@
-import { namesOf } from '../names.ts';
-import { group } from '../types.ts';
+import { namesOf } from '../api/names.ts';
+import { group } from '../api/types.ts';
 import { type Child, type Owner, retainedMeta } from './object.ts';
 
 /** How a Secret with a regenerated key tells what it holds, to whoever sees only its metadata. */

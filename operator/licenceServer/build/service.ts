@@ -1,5 +1,5 @@
-import { namesOf, portName } from '../names.ts';
-import type { Spec } from '../types.ts';
+import { namesOf, portName } from '../api/names.ts';
+import type { Spec } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
 
 /** The Service in front of the pods. */

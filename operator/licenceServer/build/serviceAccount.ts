@@ -1,4 +1,4 @@
-import { namesOf } from '../names.ts';
+import { namesOf } from '../api/names.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
 /** The pod's own identity; its token is mounted only where the pod template asks for it. */

@@ -9,7 +9,7 @@ import { type Daemon, startDaemon, until } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
 import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
 import { createKey } from '../../../licence/key.ts';
-import { rights } from '../../../operator/licenceServer/rights.ts';
+import { rights } from '../../../operator/licenceServer/api/rights.ts';
 import { chartPath, lenientDefinition, type Rendered } from '../../support/chart.ts';
 import { repository } from '../../support/sources.ts';
 

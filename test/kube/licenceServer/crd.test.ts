@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { ApiError } from '../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import { licenceServerKind, type SpecInput } from '../../../operator/licenceServer/types.ts';
+import { licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { adminClient, freshNamespace, installCrd } from './harness.ts';
 
 let client: KubeClient;

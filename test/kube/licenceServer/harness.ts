@@ -3,7 +3,7 @@ import type { KubeClient } from '../../../operator/kube/client.ts';
 import { createKubeMetrics } from '../../../operator/kube/kubeMetrics.ts';
 import { loadKubeClient } from '../../../operator/kube/loadKubeClient.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import { licenceServerCrd } from '../../../operator/licenceServer/crd.ts';
+import { licenceServerCrd } from '../../../operator/licenceServer/api/crd.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createMetrics } from '../../../runtime/metrics.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import type { KubeClient } from '../../../operator/kube/client.ts';
-import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
+import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import { type FaultProxy, type Proxied, startFaultProxy } from '../../support/faultProxy.ts';
 import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, keyIdOf, type RunningOperator, Stage, specWithKey } from './operator.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
+import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import { FakeAuthority } from './fakeAuthority.ts';
 import { condition, freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import type { LicenceServer } from '../../../operator/licenceServer/types.ts';
+import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import { startFaultProxy } from '../../support/faultProxy.ts';
 import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import type { LicenceServer, SpecInput } from '../../../operator/licenceServer/types.ts';
+import type { LicenceServer, SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
 

@@ -1,10 +1,10 @@
 import type { ServerStatus } from '../../../../licence/serverStatus.ts';
+import type { LicenceServer, SpecInput, Status } from '../../../../operator/licenceServer/api/types.ts';
 import { factsOf, type PodParts } from '../../../../operator/licenceServer/build/deployment.ts';
-import type { Observed } from '../../../../operator/licenceServer/observed.ts';
-import type { Defaults } from '../../../../operator/licenceServer/plan.ts';
-import type { ServerAnswer } from '../../../../operator/licenceServer/serverAnswer.ts';
-import type { LicenceServer, SpecInput, Status } from '../../../../operator/licenceServer/types.ts';
-import { readSpec, type Valid, validate } from '../../../../operator/licenceServer/validate.ts';
+import type { Defaults } from '../../../../operator/licenceServer/decide/plan.ts';
+import { readSpec, type Valid, validate } from '../../../../operator/licenceServer/decide/validate.ts';
+import type { Observed } from '../../../../operator/licenceServer/observe/observed.ts';
+import type { ServerAnswer } from '../../../../operator/licenceServer/observe/serverAnswer.ts';
 
 /** A settled LicenceServer and everything that was seen of it; tests change what they are about. */
 export const nowMs = Date.parse('2030-01-01T12:00:00Z');

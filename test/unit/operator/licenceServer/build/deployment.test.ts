@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import {
   deployment,
   factsOf,
@@ -7,8 +9,6 @@ import {
   type PodParts,
   restOf,
 } from '../../../../../operator/licenceServer/build/deployment.ts';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/schema.ts';
-import type { SpecInput } from '../../../../../operator/licenceServer/types.ts';
 
 const owner = { name: 'office', namespace: 'accounting', uid: 'u1' };
 const parts: PodParts = {

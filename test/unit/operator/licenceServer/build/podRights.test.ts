@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
 import { podRole, podRoleBinding } from '../../../../../operator/licenceServer/build/podRights.ts';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/schema.ts';
 
 const owner = { name: 'office', namespace: 'accounting', uid: 'u1' };
 

@@ -1,0 +1,69 @@
+import type { Logger } from '../../../runtime/log.ts';
+import { namesOf, portName } from '../api/names.ts';
+import { msOf } from '../api/times.ts';
+import type { Plan } from '../decide/plan.ts';
+import type { Valid } from '../decide/validate.ts';
+import type { AdminToken } from '../observe/lookUp.ts';
+import type { Observed } from '../observe/observed.ts';
+import type { ServerClient } from '../observe/serverClient.ts';
+import type { ServerPoller } from '../observe/serverPoller.ts';
+
+/** A change that has not come to an end in this time is waited for at the steady pace. */
+const impatientMs = 10 * 60_000;
+const waits: readonly (string | undefined)[] = [undefined, 'NotProven', 'ServerUnreachable'];
+
+/** Whether something is under way whose end only the server can tell. Pure. */
+export function isInMotion(plan: Plan, observed: Observed): boolean {
+  const rotation = plan.rotation.rotation;
+  const clearing = plan.staleSeats.status?.clearing;
+  const isYoung = (since: string | undefined) => observed.atMs - (msOf(since) ?? 0) < impatientMs;
+  if (clearing !== undefined && isYoung(clearing.startedAt)) return true;
+  if (rotation === undefined || !['Staged', 'Rolling', 'Proving'].includes(rotation.phase)) return false;
+  return isYoung(rotation.phaseAt) && waits.includes(rotation.reason);
+}
+
+/**
+ * Watches the server while a pod of it is up, and forgets it otherwise.
+ * @returns whether its first answer is on its way, which brings another pass
+ */
+export function followServer(
+  { poller }: { readonly poller: ServerPoller },
+  key: string,
+  valid: Valid,
+  observed: Observed,
+  plan: Plan,
+  secrets: { readonly adminToken: AdminToken | undefined; readonly serverCa: string | undefined },
+): boolean {
+  const { owner, spec } = valid;
+  const isUp = (observed.deployment?.available ?? 0) > 0;
+  if (spec.suspend || secrets.adminToken === undefined) {
+    poller.forget(key);
+    return false;
+  }
+  const target = {
+    namespace: owner.namespace,
+    service: namesOf(owner.name).service,
+    port: spec.service.port,
+    portName,
+    tls: spec.tls !== undefined,
+    ca: spec.tls === undefined ? undefined : secrets.serverCa,
+    token: secrets.adminToken,
+  };
+  if (isUp) poller.track(key, target, isInMotion(plan, observed));
+  else poller.expect(key, target);
+  return isUp && poller.answer(key).kind === 'none';
+}
+
+/** Releases stale seats in place, if the plan says so; the next answer tells whether it helped. */
+export async function releaseStale(
+  { poller, servers }: { readonly poller: ServerPoller; readonly servers: ServerClient },
+  key: string,
+  plan: Plan,
+  log: Logger,
+): Promise<void> {
+  const id = plan.staleSeats.release;
+  const target = poller.target(key);
+  if (id === undefined || target === undefined) return;
+  const answer = await servers.releaseStale(target, `stale seats, cleared by the operator (${id})`);
+  if (!answer.ok) log.warn({ detail: answer.message }, 'stale seats could not be released; it is tried again');
+}

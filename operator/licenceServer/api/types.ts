@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import type { KubeObject, ObjectMeta } from '../../kube/object.ts';
+import type { ResourceKind } from '../../kube/resourceKind.ts';
+import type { licenceServerSpec } from './schema.ts';
+import type { licenceServerStatus } from './statusSchema.ts';
+
+/** The resource's coordinates, in one place. */
+export const group = 'licensing.softonit.ru';
+export const version = 'v1beta1';
+export const kind = 'LicenceServer';
+export const plural = 'licenceservers';
+export const apiVersion = `${group}/${version}`;
+
+/** The field manager of every write, so that server-side apply knows what is ours. */
+export const fieldManager = 'licence-operator';
+
+/** `spec` with every default of the API filled in. */
+export type Spec = z.output<typeof licenceServerSpec>;
+/** `spec` as a person writes it. */
+export type SpecInput = z.input<typeof licenceServerSpec>;
+export type Status = z.output<typeof licenceServerStatus>;
+
+export type RotationStatus = NonNullable<Status['rotation']>;
+export type RotationPhase = RotationStatus['phase'];
+export type RegenerationStatus = NonNullable<Status['regeneration']>;
+export type ReactivationStatus = NonNullable<Status['reactivation']>;
+export type StaleSeatsStatus = NonNullable<Status['staleSeats']>;
+export type NextDisruption = NonNullable<Status['nextDisruption']>;
+export type KeyView = NonNullable<Status['keys']>[number];
+export type Window = NonNullable<Spec['staleSeats']['windows']>[number];
+
+/** A LicenceServer as the API server gives it. `spec` is judged by `validate`. */
+export interface LicenceServer extends KubeObject {
+  readonly metadata: ObjectMeta & { readonly namespace: string; readonly uid: string };
+  readonly spec: unknown;
+  readonly status?: Status;
+}
+
+/** As the operator's stores and clients know it. */
+export const licenceServerKind: ResourceKind = { group, version, kind, plural, namespaced: true };
+
+/** Annotations on a LicenceServer that a person sets. */
+export const requests = {
+  rollAt: `${group}/roll-at`,
+  reactivateAt: `${group}/reactivate-at`,
+  rotateRetryAt: `${group}/rotate-retry-at`,
+  /** `<moment>`, or `<key name>@<moment>`: a new key of the licence, once for each value. */
+  regenerateAt: `${group}/regenerate-at`,
+  pause: `${group}/pause`,
+  /** `accept`: a lost identity may be replaced by a new one, which makes it another computer. */
+  newIdentity: `${group}/new-identity`,
+} as const;
+
+/** Annotations on the pod template: what the pod was made for. Carried over unchanged until the next reason. */
+export const podMarks = {
+  clearing: `${group}/clearing`,
+  restartReason: `${group}/restart-reason`,
+  rolledAt: `${group}/rolled-at`,
+  reactivation: `${group}/reactivation`,
+} as const;
+
+/** Annotation on every child: hash of what was applied last. */
+export const appliedHash = `${group}/applied`;
+
+/** Annotation on the Deployment: digest of the pod template as the operator last rendered it, without the marks. */
+export const templateDigest = `${group}/template-digest`;
+
+/** Annotation on a ConfigMap that is watched by metadata only: digest of its content. */
+export const contentDigest = `${group}/content-digest`;
+
+export const labels = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  name: 'app.kubernetes.io/name',
+  instance: 'app.kubernetes.io/instance',
+  component: 'app.kubernetes.io/component',
+  /** What a copy holds: `keys`, `config` or `trust`; copies are collected by it. */
+  copy: `${group}/copy`,
+} as const;
+
+export const finalizer = `${group}/storage`;

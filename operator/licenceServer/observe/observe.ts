@@ -1,0 +1,107 @@
+import { passingFaults } from '../../../licence/keyFaults.ts';
+import type { Clock } from '../../../runtime/clock.ts';
+import type { Discovery } from '../../kube/discovery.ts';
+import { keyOf } from '../../kube/object.ts';
+import { kinds } from '../../kube/resourceKind.ts';
+import { namesOf } from '../api/names.ts';
+import type { LicenceServer, Spec } from '../api/types.ts';
+import { digestsOfCopy, isKeysCopy } from '../build/keysSecret.ts';
+import type { RollingServers } from '../decide/fleet.ts';
+import { rotationInputOf } from '../decide/plan.ts';
+import { type CheckResult, changedKeys, checkDue } from '../decide/rotation.ts';
+import { claimHolderOf, type Valid } from '../decide/validate.ts';
+import type { LookUp } from './lookUp.ts';
+import { type Observed, viewOfClaim, viewOfDeployment } from './observed.ts';
+import type { ServerClient } from './serverClient.ts';
+import type { ServerPoller } from './serverPoller.ts';
+import type { Stores } from './stores.ts';
+import { regeneratedIn, withSuccessors } from './successors.ts';
+
+export interface ObserveOptions {
+  readonly clock: Clock;
+  readonly stores: Stores;
+  readonly lookUp: LookUp;
+  readonly poller: Pick<ServerPoller, 'answer' | 'target'>;
+  readonly servers: ServerClient;
+  readonly discovery: Pick<Discovery, 'has'>;
+  readonly rolling: RollingServers;
+}
+
+/** Gathers what is known of a LicenceServer's world; everything is a plain value afterwards. */
+export async function observe(
+  options: Omit<ObserveOptions, 'servers'>,
+  server: LicenceServer,
+  spec: Spec,
+  signal: AbortSignal,
+): Promise<{
+  readonly observed: Observed;
+  readonly serverCa: string | undefined;
+}> {
+  const { stores, discovery } = options;
+  const { namespace, name } = server.metadata;
+  const key = keyOf(server);
+  const names = namesOf(name);
+  const { serverCa, ...found } = await options.lookUp.read(server, spec, signal);
+  const deployment = stores.get(kinds.Deployment, namespace, names.deployment);
+  const claim = stores.get(kinds.PersistentVolumeClaim, namespace, spec.storage.existingClaim ?? names.claim);
+  const copies = stores.ownSecrets(key).filter(isKeysCopy);
+  const neighbours = stores.licenceServers.byIndex(
+    'reference',
+    `Claim/${namespace}/${spec.storage.existingClaim ?? names.claim}`,
+  );
+  return {
+    serverCa,
+    observed: {
+      ...found,
+      keySources: withSuccessors(found.keySources, regeneratedIn(stores.ownSecrets(key))),
+      atMs: options.clock.now(),
+      copies: Object.fromEntries(copies.map((c) => [c.metadata.name, digestsOfCopy(c.metadata.annotations)])),
+      deployment: deployment === undefined ? undefined : viewOfDeployment(deployment),
+      claim: claim === undefined ? undefined : viewOfClaim(claim),
+      identityExists: stores.get(kinds.Secret, namespace, names.identity) !== undefined,
+      server: options.poller.answer(key),
+      check: undefined,
+      monitoring: {
+        serviceMonitor: discovery.has(kinds.ServiceMonitor),
+        prometheusRule: discovery.has(kinds.PrometheusRule),
+      },
+      // Asked again in the moment of the decision.
+      fleet: options.rolling.fleet(key),
+      claimHolder: claimHolderOf(server, spec, neighbours),
+    },
+  };
+}
+
+/**
+ * Asks the running server about changed keys, if the rotation is at that point: nothing is switched by it, and asking
+ * twice does no harm.
+ */
+export async function checkKeys(
+  options: ObserveOptions,
+  server: LicenceServer,
+  valid: Valid,
+  observed: Observed,
+  signal: AbortSignal,
+): Promise<CheckResult | undefined> {
+  const input = rotationInputOf(valid, server.status ?? {}, observed);
+  const target = options.poller.target(keyOf(server));
+  if (valid.requests.paused || target === undefined || !checkDue(input)) return undefined;
+  const files = await options.lookUp.keyFiles(server, valid.spec, signal);
+  let passing: CheckResult | undefined;
+  for (const name of changedKeys(input)) {
+    const activation = files[name]?.[`${name}.activation`];
+    const answer = await options.servers.checkKey(target, files[name]?.[name] ?? '', activation);
+    if (!answer.ok) {
+      const fault = { reason: 'AuthorityUnreachable', message: answer.message } as const;
+      passing ??= { kind: 'passing', key: name, fault };
+      continue;
+    }
+    if (answer.value.usable) continue;
+    const fault = answer.value.fault ?? { reason: 'AuthorityRefused', message: 'the key would not be activated' };
+    // A server that knows nothing of activations would ask an authority that there is none of: it cannot tell beforehand.
+    if (activation !== undefined && fault.reason === 'AuthorityUnreachable') continue;
+    if (!passingFaults.includes(fault.reason)) return { kind: 'refused', key: name, fault };
+    passing ??= { kind: 'passing', key: name, fault };
+  }
+  return passing ?? { kind: 'usable' };
+}

@@ -1,0 +1,152 @@
+import type { KubeObject } from '../../kube/object.ts';
+import { factsOfDeployment } from '../build/deployment.ts';
+import type { ExistingClaim } from '../build/persistentVolumeClaim.ts';
+import type { RegenerationAnswer } from '../decide/regeneration.ts';
+import { marksOf, type TemplateFacts } from '../decide/restart.ts';
+import type { CheckResult } from '../decide/rotation.ts';
+import type { KeySource } from './keySources.ts';
+import type { ServerAnswer } from './serverAnswer.ts';
+
+/** What was seen of the world for one LicenceServer, as plain values. `observe.ts` gathers it; everything else reads it. */
+export interface Observed {
+  readonly atMs: number;
+  readonly keySources: readonly KeySource[];
+  /** Keys copies that exist, with the digest of each key in them. */
+  readonly copies: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly deployment: DeploymentView | undefined;
+  readonly claim: ClaimView | undefined;
+  readonly identityExists: boolean;
+  readonly fingerprint: string | undefined;
+  /** Text of the trusted keys, if the spec names them and they were found. */
+  readonly trust: Found;
+  readonly ca: Found;
+  readonly tls: Found;
+  /** The database's Secret; `digest` of its connection URI. */
+  readonly database: Found;
+  readonly server: ServerAnswer;
+  /** What the running server said of changed keys, if it was asked. */
+  readonly check: CheckResult | undefined;
+  /** What the authority answered of a key that is being regenerated, if it was asked. */
+  readonly regeneration?: RegenerationAnswer | undefined;
+  readonly monitoring: { readonly serviceMonitor: boolean; readonly prometheusRule: boolean };
+  readonly fleet: Fleet;
+  /** Name of an older LicenceServer that uses the same claim. */
+  readonly claimHolder: string | undefined;
+}
+
+/** Something that the spec refers to: `unasked` if it does not, `missing` with what is missing. */
+export type Found =
+  | { readonly kind: 'unasked' }
+  | { readonly kind: 'found'; readonly digest: string; readonly text?: string }
+  | { readonly kind: 'missing'; readonly message: string };
+
+/** The other servers' rollouts. */
+export interface Fleet {
+  /** Whether one more may roll now. */
+  readonly budget: boolean;
+  /** Why not. */
+  readonly message: string;
+}
+
+export interface DeploymentView {
+  readonly facts: TemplateFacts;
+  readonly restartReason: string | undefined;
+  /** The controller has seen the latest template, and every wanted pod is of it and ready. */
+  readonly settled: boolean;
+  readonly replicas: number;
+  readonly available: number;
+  /** Why the rollout does not come to an end, if the deadline has passed. */
+  readonly failure: string | undefined;
+}
+
+interface DeploymentStatus {
+  readonly observedGeneration?: number;
+  readonly replicas?: number;
+  readonly updatedReplicas?: number;
+  readonly availableReplicas?: number;
+  readonly conditions?: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly reason?: string;
+    readonly message?: string;
+  }[];
+}
+
+/** A Deployment as far as decisions go. */
+export function viewOfDeployment(object: KubeObject): DeploymentView {
+  const deployment = object as KubeObject & {
+    readonly spec?: { readonly replicas?: number } & Parameters<typeof factsOfDeployment>[0]['spec'];
+    readonly status?: DeploymentStatus;
+  };
+  const wanted = deployment.spec?.replicas ?? 1;
+  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = deployment.status ?? {};
+  const isSeen = observedGeneration >= (deployment.metadata.generation ?? 0);
+  const progressing = deployment.status?.conditions?.find((c) => c.type === 'Progressing');
+  const hasFailed = isSeen && progressing?.reason === 'ProgressDeadlineExceeded' && availableReplicas < wanted;
+  return {
+    facts: factsOfDeployment(deployment),
+    restartReason: marksOf(deployment.spec?.template?.metadata?.annotations).restartReason,
+    settled: isSeen && replicas === wanted && updatedReplicas === wanted && availableReplicas === wanted,
+    replicas,
+    available: availableReplicas,
+    failure: hasFailed ? (progressing?.message ?? 'the rollout did not end in time') : undefined,
+  };
+}
+
+export interface ClaimView extends ExistingClaim {
+  readonly name: string;
+  readonly phase: string;
+  readonly capacity: string | undefined;
+  /** What is under way, or wrong, with its growing; in the cluster's words. */
+  readonly resize?: { readonly reason: string; readonly message: string } | undefined;
+}
+
+/** A claim as far as decisions go. */
+export function viewOfClaim(object: KubeObject): ClaimView {
+  const claim = object as KubeObject & {
+    readonly spec?: {
+      readonly storageClassName?: string;
+      readonly accessModes?: readonly string[];
+      readonly resources?: { readonly requests?: { readonly storage?: string } };
+    };
+    readonly status?: {
+      readonly phase?: string;
+      readonly capacity?: { readonly storage?: string };
+      readonly allocatedResourceStatuses?: { readonly storage?: string };
+      readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+    };
+  };
+  return {
+    name: claim.metadata.name,
+    phase: claim.status?.phase ?? 'Pending',
+    capacity: claim.status?.capacity?.storage,
+    resize: resizeOf(claim.status),
+    storageClassName: claim.spec?.storageClassName,
+    accessModes: claim.spec?.accessModes,
+    size: claim.spec?.resources?.requests?.storage,
+  };
+}
+
+/** The conditions of a claim that is growing: a fault goes before a wait, and the end of the way before its beginning. */
+const resizeConditions = {
+  ControllerResizeError: 'ResizeFailed',
+  NodeResizeError: 'ResizeFailed',
+  FileSystemResizePending: 'FileSystemResizePending',
+  Resizing: 'Resizing',
+} as const;
+
+function resizeOf(
+  status: {
+    readonly allocatedResourceStatuses?: { readonly storage?: string };
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+  } = {},
+): ClaimView['resize'] {
+  for (const [type, reason] of Object.entries(resizeConditions)) {
+    const found = status.conditions?.find((c) => c.type === type && c.status === 'True');
+    if (found !== undefined) return { reason, message: found.message ?? '' };
+  }
+  const allocated = status.allocatedResourceStatuses?.storage;
+  return allocated?.endsWith('Infeasible')
+    ? { reason: 'ResizeFailed', message: `the storage system cannot do it (${allocated})` }
+    : undefined;
+}

@@ -1,0 +1,110 @@
+import { type KubeObject, keyFor } from '../../kube/object.ts';
+import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import { metadataOnly, Store } from '../../kube/store.ts';
+import { fieldManager, type LicenceServer, labels, licenceServerKind } from '../api/types.ts';
+import { referenceIndex } from './references.ts';
+
+/** One watched kind: what of it is watched, and where it is kept. */
+export interface Watched {
+  readonly kind: ResourceKind;
+  readonly store: Store;
+  /** Only objects with the operator's label. */
+  readonly ours: boolean;
+  readonly metadataOnly: boolean;
+  /** Watched only while the cluster knows the kind. */
+  readonly optional: boolean;
+}
+
+/** Everything that is known of the cluster, by kind. */
+export class Stores {
+  readonly licenceServers: Store<LicenceServer> = new Store<LicenceServer>({
+    transform: (object) => withoutLastApplied(object) as LicenceServer,
+    indexes: { reference: referenceIndex },
+  });
+  /** Metadata of all: their content is read by name, when it is needed. */
+  readonly secrets = metadataStore();
+  readonly configMaps = metadataStore();
+  readonly claims = new Store({ transform: withoutLastApplied });
+  readonly deployments = new Store({ transform: withoutLastApplied });
+  readonly watched: readonly Watched[];
+  readonly #byKind = new Map<ResourceKind, Store>();
+
+  constructor() {
+    const watch = (kind: ResourceKind, store: Store, how: Partial<Watched> = {}): Watched => ({
+      kind,
+      store,
+      ours: true,
+      metadataOnly: false,
+      optional: false,
+      ...how,
+    });
+    this.watched = [
+      watch(licenceServerKind, this.licenceServers as unknown as Store, { ours: false }),
+      watch(kinds.Secret, this.secrets, { ours: false, metadataOnly: true }),
+      watch(kinds.ConfigMap, this.configMaps, { ours: false, metadataOnly: true }),
+      watch(kinds.PersistentVolumeClaim, this.claims, { ours: false }),
+      watch(kinds.Deployment, this.deployments),
+      watch(kinds.ServiceAccount, specStore()),
+      watch(kinds.Role, specStore()),
+      watch(kinds.RoleBinding, specStore()),
+      watch(kinds.Service, specStore()),
+      watch(kinds.NetworkPolicy, specStore()),
+      watch(kinds.Ingress, specStore()),
+      watch(kinds.PodDisruptionBudget, specStore()),
+      watch(kinds.ServiceMonitor, specStore(), { optional: true }),
+      watch(kinds.PrometheusRule, specStore(), { optional: true }),
+    ];
+    for (const { kind, store } of this.watched) this.#byKind.set(kind, store);
+  }
+
+  of(kind: ResourceKind): Store | undefined {
+    return this.#byKind.get(kind);
+  }
+
+  get(kind: ResourceKind, namespace: string, name: string): KubeObject | undefined {
+    return this.#byKind.get(kind)?.get(keyFor(namespace, name));
+  }
+
+  /** Secrets with the labels of a LicenceServer, by its key. */
+  ownSecrets(key: string): KubeObject[] {
+    return this.secrets.byIndex('instance', key);
+  }
+
+  /** Copies of one LicenceServer: Secrets or ConfigMaps that hold keys, settings or trusted keys. */
+  copies(kind: 'secrets' | 'configMaps', namespace: string, name: string): KubeObject[] {
+    return this[kind]
+      .byIndex('instance', `${namespace}/${name}`)
+      .filter((object) => object.metadata.labels?.[labels.copy] !== undefined);
+  }
+}
+
+/** The LicenceServer that an object with the operator's labels belongs to. */
+export function instanceOf(object: KubeObject): string | undefined {
+  const { labels: all = {}, namespace } = object.metadata;
+  const name = all[labels.instance];
+  return all[labels.managedBy] === fieldManager && name !== undefined ? keyFor(namespace, name) : undefined;
+}
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** kubectl's note to itself is as long as the object. */
+function withoutLastApplied(object: KubeObject): KubeObject {
+  if (object.metadata.annotations?.[lastApplied] === undefined) return object;
+  const { [lastApplied]: _, ...annotations } = object.metadata.annotations;
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+/** Children of whose status nothing is asked. */
+const specStore = () =>
+  new Store({
+    transform: (object) => {
+      const { status: _, ...kept } = withoutLastApplied(object);
+      return kept as KubeObject;
+    },
+  });
+
+const metadataStore = () =>
+  new Store({
+    transform: (object) => withoutLastApplied(metadataOnly(object)),
+    indexes: { instance: (object) => [instanceOf(object)].filter((key) => key !== undefined) },
+  });

@@ -1,0 +1,249 @@
+import { passingFaults } from '../../../licence/keyFaults.ts';
+import type { Status } from '../api/types.ts';
+import { bytesOf } from '../build/persistentVolumeClaim.ts';
+import type { Plan } from '../decide/plan.ts';
+import type { Fault, Valid } from '../decide/validate.ts';
+import type { Observed } from '../observe/observed.ts';
+import { staleOf } from '../observe/serverAnswer.ts';
+
+/**
+ * The conditions of a LicenceServer, one function each: what is said, from what was seen and decided. Pure.
+ * Ready, Reconciling and Stalled follow kstatus, so that Argo CD, Flux and `kubectl wait` understand them.
+ */
+export interface Said {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Seen {
+  readonly valid: Valid;
+  readonly observed: Observed;
+  readonly plan: Plan;
+  /** Status as read. */
+  readonly before: Status;
+  /** What the API server refused of the children, if anything. */
+  readonly refusals: readonly Fault[];
+}
+
+const say = (type: string, status: Said['status'], reason: string, message: string): Said => ({
+  type,
+  status,
+  reason,
+  message,
+});
+
+export function suspended({ valid }: Seen): Said {
+  return valid.spec.suspend
+    ? say(
+        'Suspended',
+        'True',
+        'Suspended',
+        'the server is stopped and everything is kept; set suspend to false to go on',
+      )
+    : say('Suspended', 'False', 'NotSuspended', 'the server is to run');
+}
+
+/** What the server said last is wrong. It outlives the answer: a server whose volume is full is not reached any more. */
+export const troubleOf = ({ observed: { server }, before }: Pick<Seen, 'observed' | 'before'>): string | undefined =>
+  server.kind === 'answered' ? server.status.trouble : before.trouble;
+
+/** How a sentence about the server goes on while something is wrong with it. */
+function complaint(seen: Seen): string {
+  const trouble = troubleOf(seen);
+  const says = seen.observed.server.kind === 'answered' ? 'says' : 'last said';
+  return trouble === undefined ? '' : `; the server ${says}: ${trouble}`;
+}
+
+export function available(seen: Seen): Said {
+  const { valid, observed } = seen;
+  const { deployment } = observed;
+  if (valid.spec.suspend) return say('Available', 'False', 'Suspended', 'no pod runs while the server is suspended');
+  if (deployment === undefined) return say('Available', 'False', 'NoDeployment', 'there is no Deployment yet');
+  const isUp = deployment.available > 0;
+  if (!isUp && deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', deployment.failure);
+  const reason = isUp ? 'PodReady' : 'PodNotReady';
+  return say(
+    'Available',
+    isUp ? 'True' : 'False',
+    troubleOf(seen) === undefined ? reason : 'ServerTroubled',
+    `${isUp ? 'a pod is ready and takes requests' : 'no pod is ready'}${complaint(seen)}`,
+  );
+}
+
+export function storageBound({ observed, valid }: Seen): Said {
+  const { claim } = observed;
+  const name = valid.spec.storage.existingClaim ?? `${valid.owner.name}-data`;
+  if (claim === undefined) {
+    return say('StorageBound', 'False', 'ClaimMissing', `PersistentVolumeClaim ${name} does not exist`);
+  }
+  if (claim.phase !== 'Bound') {
+    const what = claim.phase === 'Lost' ? 'has lost its volume' : 'has no volume yet';
+    return say('StorageBound', 'False', `Claim${claim.phase}`, `PersistentVolumeClaim ${name} ${what}`);
+  }
+  const wanted = valid.spec.storage.size;
+  const grows = `PersistentVolumeClaim ${name} is to grow to ${claim.size ?? 'its new size'}`;
+  const detail = claim.resize?.message ? `: ${claim.resize.message}` : '';
+  if (claim.resize !== undefined) return say('StorageBound', 'True', claim.resize.reason, `${grows}${detail}`);
+  if (bytesOf(claim.size ?? '0') > bytesOf(claim.capacity ?? claim.size ?? '0')) {
+    return say('StorageBound', 'True', 'Resizing', `${grows}; it has ${claim.capacity}`);
+  }
+  if (wanted !== undefined && bytesOf(claim.size ?? '0') > bytesOf(wanted)) {
+    const message = `PersistentVolumeClaim ${name} stays at ${claim.size}: a volume cannot shrink to ${wanted}`;
+    return say('StorageBound', 'True', 'CannotShrink', message);
+  }
+  return say('StorageBound', 'True', 'Bound', `PersistentVolumeClaim ${name} has its volume`);
+}
+
+/** A condition that only the server can tell. Without an answer it is unknown; not having asked yet changes nothing. */
+function told(seen: Seen, type: string, tell: (server: Observed['server'] & { kind: 'answered' }) => Said): Said {
+  const { server } = seen.observed;
+  if (server.kind === 'answered') return tell(server);
+  if (seen.valid.spec.suspend)
+    return say(type, 'Unknown', 'Suspended', 'nobody can be asked while the server is suspended');
+  if (server.kind === 'unreachable') return say(type, 'Unknown', 'ServerUnreachable', server.message);
+  if ((seen.observed.deployment?.available ?? 0) === 0) {
+    return say(type, 'Unknown', 'PodNotReady', 'no pod is ready to be asked');
+  }
+  const before = seen.before.conditions?.find((c) => c.type === type);
+  return before === undefined
+    ? say(type, 'Unknown', 'NotAskedYet', 'the server has not answered yet')
+    : say(type, before.status, before.reason, before.message);
+}
+
+/** What is wrong with the keys that a person has to put right. */
+export function keysFault({ valid, plan }: Seen): Fault | undefined {
+  const { desiredKeys } = valid;
+  if (!desiredKeys.ok) return { reason: desiredKeys.reason, message: desiredKeys.message };
+  const { rotation } = plan.rotation;
+  const { phase, reason, message } = rotation ?? {};
+  if (reason === undefined || message === undefined) return undefined;
+  if (phase === 'RolledBack') return { reason, message: `${message}; the previous keys were put back` };
+  // What may pass by itself is a wait, not a fault.
+  const waits: readonly string[] = ['ServerUnreachable', 'WaitingForWindow', 'NotProven', ...passingFaults];
+  if (waits.includes(reason)) return undefined;
+  if (phase === 'Staged') return { reason, message: `${message}; the running keys stay` };
+  return phase === 'Proving' ? { reason, message } : undefined;
+}
+
+export function keysActive(seen: Seen): Said {
+  const type = 'KeysActive';
+  const fault = keysFault(seen);
+  if (fault !== undefined) return say(type, 'False', fault.reason, fault.message);
+  const names = (seen.valid.spec.keys ?? []).map((key) => key.name);
+  if (names.length === 0) return say(type, 'True', 'NoKeysAsked', 'spec names no keys');
+  return told(seen, type, ({ status }) => {
+    for (const name of names) {
+      const views = status.keys.filter((key) => key.name === name);
+      if (views.some((key) => key.state === 'Active')) continue;
+      const view = views[0];
+      const reason = view?.fault?.reason ?? (view === undefined ? 'KeyNotInstalled' : `Key${view.state}`);
+      return say(type, 'False', reason, `key ${name}: ${view?.fault?.message ?? 'it is not active yet'}`);
+    }
+    return say(type, 'True', 'Active', 'every key of spec is active');
+  });
+}
+
+export const seatsAvailable = (seen: Seen): Said =>
+  told(seen, 'SeatsAvailable', ({ status }) => {
+    if (status.products.length === 0)
+      return say('SeatsAvailable', 'False', 'NoProducts', 'no active key grants any seat');
+    const full = status.products.filter((p) => p.seatsInUse >= p.seatLimit);
+    if (full.length === 0) return say('SeatsAvailable', 'True', 'SeatsFree', 'every product has a free seat');
+    const which = full.map((p) => `${p.product} (${p.seatsInUse} of ${p.seatLimit})`).join(', ');
+    return say('SeatsAvailable', 'False', 'SeatsExhausted', `no free seat of ${which}`);
+  });
+
+export const seatsFresh = (seen: Seen): Said =>
+  told(seen, 'SeatsFresh', ({ status }) => {
+    const stale = staleOf(status);
+    if (stale === 0) return say('SeatsFresh', 'True', 'NoStaleSeats', 'no seat is stale');
+    const next = seen.plan.staleSeats.waiting?.message;
+    return say(
+      'SeatsFresh',
+      'False',
+      'StaleSeats',
+      `${stale} stale seats${next === undefined ? '' : `; not cleared now: ${next}`}`,
+    );
+  });
+
+/** What stands in the way until a person acts, the gravest first. */
+function stallOf(seen: Seen): Fault | undefined {
+  const { valid, observed } = seen;
+  const keys = keysFault(seen);
+  if (keys !== undefined) return keys;
+  if (valid.missing[0] !== undefined) return valid.missing[0];
+  if (seen.refusals[0] !== undefined) return seen.refusals[0];
+  if (valid.spec.storage.existingClaim !== undefined && observed.claim === undefined) {
+    return {
+      reason: 'ClaimMissing',
+      message: `PersistentVolumeClaim ${valid.spec.storage.existingClaim} does not exist; create it`,
+    };
+  }
+  if (observed.deployment?.failure !== undefined && !valid.spec.suspend) {
+    return { reason: 'PodFailing', message: observed.deployment.failure };
+  }
+  return undefined;
+}
+
+/** What is under way, and will come to an end by itself. */
+function progressOf(seen: Seen): Fault | undefined {
+  const { observed, plan, valid } = seen;
+  const { rotation } = plan.rotation;
+  if (plan.paused) {
+    return plan.pending.length === 0
+      ? undefined
+      : {
+          reason: 'Paused',
+          message: `changes are pending (${plan.pending.join(', ')}); remove the pause annotation to go on`,
+        };
+  }
+  if (plan.pending.length > 0) {
+    return { reason: 'RolloutHeld', message: `${plan.pending.join(', ')}: ${observed.fleet.message}` };
+  }
+  if (plan.reasons.length > 0) return { reason: 'Rolling', message: `the pod rolls: ${plan.reasons.join(', ')}` };
+  if (rotation !== undefined && ['Staged', 'Rolling', 'Proving'].includes(rotation.phase) && !valid.spec.suspend) {
+    const message = rotation.message ?? `the keys are ${rotation.phase.toLowerCase()}`;
+    return { reason: `Keys${rotation.phase}`, message };
+  }
+  if (plan.staleSeats.status?.clearing !== undefined) {
+    return { reason: 'ClearingStaleSeats', message: 'stale seats are being cleared' };
+  }
+  if (observed.deployment === undefined) return { reason: 'Creating', message: 'the Deployment is being made' };
+  if (!observed.deployment.settled) {
+    return { reason: 'RollingOut', message: `the pod is not ready yet${complaint(seen)}` };
+  }
+  return undefined;
+}
+
+/** Reconciling, Stalled and Ready: the summary, from all the others. */
+export function summary(seen: Seen, others: readonly Said[]): readonly Said[] {
+  const stall = stallOf(seen);
+  const progress = stall === undefined ? progressOf(seen) : undefined;
+  const find = (type: string) => others.find((c) => c.type === type);
+  const blocking = ['Available', 'KeysActive'].map(find).find((c) => c !== undefined && c.status !== 'True');
+  const isSuspended = seen.valid.spec.suspend;
+  const ready = (): Said => {
+    if (stall !== undefined) return say('Ready', 'False', stall.reason, stall.message);
+    if (progress !== undefined) return say('Ready', 'False', progress.reason, progress.message);
+    if (isSuspended) return say('Ready', 'True', 'Suspended', 'the server is stopped, as asked');
+    if (blocking !== undefined) return say('Ready', blocking.status, blocking.reason, blocking.message);
+    const pause = seen.plan.paused ? '; changes are paused' : '';
+    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}${complaint(seen)}`);
+  };
+  return [
+    ready(),
+    progress === undefined
+      ? say('Reconciling', 'False', 'Settled', 'nothing is under way')
+      : say('Reconciling', 'True', progress.reason, progress.message),
+    stall === undefined
+      ? say('Stalled', 'False', 'NotStalled', 'nothing needs a person')
+      : say('Stalled', 'True', stall.reason, stall.message),
+  ];
+}
+
+export function conditionsOf(seen: Seen): readonly Said[] {
+  const others = [available, keysActive, seatsAvailable, seatsFresh, storageBound, suspended].map((tell) => tell(seen));
+  return [...summary(seen, others), ...others];
+}

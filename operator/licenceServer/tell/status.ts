@@ -1,0 +1,153 @@
+import { setConditions } from '../../kube/conditions.ts';
+import { canonical } from '../api/digest.ts';
+import { momentOf, msOf } from '../api/times.ts';
+import type { KeyView, LicenceServer, Status } from '../api/types.ts';
+import { selectorOf } from '../build/object.ts';
+import { addressOf } from '../build/service.ts';
+import type { Fault } from '../decide/validate.ts';
+import { staleOf } from '../observe/serverAnswer.ts';
+import { conditionsOf, type Said, type Seen, troubleOf } from './conditions.ts';
+
+/**
+ * `status` from what was seen, decided and applied. Pure. Counts alone change a status at most once a minute, so that a
+ * busy server costs no stream of writes; everything else, and the counts with it, is told at once.
+ */
+const countsEveryMs = 60_000;
+
+const withConditions = (
+  before: Status,
+  said: readonly Said[],
+  generation: number,
+  nowMs: number,
+): Status['conditions'] =>
+  setConditions(
+    before.conditions?.map(({ observedGeneration, ...rest }) => ({
+      ...rest,
+      ...(observedGeneration === undefined ? {} : { observedGeneration }),
+    })),
+    said.map((condition) => ({ ...condition, observedGeneration: generation })),
+    nowMs,
+  );
+
+/** The status of a LicenceServer that is refused: everything else stays as it was last seen. */
+export function refusedStatus(server: LicenceServer, { reason, message }: Fault, nowMs: number): Status {
+  const before = server.status ?? {};
+  const generation = server.metadata.generation ?? 0;
+  const said: Said[] = [
+    { type: 'Ready', status: 'False', reason, message },
+    { type: 'Reconciling', status: 'False', reason: 'Stalled', message: 'it waits for a person' },
+    { type: 'Stalled', status: 'True', reason, message },
+  ];
+  return { ...before, observedGeneration: generation, conditions: withConditions(before, said, generation, nowMs) };
+}
+
+/** Names are unique in the list; a key that has none of its own goes by its keyId. */
+function keysOf(seen: Seen): KeyView[] | undefined {
+  const { server } = seen.observed;
+  if (server.kind !== 'answered') return seen.before.keys;
+  const taken = new Set<string>();
+  return server.status.keys.flatMap((key): KeyView[] => {
+    const { seatLimit: _, expiresAt: __, fault, name, ...rest } = key;
+    const shown = [name, key.keyId, `${name ?? 'key'}-${key.state.toLowerCase()}`].find(
+      (n) => n !== undefined && !taken.has(n),
+    );
+    if (shown === undefined) return [];
+    taken.add(shown);
+    return [
+      {
+        ...rest,
+        name: shown,
+        ...(fault === undefined ? {} : { reason: fault.reason, message: fault.message }),
+      } as KeyView,
+    ];
+  });
+}
+
+type Counts = Pick<Status, 'products' | 'seats' | 'seatsStale' | 'supportUntil' | 'version' | 'keys'>;
+
+function countsOf(seen: Seen): Counts {
+  const { server } = seen.observed;
+  if (server.kind !== 'answered') {
+    const { products, seats, seatsStale, supportUntil, version, keys } = seen.before;
+    return { products, seats, seatsStale, supportUntil, version, keys } as Counts;
+  }
+  const { products } = server.status;
+  const sum = (of: 'seatsInUse' | 'seatLimit') => products.reduce((total, p) => total + p[of], 0);
+  const terms = products.flatMap((p) => (p.supportUntil === undefined ? [] : [p.supportUntil])).sort();
+  return {
+    version: server.status.version,
+    seats: `${sum('seatsInUse')}/${sum('seatLimit')}`,
+    seatsStale: staleOf(server.status),
+    ...(terms[0] === undefined ? {} : { supportUntil: terms[0] }),
+    products: products.map(
+      ({ staleSince: _, holdersWaiting: __, ...counts }) => counts as NonNullable<Status['products']>[number],
+    ),
+    keys: keysOf(seen),
+  } as Counts;
+}
+
+/** @returns the status to write, and when counts that are held back may be written */
+export function statusOf(server: LicenceServer, seen: Seen): Throttled {
+  const { valid, observed, plan, before } = seen;
+  const { owner, spec } = valid;
+  const nowMs = observed.atMs;
+  const fingerprint = observed.fingerprint ?? before.fingerprint;
+  const next: Record<string, unknown> = {
+    ...countsOf(seen),
+    observedGeneration: server.metadata.generation ?? 0,
+    conditions: withConditions(before, conditionsOf(seen), server.metadata.generation ?? 0, nowMs),
+    replicas: observed.deployment?.replicas ?? 0,
+    selector: Object.entries(selectorOf(owner))
+      .map(([k, v]) => `${k}=${v}`)
+      .join(','),
+    fingerprint,
+    trouble: troubleOf(seen),
+    address: addressOf(owner, spec),
+    image: plan.pod?.image ?? observed.deployment?.facts.image,
+    keysCopy: plan.rotation.proven,
+    rotation: plan.rotation.rotation,
+    regeneration: plan.regeneration.status,
+    reactivation: plan.reactivation,
+    staleSeats: plan.staleSeats.status,
+    nextDisruption: plan.nextDisruption,
+    lastRoll: plan.reasons.length > 0 ? { at: momentOf(nowMs), reasons: plan.reasons } : before.lastRoll,
+    seatsObservedAt: before.seatsObservedAt,
+  };
+  return throttled(before, JSON.parse(JSON.stringify(next)) as Status, nowMs);
+}
+
+export interface Throttled {
+  readonly status: Status;
+  readonly dueAtMs?: number;
+}
+
+/** A status without the counts, and without the words of what the server complains of: they may tell the time. */
+function withoutCounts(status: Status): unknown {
+  const { products: _, seats: __, seatsStale: ___, seatsObservedAt: ____, nextDisruption: next, ...rest } = status;
+  const isTroubled = status.trouble !== undefined;
+  const worded = ['SeatsAvailable', 'SeatsFresh', ...(isTroubled ? ['Available', 'Ready', 'Reconciling'] : [])];
+  const conditions = status.conditions?.map(({ message, ...condition }) =>
+    worded.includes(condition.type) ? condition : { ...condition, message },
+  );
+  return {
+    ...rest,
+    trouble: isTroubled,
+    conditions,
+    ...(next === undefined ? {} : { next: { at: next.at, reasons: next.reasons } }),
+  };
+}
+
+/**
+ * The status to write, and when the counts that it holds back may be written.
+ * @param before as read
+ * @param next as it would be without holding back
+ */
+export function throttled(before: Status, next: Status, nowMs: number): Throttled {
+  const isSame = (a: unknown, b: unknown) => canonical(a) === canonical(b);
+  if (isSame(before, next)) return { status: before };
+  const lastMs = msOf(before.seatsObservedAt) ?? 0;
+  if (isSame(withoutCounts(before), withoutCounts(next)) && nowMs - lastMs < countsEveryMs) {
+    return { status: before, dueAtMs: lastMs + countsEveryMs };
+  }
+  return { status: { ...next, seatsObservedAt: momentOf(nowMs) } };
+}

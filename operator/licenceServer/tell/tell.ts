@@ -1,0 +1,128 @@
+import type { Status } from '../api/types.ts';
+import type { Plan } from '../decide/plan.ts';
+
+/** What is worth an Event and a count, from the status before and after a pass. Pure. */
+export interface Told {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+}
+
+const say = (type: Told['type'], reason: string, action: string, note: string): Told => ({
+  type,
+  reason,
+  action,
+  note,
+});
+
+export function eventsOf(before: Status, after: Status, plan: Plan | undefined): readonly Told[] {
+  return [
+    ...stalled(before, after),
+    ...troubled(before, after),
+    ...rolls(plan),
+    ...rotation(before, after),
+    ...regeneration(before, after),
+    ...reactivation(before, after),
+    ...staleSeats(plan),
+  ];
+}
+
+const conditionOf = (status: Status, type: string) => status.conditions?.find((c) => c.type === type);
+
+function stalled(before: Status, after: Status): Told[] {
+  const [was, is] = [conditionOf(before, 'Stalled'), conditionOf(after, 'Stalled')];
+  if (is?.status === 'True' && (was?.status !== 'True' || was.reason !== is.reason)) {
+    return [say('Warning', is.reason, 'Reconcile', is.message)];
+  }
+  return [];
+}
+
+function troubled({ trouble: was }: Status, { trouble: is }: Status): Told[] {
+  return is !== undefined && was === undefined ? [say('Warning', 'ServerTroubled', 'Watch', is)] : [];
+}
+
+function rolls(plan: Plan | undefined): Told[] {
+  if (plan === undefined || plan.reasons.length === 0) return [];
+  return [say('Normal', 'Rolling', 'Roll', `the pod rolls: ${plan.reasons.join(', ')}`)];
+}
+
+function rotation(before: Status, after: Status): Told[] {
+  const [was, is] = [before.rotation, after.rotation];
+  if (is === undefined || (was?.copy === is.copy && was.phase === is.phase)) return [];
+  const keys = is.key === '' ? 'the keys' : `key ${is.key.replaceAll(',', ', ')}`;
+  switch (is.phase) {
+    case 'Staged':
+      return [say('Normal', 'KeysStaged', 'Rotate', `new content of ${keys} was seen`)];
+    case 'Checked':
+      return [checked(keys)];
+    case 'Rolling':
+      // Without a window the phase before passes unseen.
+      return was?.phase === 'Checked' || before.keysCopy === undefined || is.key === '' ? [] : [checked(keys)];
+    case 'Active':
+      return [say('Normal', 'KeysActive', 'Rotate', `${keys} was proven active`)];
+    case 'RolledBack':
+      return [say('Warning', 'KeysRolledBack', 'Rotate', `${is.message ?? keys}; the previous keys are put back`)];
+    default:
+      return [];
+  }
+}
+
+function regeneration({ regeneration: was }: Status, { regeneration: is }: Status): Told[] {
+  if (is === undefined || (was?.request === is.request && was.phase === is.phase)) return [];
+  const left = `${is.regenerationsLeft ?? 'some'} left this month`;
+  switch (is.phase) {
+    case 'Allowed':
+      return [say('Normal', 'RegenerationAllowed', 'Regenerate', `a new key of ${is.key} is asked for: ${left}`)];
+    case 'Made':
+      return [
+        say(
+          'Normal',
+          'KeyRegenerated',
+          'Regenerate',
+          `key ${is.key} has a successor, ${is.newKeyId}, in a Secret named after it; copy it to where your keys come from; ${left}`,
+        ),
+      ];
+    case 'Refused':
+      return [say('Warning', is.reason ?? 'RegenerationRefused', 'Regenerate', is.message ?? 'no new key was made')];
+    default:
+      return [];
+  }
+}
+
+function reactivation({ reactivation: was }: Status, { reactivation: is }: Status): Told[] {
+  const isNew = is?.provenAt !== undefined && was?.provenAt !== is.provenAt;
+  return isNew ? [say('Normal', 'Reactivated', 'Reactivate', 'every key of spec was activated again')] : [];
+}
+
+const checked = (keys: string): Told => say('Normal', 'KeysChecked', 'Rotate', `${keys} would be activated`);
+
+function staleSeats(plan: Plan | undefined): Told[] {
+  const event = plan?.staleSeats.event;
+  if (event === undefined) return [];
+  const how = event.by === 'Roll' ? 'a roll of the pod' : 'a release';
+  return [
+    event.kind === 'StaleSeatsCleared'
+      ? say('Normal', event.kind, 'ClearStaleSeats', `${how} took stale seats from ${event.before} to ${event.after}`)
+      : say(
+          'Warning',
+          event.kind,
+          'ClearStaleSeats',
+          `${event.after} of ${event.before} stale seats remain after ${how}`,
+        ),
+  ];
+}
+
+/** How a rotation ended in this pass; undefined: it did not. */
+export function rotationOutcome(before: Status, after: Status): 'active' | 'rolled_back' | undefined {
+  const [was, is] = [before.rotation, after.rotation];
+  if (is === undefined || (was?.copy === is.copy && was.phase === is.phase)) return undefined;
+  return is.phase === 'Active' ? 'active' : is.phase === 'RolledBack' ? 'rolled_back' : undefined;
+}
+
+/** How a request for a new key ended in this pass; undefined: it did not. */
+export function regenerationOutcome(before: Status, after: Status): 'made' | 'refused' | undefined {
+  const [was, is] = [before.regeneration, after.regeneration];
+  if (is === undefined || (was?.request === is.request && was.phase === is.phase)) return undefined;
+  return is.phase === 'Made' ? 'made' : is.phase === 'Refused' ? 'refused' : undefined;
+}
