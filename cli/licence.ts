@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -28,6 +29,15 @@ const tokenIn = (file: string): string => {
   throw new InvalidArgumentError('has no token');
 };
 
+/** A user without a name, as in a container, is called by number. */
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
+  }
+};
+
 /** Of wrong usage, as sysexits.h has it: a command's own status is hardly ever that. */
 const usage = 64;
 const program = new Command('licence')
@@ -50,8 +60,9 @@ program
   )
   .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
   .option('--base <base>', 'the infobase that the seat is counted for', 'command-line')
-  .option('--user <user>', 'who holds the seat', userInfo().username)
+  .option('--user <user>', 'who holds the seat; default: who runs this')
   .option('--host <host>', 'the computer that holds the seat', hostname())
+  .option('--session <id>', 'one seat for all that have the same; default: a new one, a seat for each run')
   .option('--released-on <date>', 'release date of the program, for the support check')
   .option('--wait <seconds>', 'keep asking this long when no seat is free', seconds, 0)
   .addOption(
@@ -67,7 +78,9 @@ Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachabl
   .action(async (command: [string, ...string[]], options) => {
     const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
     const client = new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
-    const holder = { base: options.base, user: options.user, host: options.host, session: String(process.pid) };
+    // not the process id: containers have the same small ones, and often the same host name
+    const session = options.session ?? randomUUID();
+    const holder = { base: options.base, user: options.user ?? userName(), host: options.host, session };
     process.exitCode = await runCommand(
       client,
       {

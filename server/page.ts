@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import helmet from '@fastify/helmet';
@@ -7,11 +6,7 @@ import files from '@fastify/static';
 import type { Http } from '../runtime/httpShell.ts';
 import { ProblemError } from '../runtime/problem.ts';
 
-const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const dist = at('web/dist');
-const sources = at('web/src');
-const shell = at('web/index.html');
-const vite = at('node_modules/vite/bin/vite.js');
+const ownFolder = fileURLToPath(new URL('../web', import.meta.url));
 
 /** Only files of this server, no inline script or style, nothing embedded, in no other page's frame. */
 const contentSecurityPolicy = {
@@ -32,8 +27,12 @@ const contentSecurityPolicy = {
 /**
  * Serves the administrators' page at `/` and its files below `/assets/`, to anybody: it holds no data, and what it shows it asks
  * for with the person's token. `/` is checked for news on each visit; the files' names change with their content, so they are kept.
+ * It is built before (`npm run build:web`): a visitor starts nothing.
+ * @param web folder with `dist`, and in a checkout with the sources
  */
-export function registerPage(http: Http): void {
+export function registerPage(http: Http, web = ownFolder): void {
+  const fault = faultOf(web);
+  if (fault !== undefined) http.log.warn(fault);
   http.register(async (page) => {
     await page.register(helmet, {
       contentSecurityPolicy,
@@ -42,10 +41,12 @@ export function registerPage(http: Http): void {
       crossOriginOpenerPolicy: false,
       originAgentCluster: false,
     });
-    await page.register(files, { root: dist, serve: false, preCompressed: true, suppressWarning: true });
+    await page.register(files, { root: join(web, 'dist'), serve: false, preCompressed: true, suppressWarning: true });
     const config = { role: 'public' };
-    page.get('/', { config, schema: { hide: true } }, async (_request, reply) => {
-      await buildIfStale((text) => http.log.info(text));
+    page.get('/', { config, schema: { hide: true } }, (_request, reply) => {
+      if (!existsSync(join(web, 'dist', 'index.html'))) {
+        throw new ProblemError({ status: 503, reason: 'PageMissing', detail: 'this server has no page' });
+      }
       return reply.sendFile('index.html', { maxAge: 0, immutable: false });
     });
     page.get<{ Params: { '*': string } }>('/assets/*', { config, schema: { hide: true } }, (request, reply) =>
@@ -54,55 +55,18 @@ export function registerPage(http: Http): void {
   });
 }
 
-let building: Promise<void> | undefined;
-
-/** In a checkout the page is built when it is first asked for, and again after its sources changed. A bundle brings it along. */
-async function buildIfStale(say: (text: string) => void): Promise<void> {
-  if (!existsSync(sources)) {
-    if (existsSync(join(dist, 'index.html'))) return;
-    throw new ProblemError({
-      status: 503,
-      reason: 'PageMissing',
-      detail: 'this build of the server has no page; build it with "npm run build:web" before "npm run build"',
-    });
-  }
-  if (Math.max(newest(sources), statSync(shell).mtimeMs) <= newest(dist)) return;
-  building ??= build(say).finally(() => {
-    building = undefined;
-  });
-  await building;
+/** What keeps the page of a checkout from being shown as its sources are; undefined where nothing does. A bundle brings it along. */
+function faultOf(web: string): string | undefined {
+  if (!existsSync(join(web, 'dist', 'index.html'))) return 'the page is not built; run "npm run build:web"';
+  const sources = Math.max(newest(join(web, 'src')), newest(web, false));
+  return sources > newest(join(web, 'dist'))
+    ? 'the page is older than its sources; run "npm run build:web"'
+    : undefined;
 }
 
 /** The time of the newest file below a folder; 0 where there is none. */
-function newest(folder: string): number {
+function newest(folder: string, recursive = true): number {
   if (!existsSync(folder)) return 0;
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
+  const entries = readdirSync(folder, { recursive, withFileTypes: true }).filter((e) => e.isFile());
   return Math.max(0, ...entries.map((e) => statSync(join(e.parentPath, e.name)).mtimeMs));
-}
-
-/** Into a folder of its own, which then takes the old one's place: several servers may start from one checkout. */
-async function build(say: (text: string) => void): Promise<void> {
-  if (!existsSync(vite)) {
-    throw new ProblemError({
-      status: 503,
-      reason: 'PageMissing',
-      detail: 'the page is not built; run "npm ci", then "npm run build:web"',
-    });
-  }
-  say('building the page');
-  const draft = `${dist}.${process.pid}`;
-  const child = spawn(process.execPath, [vite, 'build', at('web'), '--outDir', draft, '--logLevel', 'error'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.on('data', (chunk) => {
-    said += chunk;
-  });
-  const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-  if (code !== 0) {
-    rmSync(draft, { recursive: true, force: true });
-    throw new ProblemError({ status: 503, reason: 'PageBroken', detail: `the page does not build: ${said.trim()}` });
-  }
-  rmSync(dist, { recursive: true, force: true });
-  renameSync(draft, dist);
 }

@@ -21,9 +21,10 @@ class Run {
   readonly ended: Promise<number | NodeJS.Signals | null>;
   out = '';
   err = '';
-  constructor(url: string, options: readonly string[], command: readonly string[]) {
+  constructor(url: string, options: readonly string[], command: readonly string[], within: readonly string[] = []) {
     const args = [join(repository, 'cli/licence.ts'), 'run', '--product', 'erp', ...options, '--', ...command];
-    this.child = spawn(process.execPath, args, {
+    const [file = '', ...rest] = [...within, process.execPath, ...args];
+    this.child = spawn(file, rest, {
       env: { PATH: process.env.PATH, HOME: '/', LICENCE_SERVER_URL: url },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -157,4 +158,44 @@ it('gives up when the time to wait is over: 69', async () => {
   const started = run(['echo', 'ran'], '--wait', '1');
   expect(await started.ended).toBe(69);
   expect(started.out).toBe('');
+});
+
+const asRoot = it.runIf(process.platform === 'linux' && process.getuid?.() === 0);
+
+asRoot(
+  'takes a seat for each run, also in containers that share a host name and count their processes alike',
+  async () => {
+    await server.setLicences([{ seatLimit: 2 }]);
+    const inPidNamespace = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+    const options = ['--user', 'anna', '--host', 'pod'];
+    const both = [0, 1].map(() => {
+      const started = new Run(url, options, ['sh', '-c', 'echo running; exec sleep 30'], inPidNamespace);
+      runs.push(started);
+      return started;
+    });
+    await eventually('both run', () => both.every((r) => r.out.includes('running') || r.child.exitCode !== null));
+    expect(await holders()).toEqual(['anna', 'anna']);
+    for (const started of both) started.child.kill('SIGKILL'); // unshare itself heeds no other; what it runs dies with it
+  },
+);
+
+it('takes one seat for all runs of one session', async () => {
+  const both = [0, 1].map(() => run(['sh', '-c', 'echo running; exec sleep 30'], '--session', 'nightly'));
+  await eventually('both run', () => both.every((r) => r.out.includes('running')));
+  expect(await holders()).toEqual(['anna']);
+});
+
+asRoot('is run by a user without a name: named by number, or as it is told', async () => {
+  const nameless = ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups'];
+  for (const [options, user] of [
+    [[], '54321'],
+    [['--user', 'boris'], 'boris'],
+  ] as const) {
+    const started = new Run(url, options, ['sh', '-c', 'echo running; exec sleep 30'], nameless);
+    runs.push(started);
+    await eventually('it runs', () => started.out.includes('running') || started.child.exitCode !== null);
+    expect([started.err, await holders()]).toEqual(['', [user]]);
+    started.child.kill('SIGTERM');
+    await started.ended;
+  }
 });
