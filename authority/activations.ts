@@ -3,10 +3,10 @@ import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } f
 import { parseKey } from '../licence/key.ts';
 import type { KeyFault } from '../licence/keyFaults.ts';
 import { momentOf } from '../licence/moment.ts';
-import { writeAudit } from './audit.ts';
+import { type Who, writeAudit } from './audit.ts';
 import { hashOfKey, type LicencesDeps } from './changeLicence.ts';
 import type { Client } from './database.ts';
-import { type ClonePolicy, cloneSuspected, copied, decideActivation } from './decideActivation.ts';
+import { type ClonePolicy, cloneSuspected, copied, decideActivation, nextSequence } from './decideActivation.ts';
 import { budgetOf, entitlementsOf, type KeyRow, keyState, keysOf, licenceOfKey, lockLicence } from './licenceRows.ts';
 import { type Freshness, proofFault } from './proof.ts';
 import type { SigningKeys } from './signingKeys.ts';
@@ -27,11 +27,11 @@ export async function activate(
   deps: ActivationsDeps,
   request: ActivationRequest,
   freshness: Freshness,
-  actor: string,
+  by: Who,
 ): Promise<ActivationOutcome<ActivationResponse>> {
   return judged(deps, request, freshness, async (client, j) => {
     const { fingerprint } = request;
-    const entry = { actor, action: 'activate', licenceId: j.licence.id, keyId: j.key.key_id, fingerprint };
+    const entry = { by, action: 'activate', licenceId: j.licence.id, keyId: j.key.key_id, fingerprint };
     const said = `continues ${request.sequence}, issued ${j.key.sequence}`;
     if (j.fault !== undefined) {
       await writeAudit(client, j.nowMs, { ...entry, outcome: j.fault.reason, detail: said });
@@ -44,7 +44,8 @@ export async function activate(
     }
     const { clone } = j;
     if (clone) deps.onClone('reported');
-    const sequence = j.key.sequence + 1;
+    const sequence = nextSequence(j.key, request.sequence);
+    const putBack = request.sequence > j.key.sequence ? `; knew of ${j.key.sequence}: put back from a backup` : '';
     await client.query(
       `UPDATE licence_key SET fingerprint = $2, bound_at = coalesce(bound_at, $3), activated_at = $3, sequence = $4,
          continued_sequence = $5, clone_suspected_at = CASE WHEN $6 THEN $3 ELSE clone_suspected_at END, pardoned = false
@@ -54,7 +55,7 @@ export async function activate(
     await writeAudit(client, j.nowMs, {
       ...entry,
       outcome: clone ? 'CloneSuspected' : 'ok',
-      detail: clone ? `${said}; issued ${sequence}` : `continues ${request.sequence}, issued ${sequence}`,
+      detail: clone ? `${said}; issued ${sequence}` : `continues ${request.sequence}, issued ${sequence}${putBack}`,
     });
     const { kid, privateKey } = deps.signingKeys.active();
     const activation = createActivation(

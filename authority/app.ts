@@ -7,6 +7,7 @@ import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
 import { type Client, databaseTime, transaction } from './database.ts';
 import type { ClonePolicy } from './decideActivation.ts';
+import { describeRoutes, shownRoute } from './openapi.ts';
 import { createCount, perMinute, type Rates } from './rates.ts';
 import { registerRoutes } from './routes.ts';
 import type { SigningKeys } from './signingKeys.ts';
@@ -40,7 +41,7 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   const metrics = deps.metrics ?? createMetrics();
   const answers = metrics.counter('licence_authority_requests_total', 'Answered requests.', ['route', 'status']);
   http.addHook('onResponse', async (request, reply) => {
-    answers.inc({ route: request.routeOptions.url ?? 'unknown', status: String(reply.statusCode) });
+    answers.inc({ route: shownRoute(request.routeOptions.url ?? 'unknown'), status: String(reply.statusCode) });
   });
   const limited = metrics.counter('licence_authority_limited_total', 'Requests refused for being too many.', ['what']);
   const clones = metrics.counter(
@@ -51,15 +52,20 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   for (const outcome of ['reported', 'refused']) clones.inc({ outcome }, 0);
   const count = createCount(deps.rates ?? defaultRates, deps.clock ?? systemClock, (what) => limited.inc({ what }));
   enforceAccess(http, deps.readTokens, count);
-  registerRoutes(http, {
-    transact: (work) => transaction(deps.pool, work),
-    signingKeys: deps.signingKeys,
-    now: deps.now ?? databaseTime,
-    clonePolicy: deps.clonePolicy ?? 'report',
-    onClone: (outcome) => clones.inc({ outcome }),
-    count,
+  describeRoutes(http);
+  // in a plugin of their own, which begins when the one that describes them is there
+  http.register(async (api) => {
+    registerRoutes(api as unknown as Http, {
+      transact: (work) => transaction(deps.pool, work),
+      signingKeys: deps.signingKeys,
+      now: deps.now ?? databaseTime,
+      clonePolicy: deps.clonePolicy ?? 'report',
+      onClone: (outcome) => clones.inc({ outcome }),
+      count,
+    });
   });
   const open = { config: { role: 'none' } };
+  http.get('/openapi.json', open, async () => http.swagger());
   http.get('/healthz/live', open, async () => ({ status: 'ok' }));
   http.get('/healthz/ready', open, async () => {
     try {
@@ -69,7 +75,7 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
     }
     return { status: 'ok' };
   });
-  http.get('/metrics', open, async (_request, reply) =>
+  http.get('/metrics', { config: { role: 'metrics' } }, async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
   return http;

@@ -1,9 +1,18 @@
 import { momentOf } from '../licence/moment.ts';
 import type { Client } from './database.ts';
 
-export interface AuditEntry {
+/** Who did it. */
+export interface Who {
   /** Role, with the organisation if the token has one. */
   readonly actor: string;
+  /** From where. */
+  readonly address?: string | undefined;
+  /** Which token: the first characters of its SHA-256. */
+  readonly token?: string | undefined;
+}
+
+export interface AuditEntry {
+  readonly by: Who;
   readonly action: string;
   /** `ok` or the reason of the refusal. */
   readonly outcome: string;
@@ -15,9 +24,20 @@ export interface AuditEntry {
 
 export async function writeAudit(client: Client, nowMs: number, e: AuditEntry): Promise<void> {
   await client.query(
-    `INSERT INTO audit (at, actor, action, outcome, licence_id, key_id, fingerprint, detail)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [new Date(nowMs), e.actor, e.action, e.outcome, e.licenceId, e.keyId, e.fingerprint, e.detail],
+    `INSERT INTO audit (at, actor, action, outcome, licence_id, key_id, fingerprint, detail, address, token)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [
+      new Date(nowMs),
+      e.by.actor,
+      e.action,
+      e.outcome,
+      e.licenceId,
+      e.keyId,
+      e.fingerprint,
+      e.detail,
+      e.by.address,
+      e.by.token,
+    ],
   );
 }
 
@@ -31,6 +51,8 @@ interface AuditRow {
   key_id: string | null;
   fingerprint: string | null;
   detail: string | null;
+  address: string | null;
+  token: string | null;
 }
 
 /** The latest entries first; `before` is the id of the last one of the page before. */
@@ -50,5 +72,7 @@ export async function readAudit(client: Client, of: { licenceId?: string; before
     ...(r.key_id === null ? {} : { keyId: r.key_id }),
     ...(r.fingerprint === null ? {} : { fingerprint: r.fingerprint }),
     ...(r.detail === null ? {} : { detail: r.detail }),
+    ...(r.address === null ? {} : { address: r.address }),
+    ...(r.token === null ? {} : { token: r.token }),
   }));
 }

@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { IssuedKey } from '../licence/authorityWire.ts';
 import { createKey, keyIdOf, keyRandomBytes } from '../licence/key.ts';
-import { type AuditEntry, writeAudit } from './audit.ts';
+import { momentOf } from '../licence/moment.ts';
+import { type AuditEntry, type Who, writeAudit } from './audit.ts';
 import type { Client, Transact } from './database.ts';
+import { howMade } from './decideActivation.ts';
 import { budgetOf, type KeyRow, keysOf, type LicenceRow, licenceOfKey, lockLicence, momentIf } from './licenceRows.ts';
+import { organisationOf } from './organisations.ts';
 
 /** What every change of a licence is made of: who asks, what is refused, one change at a time, a new key. */
 
@@ -25,7 +28,16 @@ export type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
 /** Refusals of normal life. */
 export type Refusal =
   | {
-      readonly reason: 'LicenceUnknown' | 'KeyUnknown' | 'KeyRevoked' | 'NothingToRenew' | 'IdempotencyKeyReused';
+      readonly reason:
+        | 'LicenceUnknown'
+        | 'KeyUnknown'
+        | 'KeyRevoked'
+        | 'NothingToRenew'
+        | 'IdempotencyKeyReused'
+        | 'OrganisationUnknown'
+        | 'OrganisationTaken'
+        | 'TermsPast'
+        | 'TermsShorter';
       readonly detail: string;
     }
   | { readonly reason: 'RegenerationLimit'; readonly detail: string; readonly resetAt: string }
@@ -38,11 +50,10 @@ export type Refusal =
 export type Outcome<T> = { readonly ok: true; readonly value: T } | ({ readonly ok: false } & Refusal);
 
 /** Who asks, for the audit and for what they may see. */
-export interface By {
-  readonly actor: string;
+export interface By extends Who {
   /** The vendor may do what a customer may not: make keys of a revoked licence, name the terms. */
   readonly isVendor: boolean;
-  /** Only licences of this organisation; others look as if they did not exist. */
+  /** Only licences of this organisation (its id or a name of it); others look as if they did not exist. */
   readonly organisation?: string | undefined;
 }
 
@@ -69,8 +80,8 @@ const noSuchLicence = {
   reason: 'LicenceUnknown',
   detail: 'there is no such licence; see GET /v1/licences',
 } as const;
-export const isForeign = (licence: LicenceRow, by: By): boolean =>
-  by.organisation !== undefined && licence.organisation !== by.organisation;
+export const isForeign = async (client: Client, licence: LicenceRow, by: By): Promise<boolean> =>
+  by.organisation !== undefined && (await organisationOf(client, by.organisation)) !== licence.organisation_id;
 
 /** Runs a change on a locked licence; a refusal is noted in the audit too. */
 export async function changeLicence<T>(
@@ -84,16 +95,16 @@ export async function changeLicence<T>(
     const unknown = 'keyId' in target ? noSuchKey : noSuchLicence;
     const { licenceId } = 'keyId' in target ? ((await licenceOfKey(client, target)) ?? {}) : target;
     const licence = licenceId === undefined ? undefined : await lockLicence(client, licenceId);
-    if (licenceId === undefined || licence === undefined || isForeign(licence, by)) return unknown;
+    if (licenceId === undefined || licence === undefined) return unknown;
+    if (await isForeign(client, licence, by)) return unknown;
     // Read after the lock: whoever waited must see what the one before has done, in the month in which it runs.
     const nowMs = await deps.now(client);
     const [newest, ...older] = await keysOf(client, [licenceId]);
     if (newest === undefined) return unknown;
     const outcome = outdated(target, newest) ?? (await change(client, { licence, keys: [newest, ...older] }, nowMs));
     if (!outcome.ok) {
-      const { actor } = by;
       const { key_id: keyId } = newest;
-      await writeAudit(client, nowMs, { actor, action, outcome: outcome.reason, licenceId, keyId });
+      await writeAudit(client, nowMs, { by, action, outcome: outcome.reason, licenceId, keyId });
     }
     return outcome;
   });
@@ -104,7 +115,9 @@ function outdated(target: Target, newest: KeyRow): ({ readonly ok: false } & Ref
   return {
     ok: false,
     reason: 'KeySuperseded',
-    detail: `it is not the newest key of its licence, ${newest.key_id} is; nothing was changed`,
+    detail:
+      `it is not the newest key of its licence, ${newest.key_id} (generation ${newest.generation}, ${howMade[newest.made_by]}) ` +
+      `is${newest.revoked_at === null ? '' : ', and the vendor has revoked that one'}; nothing was changed`,
     newestKeyId: newest.key_id,
     newestGeneration: newest.generation,
   };
@@ -140,20 +153,27 @@ export async function makeKey(client: Client, licenceId: string, k: NewKey) {
       k.boundAt,
     ],
   );
-  return { licenceId, key, keyId, generation: k.generation };
+  return { licenceId, key, keyId, generation: k.generation, terms: k.terms };
 }
 
 export async function issued(
   client: Client,
-  made: { licenceId: string; key: string; keyId: string; generation: number },
+  { terms, ...made }: Awaited<ReturnType<typeof makeKey>>,
   nowMs: number,
-  entry: Pick<AuditEntry, 'actor' | 'action' | 'detail'>,
+  entry: Pick<AuditEntry, 'by' | 'action' | 'detail'>,
 ): Promise<IssuedKey> {
   const { licenceId, keyId } = made;
-  const { actor, action, detail } = entry;
-  await writeAudit(client, nowMs, { actor, action, detail, outcome: 'ok', licenceId, keyId });
+  await writeAudit(client, nowMs, { ...entry, outcome: 'ok', licenceId, keyId });
   const budget = await budgetOf(client, licenceId, nowMs);
-  return { ...made, regenerationsLeft: budget.left, regenerationsResetAt: budget.resetAt };
+  const { seatLimit, supportUntil, expiresAt } = terms;
+  return {
+    ...made,
+    regenerationsLeft: budget.left,
+    regenerationsResetAt: budget.resetAt,
+    seatLimit,
+    ...(supportUntil === undefined ? {} : { supportUntil: momentOf(Date.parse(supportUntil)) }),
+    ...(expiresAt === undefined ? {} : { expiresAt: momentOf(Date.parse(expiresAt)) }),
+  };
 }
 
 export const termsOf = (k: KeyRow): Terms => ({

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { idempotencyHeader } from '../licence/authorityWire.ts';
 import { isKeyId } from '../licence/key.ts';
+import { endOfTerm, isTimeZone } from './endOfTerm.ts';
 
 /**
  * `licence-authority`: the vendor's side from a shell, over the authority's HTTP API.
@@ -41,10 +42,13 @@ const seats = (text: string): number => {
   if (/^\d{1,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('must be a whole number.');
 };
-const day = (text: string): string => {
-  const at = Date.parse(text);
-  if (!Number.isNaN(at) && /^\d{4}-\d\d-\d\d/.test(text)) return new Date(at).toISOString();
-  throw new InvalidArgumentError('must be a date such as 2027-12-31.');
+const zone = (name: string): string => {
+  if (isTimeZone(name)) return name;
+  throw new InvalidArgumentError('must be a time zone such as Europe/Moscow.');
+};
+const whole = (text: string): string => {
+  if (/^[1-9]\d{0,14}$/.test(text)) return text;
+  throw new InvalidArgumentError('must be a whole number.');
 };
 const listed = (text: string): string[] => text.split(',').map((f) => f.trim());
 
@@ -56,6 +60,12 @@ function cli(io: Io): Command {
         .env('LICENCE_AUTHORITY_URL')
         .default('http://127.0.0.1:8090'),
     )
+    .addOption(
+      new Option('--time-zone <name>', 'in which a day ends')
+        .env('LICENCE_AUTHORITY_TIME_ZONE')
+        .default('UTC')
+        .argParser(zone),
+    )
     .addOption(new Option('--token-file <path>', 'file with a token').env('LICENCE_AUTHORITY_TOKEN_FILE'))
     .addOption(
       new Option('-o, --output <format>', 'how the answer is shown').choices(['table', 'json']).default('table'),
@@ -65,6 +75,7 @@ function cli(io: Io): Command {
       `
 The token is read from --token-file, else from LICENCE_AUTHORITY_TOKEN. A customer's token lists, shows, regenerates and
 renews what is its own.
+A date such as 2027-12-31 means until the end of that day, in --time-zone; a moment such as 2027-12-31T12:00:00Z means itself.
 A command that makes a key and gets no answer says how to repeat it without making another one.
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     )
@@ -83,16 +94,40 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     const answer = await ask(url, tokenOf(tokenFile, io.env), { method, path, body, headers });
     io.out(output === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : show(answer));
   };
-  /** A call that makes a key, once for each idempotency key. */
-  const make = async (path: string, { idempotencyKey = randomUUID(), ...body }: Making): Promise<void> => {
+  /** A call that makes something, once for each idempotency key. */
+  const make = async (
+    path: string,
+    { idempotencyKey = randomUUID(), ...body }: Making,
+    made = 'a key',
+    show = keyShown,
+  ): Promise<void> => {
     try {
-      await call('POST', path, body, keyShown, { [idempotencyHeader]: idempotencyKey });
+      await call('POST', path, ended(body), show, { [idempotencyHeader]: idempotencyKey });
     } catch (error) {
       if (!(error instanceof CallFailed) || error.status !== 3) throw error;
-      const again = `a key may have been made; to get it, repeat with --idempotency-key ${idempotencyKey}`;
+      const again = `${made} may have been made; to get it, repeat with --idempotency-key ${idempotencyKey}`;
       throw new CallFailed(3, `${error.message}\n${again}`);
     }
   };
+  /** With the ends that were given as days as moments; `none` takes one away where that is possible. */
+  const ended = (body: Answer): Answer => {
+    const { timeZone } = program.opts<{ timeZone: string }>();
+    return Object.fromEntries(
+      Object.entries(body).map(([member, value]) => {
+        if (!['supportUntil', 'expiresAt'].includes(member) || typeof value !== 'string') return [member, value];
+        if (value === 'none') return [member, null];
+        const at = endOfTerm(value, timeZone);
+        if (at === undefined) {
+          throw new CallFailed(
+            2,
+            `"${value}" is no day such as 2027-12-31, and no moment such as 2027-12-31T12:00:00Z`,
+          );
+        }
+        return [member, at];
+      }),
+    );
+  };
+  const force = () => new Option('--force', 'although an end has passed, or is earlier than the present one');
   const once = () =>
     new Option('--idempotency-key <text>', 'of a command that got no answer: gives its answer, makes nothing twice');
   // Set up before the commands: they take over what the program has.
@@ -100,16 +135,18 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
 
   command('issue', 'Issues a licence and its first key; the key is shown this once')
     .requiredOption('--organisation <name>', 'who buys it')
+    .option('--organisation-id <id>', 'of one that is known by another name')
     .requiredOption('--product <product>', 'what is bought')
     .requiredOption('--seats <n>', 'how many at once', seats)
-    .option('--support-until <date>', 'end of the support term; without: no term', day)
-    .option('--expires-at <date>', 'end of the licence; without: perpetual', day)
+    .option('--support-until <date>', 'last day of the support term; without: no term')
+    .option('--expires-at <date>', 'last day of the licence; without: perpetual')
+    .addOption(force())
     .addOption(new Option('--support-policy <policy>', 'after the support term').choices(['warn', 'require']))
     .option('--features <list>', 'separated by commas', listed)
     .addOption(once())
     .action(({ seats: seatLimit, ...rest }) => make('/v1/licences', { ...rest, seatLimit }));
   command('list', 'Lists licences with their newest key')
-    .option('--organisation <name>', 'only of this organisation')
+    .option('--organisation <idOrName>', 'only of this organisation')
     .option('--key-id <keyId>', 'only the licence of this key')
     .option('--suspected', 'only those with a key that a copied computer has used')
     .option('--after <licenceId>', 'go on after this licence')
@@ -122,40 +159,45 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .addOption(once())
     .action((id, options) => make(`${targetOf(id)}:regenerate`, options));
   command('grant-renewal <licenceId>', 'Notes an extension that is paid for; the customer takes it by renew')
-    .option('--support-until <date>', 'new end of the support term', day)
-    .option('--expires-at <date>', 'new end of the licence', day)
+    .option('--support-until <date>', 'new last day of the support term')
+    .option('--expires-at <date>', 'new last day of the licence')
     .option('--seats <n>', 'new number of seats', seats)
     .option('--reference <text>', 'your own name for it: order, invoice')
+    .addOption(force())
+    .addOption(once())
     .action((id, { seats: seatLimit, ...rest }) =>
-      call(
-        'POST',
+      make(
         `/v1/licences/${encodeURIComponent(id)}/renewals`,
         { ...rest, seatLimit },
+        'an extension',
         ({ renewal }) => `waits to be taken: ${termsShown(renewal)}\n`,
       ),
     );
   command('renew <licenceId|keyId>', 'Makes the key of a paid extension; it stays on the same computer')
-    .option('--support-until <date>', "the vendor's: end of the support term", day)
-    .option('--expires-at <date>', "the vendor's: end of the licence", day)
+    .option('--support-until <date>', "the vendor's: last day of the support term")
+    .option('--expires-at <date>', "the vendor's: last day of the licence")
     .option('--seats <n>', "the vendor's: number of seats", seats)
+    .addOption(force())
     .addOption(once())
     .action((id, { seats: seatLimit, ...rest }) => make(`${targetOf(id)}:renew`, { ...rest, seatLimit }));
   command('correct <licenceId>', 'Puts right what was issued wrong; servers take it up when they activate again')
-    .option('--organisation <name>', 'the right name')
+    .option('--organisation <name>', 'the right name; the organisation stays the same')
+    .option('--organisation-id <id>', 'the right organisation, if it is another one')
     .option('--seats <n>', 'the right number of seats', seats)
-    .option('--support-until <date>', 'the right end of the support term', day)
-    .option('--expires-at <date>', 'the right end of the licence', day)
+    .option('--support-until <date>', 'the right last day of the support term; none: no term')
+    .option('--expires-at <date>', 'the right last day of the licence; none: perpetual')
+    .addOption(force())
     .addOption(new Option('--support-policy <policy>', 'the right policy').choices(['warn', 'require']))
     .option('--features <list>', 'the right features, separated by commas', listed)
     .action((id, { seats: seatLimit, ...rest }) =>
-      call('PATCH', `/v1/licences/${encodeURIComponent(id)}`, { ...rest, seatLimit }, (licence) =>
+      call('PATCH', `/v1/licences/${encodeURIComponent(id)}`, ended({ ...rest, seatLimit }), (licence) =>
         licencesShown({ licences: [licence] }),
       ),
     );
-  command('revoke <keyId>', 'Switches a key off for good: it activates nowhere again')
+  command('revoke <licenceId|keyId>', 'Switches a licence, or one key, off for good: it activates nowhere again')
     .requiredOption('--reason <text>', 'kept in the audit')
     .action((id, options) =>
-      call('POST', `/v1/keys/${encodeURIComponent(id)}:revoke`, options, ({ keyId }) => `revoked ${text(keyId)}\n`),
+      call('POST', `${targetOf(id)}:revoke`, options, (a) => `revoked ${text(a.keyId ?? a.licenceId)}\n`),
     );
   command('pardon <keyId>', 'Lets a key go on after a copy was suspected and dealt with')
     .requiredOption('--reason <text>', 'kept in the audit')
@@ -170,6 +212,8 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
   );
   command('audit', 'Shows what was done, the latest first')
     .option('--licence-id <licenceId>', 'only of this licence')
+    .option('--before <id>', 'go on before this entry', whole)
+    .option('--limit <n>', 'how many, 500 at most', whole)
     .action((options) => call('GET', `/v1/audit?${new URLSearchParams(options)}`, undefined, auditShown));
 
   const signing = command('signing-keys', 'The keys that sign activations');
@@ -234,7 +278,10 @@ async function ask(url: string, token: string, { method, path, body, headers }: 
     throw new CallFailed(3, `the authority ${url} cannot be reached (${why}); check --url`);
   }
   if (!isAnswer(answer)) throw new CallFailed(3, `${url} does not answer as an authority does; check --url`);
-  if (!response.ok) throw new CallFailed(1, `${text(answer.reason)}: ${text(answer.detail)}`);
+  // Of a fault over there it is not known whether it has done what was asked.
+  if (!response.ok) {
+    throw new CallFailed(response.status >= 500 ? 3 : 1, `${text(answer.reason)}: ${text(answer.detail)}`);
+  }
   return answer;
 }
 
@@ -270,7 +317,7 @@ const rows = (list: unknown, members: readonly string[]): string[][] =>
 const keyShown = (a: Answer): string =>
   `key:           ${text(a.key)}\nkeyId:         ${text(a.keyId)}\nlicence:       ${text(a.licenceId)}\n` +
   `generation:    ${text(a.generation)}\nregenerations: ${text(a.regenerationsLeft)} left until ${text(a.regenerationsResetAt)}\n` +
-  'The key is not shown again.\n';
+  `terms:         ${termsShown(a) || 'perpetual'}\nThe key is not shown again.\n`;
 
 function termsShown(terms: unknown): string {
   const { supportUntil, expiresAt, seatLimit } = isAnswer(terms) ? terms : {};
@@ -282,9 +329,14 @@ function termsShown(terms: unknown): string {
   return said.flatMap(([value, words]) => (value === undefined ? [] : [words])).join(', ');
 }
 
+/** How a key came to be, and that it was switched off. */
+const fate = (made: unknown, revokedAt: unknown): string =>
+  `${made === undefined ? '' : `, by ${text(made)}`}${revokedAt === undefined ? '' : `, REVOKED ${text(revokedAt)}`}`;
+
 const allowanceShown = (a: Answer): string =>
-  `key:           ${text(a.keyId)}, generation ${text(a.generation)}\nnewest key:    ${text(a.newestKeyId)}, ` +
-  `generation ${text(a.newestGeneration)}\nlicence:       ${text(a.licenceId)}, ${text(a.product)}, ${text(a.organisation)}\n` +
+  `key:           ${text(a.keyId)}, generation ${text(a.generation)}${fate(a.madeBy, a.revokedAt)}\n` +
+  `newest key:    ${text(a.newestKeyId)}, generation ${text(a.newestGeneration)}${fate(a.newestMadeBy, a.newestRevokedAt)}\n` +
+  `licence:       ${text(a.licenceId)}, ${text(a.product)}, ${text(a.organisation)}\n` +
   `regenerations: ${text(a.regenerationsLeft)} left until ${text(a.regenerationsResetAt)}\n` +
   `extension:     ${a.renewal === undefined ? 'none waits' : `${termsShown(a.renewal)}: take it with renew`}\n`;
 
@@ -302,6 +354,8 @@ function licencesShown({ licences, after }: Answer): string {
     'expiresAt',
     'keyId',
     'generation',
+    'madeBy',
+    'revokedAt',
     'fingerprint',
     'cloneSuspectedAt',
     'regenerationsLeft',
@@ -315,6 +369,8 @@ function licencesShown({ licences, after }: Answer): string {
     'EXPIRES',
     'KEY',
     'GEN',
+    'BY',
+    'REVOKED',
     'BOUND TO',
     'COPIED?',
     'LEFT',
@@ -323,11 +379,11 @@ function licencesShown({ licences, after }: Answer): string {
   return table(heads, short) + (after === undefined ? '' : `more: --after ${text(after)}\n`);
 }
 
-const auditShown = ({ entries }: Answer): string =>
+const auditShown = ({ entries, before }: Answer): string =>
   table(
-    ['AT', 'WHO', 'WHAT', 'OUTCOME', 'LICENCE', 'KEY', 'DETAIL'],
-    rows(entries, ['at', 'actor', 'action', 'outcome', 'licenceId', 'keyId', 'detail']),
-  );
+    ['AT', 'WHO', 'FROM', 'TOKEN', 'WHAT', 'OUTCOME', 'LICENCE', 'KEY', 'DETAIL'],
+    rows(entries, ['at', 'actor', 'address', 'token', 'action', 'outcome', 'licenceId', 'keyId', 'detail']),
+  ) + (before === undefined ? '' : `more: --before ${text(before)}\n`);
 
 function table(heads: readonly string[], body: readonly string[][]): string {
   const widths = heads.map((h, i) => Math.max(h.length, ...body.map((r) => (r[i] ?? '').length)));

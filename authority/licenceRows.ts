@@ -8,6 +8,7 @@ import type { KeyState } from './decideActivation.ts';
 export interface LicenceRow {
   id: string;
   organisation: string;
+  organisation_id: string;
   product: string;
   support_policy: SupportPolicy;
   features: string[];
@@ -36,7 +37,7 @@ export interface KeyRow {
 /** The licence, held against everybody else until the transaction ends: one change of a licence at a time. */
 export async function lockLicence(client: Client, licenceId: string): Promise<LicenceRow | undefined> {
   const { rows } = await client.query<LicenceRow>(
-    'SELECT id, organisation, product, support_policy, features FROM licence WHERE id = $1 FOR UPDATE',
+    'SELECT id, organisation, organisation_id, product, support_policy, features FROM licence WHERE id = $1 FOR UPDATE',
     [licenceId],
   );
   return rows[0];
@@ -82,6 +83,7 @@ export async function budgetOf(client: Client, licenceId: string, nowMs: number)
 export const keyState = (k: KeyRow): KeyState => ({
   generation: k.generation,
   ...(k.fingerprint === null ? {} : { fingerprint: k.fingerprint }),
+  madeBy: k.made_by,
   revoked: k.revoked_at !== null,
   sequence: k.sequence,
   continuedSequence: k.continued_sequence,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IssuedKey, IssueRequest } from '../licence/authorityWire.ts';
 import { symbolsOf, textOf } from '../licence/crockford.ts';
 import type { Entitlements } from '../licence/entitlements.ts';
+import type { SupportPolicy } from '../licence/words.ts';
 import { writeAudit } from './audit.ts';
 import {
   type By,
@@ -13,6 +14,7 @@ import {
   noSuchKey,
   type Outcome,
   type Terms,
+  termsOf,
   withoutUndefined,
 } from './changeLicence.ts';
 import type { Client } from './database.ts';
@@ -26,21 +28,28 @@ import {
   lockLicence,
   momentIf,
 } from './licenceRows.ts';
+import type { Forced } from './newKeys.ts';
+import { organisationFor } from './organisations.ts';
+import { doubtful, type NamedEnds } from './terms.ts';
 
 /** Licences and their keys. A key's text leaves here once, when it is made; the database keeps its hash. */
 
 /** Issues a licence with its first key. */
 export async function issueLicence(
   deps: LicencesDeps,
-  request: Loose<IssueRequest> & Terms,
+  { force, ...request }: Loose<IssueRequest> & Pick<IssueRequest, 'organisation'> & Terms & Forced,
   by: By,
-): Promise<IssuedKey> {
+): Promise<Outcome<IssuedKey>> {
   return deps.transact(async (client) => {
     const nowMs = await deps.now(client);
+    const doubt = force ? undefined : doubtful(request, undefined, nowMs);
+    if (doubt !== undefined) return doubt;
+    const buyer = await organisationFor(client, request.organisation, request.organisationId, nowMs);
+    if (!buyer.ok) return buyer;
     const id = `lic-${textOf(symbolsOf(randomBytes(10))).toLowerCase()}`;
     await client.query(
-      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at)
-       VALUES ($1, $2, $3, $4, $5, $6)`,
+      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
       [
         id,
         request.organisation,
@@ -48,35 +57,51 @@ export async function issueLicence(
         request.supportPolicy ?? 'warn',
         request.features ?? [],
         new Date(nowMs),
+        buyer.id,
       ],
     );
     const made = await makeKey(client, id, { generation: 1, madeBy: 'issue', terms: request, nowMs });
-    return issued(client, made, nowMs, { actor: by.actor, action: 'issue' });
+    return { ok: true, value: await issued(client, made, nowMs, { by, action: 'issue' }) };
   });
+}
+
+/** What is put right. An end that is null is taken away. */
+export interface Correction extends NamedEnds, Forced {
+  /** The right name. The licence stays its organisation's, whatever it is called, unless `organisationId` names another one. */
+  readonly organisation?: string | undefined;
+  readonly organisationId?: string | undefined;
+  readonly seatLimit?: number | undefined;
+  readonly supportPolicy?: SupportPolicy | undefined;
+  readonly features?: readonly string[] | undefined;
 }
 
 /** Puts right what was issued wrong; servers take it up when they activate again. */
 export async function correctLicence(
   deps: LicencesDeps,
   licenceId: string,
-  change: Loose<Partial<Pick<Entitlements, 'organisation' | 'supportPolicy' | 'features'> & Terms>>,
+  { force, ...change }: Correction,
   by: By,
 ): Promise<Outcome<LicenceView>> {
   return changeLicence(deps, { licenceId }, by, 'correct', async (client, { licence, keys: [newest] }, nowMs) => {
+    const doubt = force ? undefined : doubtful(change, termsOf(newest), nowMs);
+    if (doubt !== undefined) return doubt;
     const to = { ...entitlementsOf(licence, newest), ...withoutUndefined(change) };
-    await client.query('UPDATE licence SET organisation = $2, support_policy = $3, features = $4 WHERE id = $1', [
-      licenceId,
-      to.organisation,
-      to.supportPolicy,
-      to.features,
-    ]);
+    const { organisation, organisationId = licence.organisation_id } = change;
+    if (organisation !== undefined) {
+      const named = await organisationFor(client, organisation, organisationId, nowMs);
+      if (!named.ok) return named;
+    }
+    await client.query(
+      'UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5 WHERE id = $1',
+      [licenceId, to.organisation, to.supportPolicy, to.features, organisationId],
+    );
     await client.query(
       'UPDATE licence_key SET seat_limit = $2, support_until = $3, expires_at = $4 WHERE key_id = $1',
       [newest.key_id, to.seatLimit, to.supportUntil, to.expiresAt],
     );
     const detail = JSON.stringify(change);
     await writeAudit(client, nowMs, {
-      actor: by.actor,
+      by,
       action: 'correct',
       outcome: 'ok',
       licenceId,
@@ -89,7 +114,19 @@ export async function correctLicence(
   });
 }
 
-/** Switches a key off for good: it activates nowhere again. */
+/** Switches a whole licence off for good: none of its keys activates anywhere again. */
+export const revokeLicence = (deps: LicencesDeps, licenceId: string, reason: string, by: By) =>
+  changeLicence(deps, { licenceId }, by, 'revoke', async (client, { keys }, nowMs) => {
+    await client.query(
+      `UPDATE licence_key SET revoked_at = coalesce(revoked_at, $2), revoked_reason = coalesce(revoked_reason, $3)
+       WHERE licence_id = $1`,
+      [licenceId, new Date(nowMs), reason],
+    );
+    await writeAudit(client, nowMs, { by, action: 'revoke', outcome: 'ok', licenceId, detail: reason });
+    return { ok: true, value: { licenceId, keyIds: keys.map((k) => k.key_id) } };
+  });
+
+/** Switches a key off for good: it activates nowhere again. That of the newest key shuts the older ones too. */
 export const revokeKey = (deps: LicencesDeps, keyId: string, reason: string, by: By) =>
   markKey(deps, keyId, { action: 'revoke', reason, by }, (client, at) =>
     client.query(
@@ -117,13 +154,16 @@ async function markKey(
     if (owner === undefined) return noSuchKey;
     await lockLicence(client, owner.licenceId);
     await mark(client, new Date(nowMs));
-    const entry = { actor: by.actor, action, outcome: 'ok', licenceId: owner.licenceId, keyId, detail: reason };
+    const entry = { by, action, outcome: 'ok', licenceId: owner.licenceId, keyId, detail: reason };
     await writeAudit(client, nowMs, entry);
     return { ok: true, value: { keyId } };
   });
 }
 
 export interface LicenceView extends Entitlements {
+  readonly organisationId: string;
+  /** When the newest key was revoked: nothing of the licence activates since. */
+  readonly revokedAt?: string;
   readonly regenerationsLeft: number;
   readonly regenerationsResetAt: string;
   /** Newest generation first. */
@@ -159,7 +199,8 @@ export async function listLicences(
 ): Promise<LicenceView[]> {
   return deps.transact(async (client) => {
     const { rows } = await client.query<{ id: string }>(
-      `SELECT id FROM licence l WHERE ($1::text IS NULL OR organisation = $1) AND ($2::text IS NULL OR id > $2)
+      `SELECT id FROM licence l WHERE ($1::text IS NULL OR organisation_id = $1
+           OR organisation_id = (SELECT organisation_id FROM organisation_name WHERE name = $1)) AND ($2::text IS NULL OR id > $2)
          AND ($3::text IS NULL OR EXISTS (SELECT FROM licence_key k WHERE k.licence_id = l.id AND k.key_id = $3))
          AND (NOT $5 OR EXISTS (SELECT FROM licence_key k WHERE k.licence_id = l.id AND k.clone_suspected_at IS NOT NULL))
        ORDER BY id LIMIT $4`,
@@ -184,6 +225,8 @@ async function viewsOf(client: Client, ids: readonly string[], nowMs: number): P
     const budget = await budgetOf(client, licence.id, nowMs);
     views.push({
       ...entitlementsOf(licence, newest),
+      organisationId: licence.organisation_id,
+      ...momentIf('revokedAt', newest.revoked_at),
       regenerationsLeft: budget.left,
       regenerationsResetAt: budget.resetAt,
       keys: own.map(keyView),

@@ -27,7 +27,7 @@ const settings = {
     join(homedir(), '.local/share/licence-authority'),
   ),
   AUTHORITY_TOKENS_DIR: text(
-    'files vendor and customer, a token a line; default: tokens in the data directory, made once',
+    'files vendor, customer, cabinet and metrics, a token a line; default: tokens in the data directory, made once',
   ),
   AUTHORITY_CLONES: oneOf(
     'an activation that shows a copied identity: report it, or refuse it too',
@@ -69,7 +69,7 @@ await runProgram({
       pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
       lifetime.onStop('database connections', () => pool.end());
 
-      const readTokens = tokensFrom(tokensDir, systemClock.now);
+      const readTokens = tokensFrom(tokensDir, systemClock.now, (message) => log.warn(message));
       const proxies = config.AUTHORITY_TRUSTED_PROXIES;
       const http = createAuthority(
         {

@@ -15,10 +15,16 @@ import {
   termsOf,
   withoutUndefined,
 } from './changeLicence.ts';
-import { budgetOf, keysOf, licenceOfKey, lockLicence } from './licenceRows.ts';
+import { budgetOf, keysOf, licenceOfKey, lockLicence, momentIf } from './licenceRows.ts';
 import { addRenewal, takeRenewals, waitingRenewal } from './renewals.ts';
+import { doubtful } from './terms.ts';
 
 /** Further keys of a licence: after a loss or for a move (counted), and for an extension (paid for). */
+
+/** That the vendor means ends which shorten something, or have passed. */
+export interface Forced {
+  readonly force?: boolean | undefined;
+}
 
 /** A new key of a licence, at most three a calendar month unless support allows another one. */
 export async function regenerateKey(
@@ -46,7 +52,7 @@ export async function regenerateKey(
     const made = await makeKey(client, id, next);
     return {
       ok: true,
-      value: await issued(client, made, nowMs, { actor: by.actor, action: 'regenerate', detail: by.supportOverride }),
+      value: await issued(client, made, nowMs, { by, action: 'regenerate', detail: by.supportOverride }),
     };
   });
 }
@@ -58,11 +64,13 @@ export async function regenerateKey(
 export async function renewKey(
   deps: LicencesDeps,
   target: Target,
-  terms: Loose<RenewalTerms>,
+  { force, ...terms }: Loose<RenewalTerms> & Forced,
   by: By,
 ): Promise<Outcome<IssuedKey>> {
   return changeLicence(deps, target, by, 'renew', async (client, { licence: { id }, keys: [newest] }, nowMs) => {
     if (newest.revoked_at !== null && !by.isVendor) return revoked;
+    const doubt = force ? undefined : doubtful(terms, termsOf(newest), nowMs);
+    if (doubt !== undefined) return doubt;
     const waiting = await waitingRenewal(client, id);
     if (waiting === undefined && !by.isVendor) {
       const detail = 'nothing is paid for that was not taken yet; buy an extension, or ask the vendor';
@@ -77,7 +85,7 @@ export async function renewKey(
       boundAt: newest.bound_at,
     });
     await takeRenewals(client, id, made.keyId, nowMs);
-    return { ok: true, value: await issued(client, made, nowMs, { actor: by.actor, action: 'renew' }) };
+    return { ok: true, value: await issued(client, made, nowMs, { by, action: 'renew' }) };
   });
 }
 
@@ -85,14 +93,15 @@ export async function renewKey(
 export async function grantRenewal(
   deps: LicencesDeps,
   licenceId: string,
-  { reference, ...terms }: Loose<RenewalTerms> & { readonly reference?: string | undefined },
+  { reference, force, ...terms }: Loose<RenewalTerms> & Forced & { readonly reference?: string | undefined },
   by: By,
 ): Promise<Outcome<{ licenceId: string; renewal: RenewalTerms }>> {
-  return changeLicence(deps, { licenceId }, by, 'grant-renewal', async (client, _held, nowMs) => {
+  return changeLicence(deps, { licenceId }, by, 'grant-renewal', async (client, { keys: [newest] }, nowMs) => {
+    const doubt = force ? undefined : doubtful(terms, termsOf(newest), nowMs, true);
+    if (doubt !== undefined) return doubt;
     await addRenewal(client, licenceId, withoutUndefined(terms), { reference, nowMs });
-    const { actor } = by;
     const detail = reference ?? JSON.stringify(terms);
-    await writeAudit(client, nowMs, { actor, action: 'grant-renewal', outcome: 'ok', licenceId, detail });
+    await writeAudit(client, nowMs, { by, action: 'grant-renewal', outcome: 'ok', licenceId, detail });
     return { ok: true, value: { licenceId, renewal: (await waitingRenewal(client, licenceId)) ?? {} } };
   });
 }
@@ -105,7 +114,8 @@ export async function keyAllowance(deps: LicencesDeps, keyId: string, by: By): P
     const keys = licence === undefined ? [] : await keysOf(client, [licence.id]);
     const [newest] = keys;
     const key = keys.find((k) => k.key_id === keyId);
-    if (licence === undefined || newest === undefined || key === undefined || isForeign(licence, by)) return noSuchKey;
+    if (licence === undefined || newest === undefined || key === undefined) return noSuchKey;
+    if (await isForeign(client, licence, by)) return noSuchKey;
     const budget = await budgetOf(client, licence.id, await deps.now(client));
     const renewal = await waitingRenewal(client, licence.id);
     return {
@@ -118,6 +128,10 @@ export async function keyAllowance(deps: LicencesDeps, keyId: string, by: By): P
         generation: key.generation,
         newestKeyId: newest.key_id,
         newestGeneration: newest.generation,
+        madeBy: key.made_by,
+        newestMadeBy: newest.made_by,
+        ...momentIf('revokedAt', key.revoked_at),
+        ...momentIf('newestRevokedAt', newest.revoked_at),
         regenerationsLeft: budget.left,
         regenerationsResetAt: budget.resetAt,
         ...(renewal === undefined ? {} : { renewal }),

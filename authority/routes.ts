@@ -10,7 +10,7 @@ import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation
 import { readAudit, writeAudit } from './audit.ts';
 import type { By, LicencesDeps, Outcome, Refusal, Target } from './changeLicence.ts';
 import { idempotencyKeyOf, once } from './idempotency.ts';
-import { correctLicence, issueLicence, listLicences, pardonKey, revokeKey } from './licences.ts';
+import { correctLicence, issueLicence, listLicences, pardonKey, revokeKey, revokeLicence } from './licences.ts';
 import { grantRenewal, keyAllowance, regenerateKey, renewKey } from './newKeys.ts';
 import { byHand, online } from './proof.ts';
 import type { Count } from './rates.ts';
@@ -19,12 +19,27 @@ const vendor = { role: 'vendor' };
 const customer = { role: 'customer' };
 const anyone = { role: 'none' };
 
-const moment = z.iso.datetime().describe('RFC 3339, UTC');
-const organisation = z.string().trim().min(1).max(200);
-const features = z.array(z.string().min(1).max(100)).max(100);
+/** Of all that goes into the database, or is looked for in it: PostgreSQL keeps no text with a NUL. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is not wanted
+const withoutNul = /^[^\u0000]*$/;
+const plain = z.string().regex(withoutNul, 'must have no NUL character');
+const text = (max: number) => z.string().trim().min(1).max(max).regex(withoutNul, 'must have no NUL character');
+const moment = z.iso
+  .datetime()
+  .refine((at) => /^(19[7-9]|[2-9]\d\d)\d-/.test(at), 'must lie after 1970')
+  .describe('RFC 3339, UTC');
+const organisation = text(200);
+const organisationId = z
+  .string()
+  .regex(/^org-[0-9a-f]{16}$/, 'must be the id of an organisation, such as org-0123456789abcdef');
+const features = z.array(plain.min(1).max(100)).max(100);
+/** Ends that have passed or that shorten are refused unless it is said that they are meant. */
+const forced = { force: z.boolean().optional() };
 const seatLimit = z.int().min(0).max(10_000_000);
 const issueRequest = z.object({
+  ...forced,
   organisation,
+  organisationId: organisationId.optional(),
   product: z
     .string()
     .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'lower-case letters, digits, dots, hyphens')
@@ -40,12 +55,21 @@ const terms = z.object({
   supportUntil: moment.optional(),
   expiresAt: moment.optional(),
 });
-const correction = z.object({
-  ...terms.shape,
-  organisation: organisation.optional(),
-  supportPolicy: z.enum(supportPolicies).optional(),
-  features: features.optional(),
-});
+const correction = z
+  .object({
+    ...forced,
+    seatLimit: seatLimit.optional(),
+    supportUntil: moment.nullish().describe('null: no end any more'),
+    expiresAt: moment.nullish().describe('null: no end any more'),
+    organisation: organisation.optional(),
+    organisationId: organisationId.optional(),
+    supportPolicy: z.enum(supportPolicies).optional(),
+    features: features.optional(),
+  })
+  .refine(
+    (c) => c.organisationId === undefined || c.organisation !== undefined,
+    'organisationId needs the organisation, too',
+  );
 const activationRequest = z.object({
   key: z.string().min(1).max(200),
   fingerprint: z.string().refine(isFingerprint, 'must be sha256: and 64 hexadecimal digits'),
@@ -54,16 +78,16 @@ const activationRequest = z.object({
   requestedAt: moment,
   signature: z.string().length(86),
 });
-const regeneration = z.object({ supportOverride: z.string().trim().min(1).max(500).optional() }).nullish();
-const renewal = terms.nullish();
+const regeneration = z.object({ supportOverride: text(500).optional() }).nullish();
+const renewal = terms.extend(forced).nullish();
 const granted = z
-  .object({ ...terms.shape, reference: z.string().trim().min(1).max(200).optional() })
+  .object({ ...terms.shape, ...forced, reference: text(200).optional() })
   .refine((g) => [g.seatLimit, g.supportUntil, g.expiresAt].some((v) => v !== undefined), 'must prolong something');
-const because = z.object({ reason: z.string().trim().min(1).max(500) });
+const because = z.object({ reason: text(500) });
 const guessed: readonly string[] = ['KeyMalformed', 'KeyUnknown', 'ProofInvalid'];
 /** A parameter that is followed by a colon and a verb. */
 const word = '(^[^:/]+)';
-const licenceParams = z.object({ licenceId: z.string().max(64) });
+const licenceParams = z.object({ licenceId: plain.max(64) });
 
 export interface RoutesDeps extends ActivationsDeps {
   readonly count: Count;
@@ -87,7 +111,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   };
 
   http.post('/v1/licences', { config: vendor, schema: { body: issueRequest } }, async (request, reply) =>
-    making(request, reply, async (d) => ({ ok: true, value: await issueLicence(d, request.body, byOf(request)) })),
+    making(request, reply, (d) => issueLicence(d, request.body, byOf(request))),
   );
   http.get(
     '/v1/licences',
@@ -95,10 +119,10 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
       config: customer,
       schema: {
         querystring: z.object({
-          organisation: z.string().optional(),
-          keyId: z.string().optional(),
+          organisation: plain.max(200).optional(),
+          keyId: plain.max(64).optional(),
           suspected: z.stringbool().optional(),
-          after: z.string().optional(),
+          after: plain.max(64).optional(),
           limit: z.coerce.number().int().min(1).max(500).default(100),
         }),
       },
@@ -117,7 +141,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     async (request) => valueFrom(await correctLicence(deps, request.params.licenceId, request.body, byOf(request))),
   );
   const ofLicence = { params: licenceParams };
-  const ofKey = { params: z.object({ keyId: z.string().max(64) }) };
+  const ofKey = { params: z.object({ keyId: plain.max(64) }) };
   /** Both by licence and by key; see Target. */
   const regenerate = (
     target: Target,
@@ -162,6 +186,9 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   http.post(`${byKey}::revoke`, withReason, async (request) =>
     valueFrom(await revokeKey(deps, request.params.keyId, request.body.reason, byOf(request))),
   );
+  http.post(`${byLicence}::revoke`, { config: vendor, schema: { ...ofLicence, body: because } }, async (request) =>
+    valueFrom(await revokeLicence(deps, request.params.licenceId, request.body.reason, byOf(request))),
+  );
   http.post(`${byKey}::pardon`, withReason, async (request) =>
     valueFrom(await pardonKey(deps, request.params.keyId, request.body.reason, byOf(request))),
   );
@@ -178,14 +205,14 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     return activationOf(outcome);
   };
   http.post('/v1/activations', limited, async (request) =>
-    answered(await activate(deps, request.body, online, 'server'), request),
+    answered(await activate(deps, request.body, online, { actor: 'server', address: request.ip }), request),
   );
   http.post('/v1/activations::check', limited, async (request) =>
     answered(await checkActivation(deps, request.body, online), request),
   );
   // A request file is days old when a person hands it in: the token stands in for its freshness.
   http.post('/v1/activations::respond', { config: customer, schema: { body: activationRequest } }, async (request) =>
-    activationOf(await activate(deps, request.body, byHand, byOf(request).actor)),
+    activationOf(await activate(deps, request.body, byHand, byOf(request))),
   );
 
   http.get('/.well-known/jwks.json', { config: anyone }, async (_request, reply) => {
@@ -194,7 +221,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   });
   http.get(
     '/.well-known/jwks.jws',
-    { config: anyone, schema: { querystring: z.object({ kid: z.string().max(100) }) } },
+    { config: anyone, schema: { querystring: z.object({ kid: plain.max(100) }) } },
     async ({ query: { kid } }, reply) => {
       await deps.signingKeys.reload();
       const set = deps.signingKeys.keySet(kid);
@@ -206,31 +233,43 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     await deps.signingKeys.reload();
     return { keys: deps.signingKeys.list() };
   });
-  const ofSigningKey = { config: vendor, schema: { params: z.object({ kid: z.string().max(100) }) } };
-  const noted = async (request: FastifyRequest, action: string, kid: string) =>
-    deps.transact(async (client) =>
-      writeAudit(client, await deps.now(client), { actor: byOf(request).actor, action, outcome: 'ok', detail: kid }),
-    );
+  const ofSigningKey = { config: vendor, schema: { params: z.object({ kid: plain.max(100) }) } };
+  /** One change of the signing keys at a time, whichever replica makes it: each reads the file and writes it anew. */
+  const changing = (
+    request: FastifyRequest,
+    action: string,
+    change: (nowMs: number) => Promise<string>,
+  ): Promise<string> =>
+    deps.transact(async (client) => {
+      await client.query('SELECT pg_advisory_xact_lock(7227101)');
+      const nowMs = await deps.now(client);
+      const kid = await change(nowMs);
+      await writeAudit(client, nowMs, { by: byOf(request), action, outcome: 'ok', detail: kid });
+      return kid;
+    });
   http.post('/v1/signing-keys', { config: vendor }, async (request, reply) => {
-    const kid = await deps.signingKeys.add(await deps.transact(deps.now));
-    await noted(request, 'add-signing-key', kid);
+    const kid = await changing(request, 'add-signing-key', (nowMs) => deps.signingKeys.add(nowMs));
     return reply.code(201).send({ kid, state: 'next' });
   });
   http.post(`/v1/signing-keys/:kid${word}::activate`, ofSigningKey, async (request) => {
     const { kid } = request.params;
-    if ((await deps.signingKeys.activate(kid)) === 'unknown') throw new ProblemError(noSuchSigningKey);
-    await noted(request, 'activate-signing-key', kid);
+    await changing(request, 'activate-signing-key', async () => {
+      if ((await deps.signingKeys.activate(kid)) === 'unknown') throw new ProblemError(noSuchSigningKey);
+      return kid;
+    });
     return { kid, state: 'active' };
   });
   http.post(`/v1/signing-keys/:kid${word}::withdraw`, ofSigningKey, async (request) => {
     const { kid } = request.params;
-    const outcome = await deps.signingKeys.withdraw(kid);
-    if (outcome === 'unknown') throw new ProblemError(noSuchSigningKey);
-    if (outcome === 'active') {
-      const detail = 'this key signs; add another one and activate it first';
-      throw new ProblemError({ status: 409, reason: 'SigningKeyActive', detail });
-    }
-    await noted(request, 'withdraw-signing-key', kid);
+    await changing(request, 'withdraw-signing-key', async () => {
+      const outcome = await deps.signingKeys.withdraw(kid);
+      if (outcome === 'unknown') throw new ProblemError(noSuchSigningKey);
+      if (outcome === 'active') {
+        const detail = 'this key signs; add another one and activate it first';
+        throw new ProblemError({ status: 409, reason: 'SigningKeyActive', detail });
+      }
+      return kid;
+    });
     return { kid, state: 'withdrawn' };
   });
   http.get(
@@ -239,22 +278,25 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
       config: vendor,
       schema: {
         querystring: z.object({
-          licenceId: z.string().optional(),
-          before: z.coerce.number().int().optional(),
+          licenceId: plain.max(64).optional(),
+          before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
           limit: z.coerce.number().int().min(1).max(500).default(100),
         }),
       },
     },
     async ({ query: { licenceId, before, limit } }) => {
       const page = { limit, ...(licenceId ? { licenceId } : {}), ...(before === undefined ? {} : { before }) };
-      return { entries: await deps.transact((client) => readAudit(client, page)) };
+      const entries = await deps.transact((client) => readAudit(client, page));
+      const next = entries.length === limit ? entries.at(-1)?.id : undefined;
+      return { entries, ...(next === undefined ? {} : { before: next }) };
     },
   );
 }
 
-function byOf({ actor: { role, organisation: own } }: FastifyRequest): By {
+function byOf({ ip: address, actor: { role, token, organisation: own } }: FastifyRequest): By {
   const isVendor = role === 'vendor';
-  return own === undefined ? { actor: role, isVendor } : { actor: `${role} ${own}`, isVendor, organisation: own };
+  const who = { address, token, isVendor };
+  return own === undefined ? { ...who, actor: role } : { ...who, actor: `${role} ${own}`, organisation: own };
 }
 
 const noSuchSigningKey: Problem = {
@@ -285,6 +327,9 @@ function problemOf(refusal: Refusal): Problem {
     }
     case 'KeyRevoked':
     case 'NothingToRenew':
+    case 'OrganisationTaken':
+    case 'TermsPast':
+    case 'TermsShorter':
       return { status: 409, reason, detail };
     case 'IdempotencyKeyReused':
       return { status: 422, reason, detail };

@@ -19,7 +19,7 @@ export interface SigningKeys {
   /** The public set, signed by one of its keys (see licence/keySet.ts); undefined: there is no such key. */
   keySet(kid: string): string | undefined;
   list(): readonly { readonly kid: string; readonly state: SigningKeyState; readonly createdAt: string }[];
-  /** Makes and publishes a key that does not sign yet; answers its kid. */
+  /** Makes and publishes a key that does not sign yet; answers its kid. One change at a time: the caller sees to it. */
   add(nowMs: number): Promise<string>;
   /** Signs with a published key from now on. */
   activate(kid: string): Promise<'activated' | 'unknown'>;
@@ -48,12 +48,18 @@ const stored = z.object({
 });
 type StoredKey = z.infer<typeof stored>['keys'][number];
 
+/** Two files within one tick of the clock differ by their inode at least. */
+async function stampOf(path: string): Promise<string> {
+  const { ino, mtimeMs, size } = await stat(path);
+  return `${ino}/${mtimeMs}/${size}`;
+}
+
 /** Opens `<dataDir>/signing-keys.json` (private keys, mode 0600), making it with one active key at the first start. */
 export async function openSigningKeys(dataDir: string, nowMs: number): Promise<SigningKeys> {
   const path = join(dataDir, 'signing-keys.json');
   let keys: readonly StoredKey[] = [];
   let active: { kid: string; privateKey: KeyObject } | undefined;
-  let readAt = -1;
+  let seen = '';
 
   const use = (next: readonly StoredKey[]) => {
     const key = next.find((k) => k.state === 'active');
@@ -63,16 +69,16 @@ export async function openSigningKeys(dataDir: string, nowMs: number): Promise<S
   };
   const save = async (next: readonly StoredKey[]) => {
     await writePrivate(path, `${JSON.stringify({ keys: next }, null, 2)}\n`);
-    readAt = (await stat(path)).mtimeMs;
+    seen = await stampOf(path);
     use(next);
   };
   const reload = async () => {
-    const changedAt = (await stat(path)).mtimeMs;
-    if (changedAt === readAt) return;
+    const stamp = await stampOf(path);
+    if (stamp === seen) return;
     const parsed = stored.safeParse(jsonOf(await readFile(path, 'utf8')));
     if (!parsed.success) throw new Error(`${path} is damaged; restore it from a backup`);
     use(parsed.data.keys);
-    readAt = changedAt;
+    seen = stamp;
   };
 
   await mkdir(dataDir, { recursive: true, mode: 0o700 });

@@ -56,7 +56,10 @@ export interface ActivationPayload {
 
 /** `POST /v1/licences` (token role `vendor`): issues a licence and its first key. */
 export interface IssueRequest {
+  /** Its name, as it stands in the licence. */
   readonly organisation: string;
+  /** Of an organisation that is known already, perhaps by another name. */
+  readonly organisationId?: string;
   readonly product: string;
   readonly seatLimit: number;
   readonly supportUntil?: string;
@@ -72,6 +75,10 @@ export interface IssuedKey {
   readonly generation: number;
   readonly regenerationsLeft: number;
   readonly regenerationsResetAt: string;
+  /** Its terms: what was bought, or gained by a renewal. */
+  readonly seatLimit?: number;
+  readonly supportUntil?: string;
+  readonly expiresAt?: string;
 }
 
 /**
@@ -103,6 +110,12 @@ export interface KeyAllowance {
   /** The newest key of the licence; only that one is regenerated or renewed by keyId. */
   readonly newestKeyId: string;
   readonly newestGeneration: number;
+  /** How the key came to be. */
+  readonly madeBy?: 'issue' | 'regenerate' | 'renew';
+  readonly newestMadeBy?: 'issue' | 'regenerate' | 'renew';
+  /** When the vendor switched it off; absent: it did not. */
+  readonly revokedAt?: string;
+  readonly newestRevokedAt?: string;
   readonly regenerationsLeft: number;
   readonly regenerationsResetAt: string;
   /** What is paid for and not yet taken: the next `POST /v1/keys/{keyId}:renew` makes a key of these terms. */

@@ -40,7 +40,7 @@ const issue = ['issue', '--organisation', 'Romashka', '--product', 'erp', '--sea
 
 describe('licence-authority', () => {
   it('leads a licence through its life', async () => {
-    const shown = await run([...issue, '--support-until', '2027-12-31']);
+    const shown = await run([...issue, '--support-until', '2037-12-31']);
     expect(shown).toMatchObject({ status: 0, err: '' });
     const [, keyId = '', licenceId = ''] = /keyId: +(\S+)\nlicence: +(\S+)/.exec(shown.out) ?? [];
     expect(shown.out).toMatch(/^key: +([0-9A-Z]{5}-){5}[0-9A-Z]{5}$/m);
@@ -50,22 +50,22 @@ describe('licence-authority', () => {
     expect((await run(['correct', licenceId, '--organisation', 'OOO Romashka'])).out).toContain('OOO Romashka');
     const list = (await run(['list', '--key-id', keyId])).out;
     expect(list).toMatch(/^LICENCE +ORGANISATION/);
-    expect(list).toMatch(new RegExp(`${licenceId} +OOO Romashka +erp +8 +2027-12-31T00:00:00Z`));
+    expect(list).toMatch(new RegExp(`${licenceId} +OOO Romashka +erp +8 +2037-12-31T23:59:59Z`));
     expect((await run(['revoke', keyId, '--reason', 'not paid'])).out).toBe(`revoked ${keyId}\n`);
     const audit = (await run(['audit', '--licence-id', licenceId])).out;
     expect(audit.split('\n').slice(1, 3).join()).toMatch(/revoke +ok .*not paid,.*correct/);
   });
 
   it('lets a customer see, regenerate and renew what is its own', async () => {
-    const issued = await json([...issue, '--support-until', '2027-12-31']);
+    const issued = await json([...issue, '--support-until', '2037-12-31']);
     const asCustomer = (...args: string[]) => run(args, tokens.romashka);
     expect((await asCustomer('show', issued.keyId)).out).toMatch(/3 left until.*\nextension: +none waits\n/);
     expect(await asCustomer('renew', issued.keyId)).toMatchObject({
       status: 1,
       err: expect.stringContaining('NothingToRenew'),
     });
-    const granted = await run(['grant-renewal', issued.licenceId, '--support-until', '2028-12-31', '--seats', '9']);
-    expect(granted.out).toBe('waits to be taken: support until 2028-12-31T00:00:00Z, 9 seats\n');
+    const granted = await run(['grant-renewal', issued.licenceId, '--support-until', '2038-12-31', '--seats', '9']);
+    expect(granted.out).toBe('waits to be taken: support until 2038-12-31T23:59:59Z, 9 seats\n');
     expect((await asCustomer('show', issued.keyId)).out).toContain('9 seats: take it with renew');
     const renewed = await asCustomer('renew', issued.keyId);
     expect(renewed).toMatchObject({ status: 0, out: expect.stringMatching(/generation: +2/) });
@@ -96,6 +96,71 @@ describe('licence-authority', () => {
         regenerationsLeft: 2,
       });
     }
+  });
+
+  it('takes a day until its end, in the time zone of the vendor, and no day that there is not', async () => {
+    const ended = async (...args: string[]) => (await json([...issue, ...args])).expiresAt;
+    expect(await ended('--expires-at', '2037-06-30')).toBe('2037-06-30T23:59:59Z');
+    expect(await ended('--time-zone', 'Europe/Moscow', '--expires-at', '2037-06-30')).toBe('2037-06-30T20:59:59Z');
+    expect(await ended('--expires-at', '2037-06-30T12:00:00+03:00')).toBe('2037-06-30T09:00:00Z');
+    for (const strange of ['2037-02-30', '2037-12-31 10:00', 'soon']) {
+      const { status, err } = await run([...issue, '--expires-at', strange]);
+      expect([status, err]).toEqual([2, expect.stringContaining(strange)]);
+    }
+    expect((await run([...issue, '--time-zone', 'Moscow'])).status).toBe(2);
+  });
+
+  it('does not end or shorten a licence by a slip, and takes an end away that was put in by one', async () => {
+    expect((await run([...issue, '--expires-at', '2020-01-01'])).err).toContain('TermsPast');
+    expect((await run([...issue, '--expires-at', '2020-01-01', '--force'])).status).toBe(0);
+    const { licenceId } = await json([...issue, '--expires-at', '2037-06-30']);
+    const shorter = ['--expires-at', '2036-06-30'];
+    for (const command of ['correct', 'grant-renewal', 'renew']) {
+      expect((await run([command, licenceId, ...shorter])).err).toContain('TermsShorter');
+    }
+    expect((await run(['correct', licenceId, ...shorter, '--force'])).out).toContain('2036-06-30T23:59:59Z');
+    const corrected = await json(['correct', licenceId, '--expires-at', 'none']);
+    expect([corrected.licenceId, corrected.expiresAt]).toEqual([licenceId, undefined]);
+  });
+
+  it('says what a renewal has gained, and shows that a key was revoked', async () => {
+    const { licenceId, keyId } = await json([...issue, '--support-until', '2037-12-31']);
+    await run(['grant-renewal', licenceId, '--support-until', '2038-12-31', '--seats', '9']);
+    const renewed = (await run(['renew', licenceId])).out;
+    expect(renewed).toMatch(/^terms: +support until 2038-12-31T23:59:59Z, 9 seats$/m);
+    expect((await run(['revoke', licenceId, '--reason', 'chargeback'])).out).toBe(`revoked ${licenceId}\n`);
+    const today = new Date().toISOString().slice(0, 8);
+    expect((await run(['list', '--key-id', keyId])).out).toMatch(new RegExp(` renew +${today}`));
+    expect((await run(['show', keyId])).out).toMatch(
+      /generation 1, by issue, REVOKED .*\n.*generation 2, by renew, REVOKED/,
+    );
+  });
+
+  it('reads the audit in pages', async () => {
+    const { licenceId } = await json(issue);
+    for (const n of ['6', '7', '8']) await run(['correct', licenceId, '--seats', n]);
+    const page = async (...more: string[]) =>
+      (await run(['audit', '--licence-id', licenceId, '--limit', '3', ...more])).out;
+    const first = await page();
+    const [, before = ''] = /^more: --before (\d+)$/m.exec(first) ?? [];
+    expect(first).toMatch(/ vendor +127\.0\.0\.1 +[0-9a-f]{12} +correct/);
+    expect(await page('--before', before)).toMatch(/ issue +ok/);
+  });
+
+  it.each([500, 503])('says how to repeat a command that status %i leaves open', async (status) => {
+    const broken = createServer((_, response) => {
+      response.writeHead(status, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ reason: 'InternalError', detail: 'a fault' }));
+    });
+    await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve));
+    const at = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`;
+    for (const command of [['regenerate', 'lic-1'], issue, ['grant-renewal', 'lic-1', '--seats', '3']]) {
+      expect(await run(command, tokens.vendor, at)).toMatchObject({
+        status: 3,
+        err: expect.stringMatching(/InternalError: a fault\n.*--idempotency-key [0-9a-f-]{36}/),
+      });
+    }
+    broken.close();
   });
 
   it('answers a request file', async () => {

@@ -8,7 +8,10 @@ import { createKeysServer } from '../../support/keysServer.ts';
 
 const plenty = perMinute(6e6);
 const metricOf = async (authority: TestAuthority, name: string) => {
-  const { body } = await authority.http.inject({ url: '/metrics' });
+  const { body } = await authority.http.inject({
+    url: '/metrics',
+    headers: { authorization: `Bearer ${tokens.metrics}` },
+  });
   return body.split('\n').filter((line) => line.startsWith(`${name}{`));
 };
 

@@ -167,7 +167,9 @@ describe('a paid extension', () => {
       (await authority.call('POST', `/v1/licences/${issued.licenceId}/renewals`, named, tokens.romashka)).status,
     ).toBe(403);
     expect((await grant(issued.licenceId, {})).status).toBe(400);
-    await grant(issued.licenceId, { supportUntil: '2030-01-01T00:00:00Z' });
+    const shorter = { supportUntil: '2030-01-01T00:00:00Z' };
+    expect(await grant(issued.licenceId, shorter)).toMatchObject({ status: 409, body: { reason: 'TermsShorter' } });
+    await grant(issued.licenceId, { ...shorter, force: true });
     const next = await made(renew(issued.keyId));
     expect(await activate(createComputer(), next.key)).toMatchObject({ supportUntil: '2031-01-01T00:00:00Z' });
   });

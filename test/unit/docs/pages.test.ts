@@ -56,7 +56,7 @@ describe('the documentation', () => {
   it.each(pages)('%s names only settings that exist', (page) => {
     const known = [
       read('docs/settings.md'),
-      ...readSources(['cluster', 'cli', 'demo', 'operator', 'server', 'test']).map((s) => s.text),
+      ...readSources(['authority', 'cluster', 'cli', 'demo', 'operator', 'server', 'test']).map((s) => s.text),
     ].join('\n');
     const named = read(page).match(/\b(?:LICENCE|OPERATOR|AUTHORITY)_[A-Z_]+[A-Z]\b/g) ?? [];
     expect(named.filter((name) => !new RegExp(`\\b${name}\\b`).test(known))).toEqual([]);

@@ -1,0 +1,44 @@
+import { momentOf } from '../licence/moment.ts';
+import type { Refusal, Terms } from './changeLicence.ts';
+
+/** The two ends of a licence, as people call them. */
+const ends = { supportUntil: 'support', expiresAt: 'the licence' } as const;
+type End = keyof typeof ends;
+/** Ends as a request names them; null: none any more. */
+export type NamedEnds = { readonly [K in End]?: string | null | undefined };
+
+/**
+ * Why ends are probably not meant: they have passed, or they take away what there is. Undefined: they may be.
+ * @param before the present terms; undefined: there are none yet
+ * @param prolongs that it is an extension, which has to be later than what there is
+ */
+export function doubtful(
+  named: NamedEnds,
+  before: Pick<Terms, End> | undefined,
+  nowMs: number,
+  prolongs = false,
+): ({ readonly ok: false } & Refusal) | undefined {
+  for (const end of Object.keys(ends) as End[]) {
+    const to = named[end];
+    if (typeof to !== 'string') continue;
+    const at = Date.parse(to);
+    if (at <= nowMs) {
+      return refused('TermsPast', `${ends[end]} would have ended at ${momentOf(at)} already`);
+    }
+    const from = before?.[end];
+    // a licence without a support term may be given one; a perpetual one loses by any end
+    if (before !== undefined && from === undefined && end === 'expiresAt') {
+      return refused('TermsShorter', `${ends[end]} has no end now, and would end at ${momentOf(at)}`);
+    }
+    if (from !== undefined && (at < Date.parse(from) || (prolongs && at === Date.parse(from)))) {
+      return refused('TermsShorter', `${ends[end]} lasts until ${from} now, which ${momentOf(at)} does not prolong`);
+    }
+  }
+  return undefined;
+}
+
+const refused = (reason: 'TermsPast' | 'TermsShorter', what: string) => ({
+  ok: false as const,
+  reason,
+  detail: `${what}; nothing was changed; if it is meant, say so: "force"`,
+});
