@@ -10,9 +10,9 @@ import { build as buildPages } from 'vite';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const programs = ['operator', 'server', 'authority'] as const;
-/** Folders whose files other than TypeScript a program may read. */
+/** Folders whose files other than TypeScript a program may read; of `docs` its pages. */
 const assets: Record<(typeof programs)[number], readonly string[]> = {
-  operator: ['operator', 'crds'],
+  operator: ['operator', 'crds', 'docs/runbooks'],
   server: ['server', 'licence', 'web/dist'],
   authority: ['authority', 'licence'],
 };
@@ -77,7 +77,7 @@ const __pathOf = (place) => __toPath(__urlOf(place));`;
 
 function copyAssets(folder: string, to: string): void {
   if (!existsSync(join(root, folder))) return;
-  const isAsset = (name: string) => !/\.(ts|tsx|md)$/.test(name);
+  const isAsset = (name: string) => (folder.startsWith('docs/') ? name.endsWith('.md') : !/\.(ts|tsx|md)$/.test(name));
   for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !isAsset(entry.name)) continue;
     const file = join(entry.parentPath, entry.name);

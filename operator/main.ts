@@ -16,6 +16,7 @@ import { LeaderElector } from './kube/leaderElector.ts';
 import { loadKubeClient } from './kube/loadKubeClient.ts';
 import type { NamespaceChoice } from './kube/namespaceScope.ts';
 import { group } from './licenceServer/api/types.ts';
+import { usualRunbooks } from './licenceServer/build/alerts.ts';
 import { createLicenceServerController } from './licenceServer/controller.ts';
 import { createServerClient, throughApiServer, throughService } from './licenceServer/observe/serverClient.ts';
 import { Watch } from './licenceServer/observe/watch.ts';
@@ -42,7 +43,7 @@ export const settings = {
   OPERATOR_SERVER_ADDRESS: oneOf('how licence servers are reached', ['service', 'apiserver-proxy'], 'service'),
   OPERATOR_POLL_SECONDS: integer('how often a settled licence server is asked for its status', 15, 1, 3_600),
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
-  OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', 'docs/runbooks'),
+  OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', usualRunbooks),
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
   OPERATOR_QPS: integer('requests to the API server per second; 0: no more than 32 at one time', 0, 0, 10_000),
   OPERATOR_SNAPSHOT_DIR: text('where a heap snapshot goes that SIGUSR2 asks for; default: the temporary directory'),

@@ -1,6 +1,7 @@
 import type { Http } from '../runtime/httpShell.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Watch } from './licenceServer/observe/watch.ts';
+import { serveRunbooks } from './runbooks.ts';
 
 /** Bookmarks come about once a minute; a watch without any event for so long is dead, and the process with it. */
 const silentSeconds = 10 * 60;
@@ -12,7 +13,7 @@ export interface OperatorHttpOptions {
   readonly refresh: () => void;
 }
 
-/** Metrics and probes. Live: every watch hears from the API server. Ready: everything that is watched was listed. */
+/** Metrics, probes and runbooks. Live: every watch hears from the API server. Ready: everything that is watched was listed. */
 export function operatorHttp(http: Http, { metrics, watch, refresh }: OperatorHttpOptions): Http {
   http.get('/metrics', async (_, reply) => {
     refresh();
@@ -25,5 +26,6 @@ export function operatorHttp(http: Http, { metrics, watch, refresh }: OperatorHt
   http.get('/healthz/ready', async (_, reply) => {
     return reply.code(watch.synced ? 200 : 503).send({ synced: watch.synced });
   });
+  serveRunbooks(http);
   return http;
 }

@@ -51,3 +51,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $known := (index . 1).APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 2)) -}}
 {{- if or (eq $wish "Enabled") (and (eq $wish "Auto") $known) -}}true{{- end -}}
 {{- end -}}
+
+{{/* Where the runbooks are: published somewhere, or as the operator serves them. */}}
+{{- define "operator.runbooks" -}}
+{{- .Values.monitoring.runbooksUrl | default (printf "http://%s.%s.svc:8080/runbooks" (include "operator.fullname" .) .Release.Namespace) | trimSuffix "/" -}}
+{{- end -}}

@@ -24,13 +24,13 @@ export const dashboard = (owner: Owner): Child => {
     time: { from: 'now-24h', to: 'now' },
     templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }] },
     panels: [
-      panel(0, 'Seats in use', `sum by (product) (licence_seats_in_use{${of}})`, '{{product}}'),
-      panel(1, 'Seats granted by keys', `sum by (product) (licence_seats_limit{${of}})`, '{{product}}'),
-      panel(2, 'Stale seats', `sum by (product) (licence_seats_stale{${of}})`, '{{product}}'),
+      panel(0, 'Seats in use', `max by (product) (licence_seats_in_use{${of}})`, '{{product}}'),
+      panel(1, 'Seats granted by keys', `max by (product) (licence_seats_limit{${of}})`, '{{product}}'),
+      panel(2, 'Stale seats', `max by (product) (licence_seats_stale{${of}})`, '{{product}}'),
       panel(
         3,
         'Refused check-outs',
-        `sum by (product, reason) (rate(licence_checkouts_total{${of},outcome="denied"}[5m]))`,
+        `sum by (product, reason) (rate(licence_checkouts_total{${of},outcome="denied"}[$__rate_interval]))`,
         '{{product}} {{reason}}',
         'reqps',
       ),

@@ -25,6 +25,11 @@ export function createOperatorMetrics(
   const servers = metrics.gauge('licence_operator_licence_servers', 'LicenceServers by their Ready condition', [
     'ready',
   ]);
+  const available = metrics.gauge(
+    'licence_operator_licence_server_available',
+    'Whether a pod of the LicenceServer takes requests; only those that are to run and have answered before',
+    ['server_namespace', 'server'],
+  );
   const rollouts = metrics.gauge(
     'licence_operator_rollouts',
     'LicenceServers whose pod rolls now, waits for its turn, or did not come up',
@@ -47,12 +52,15 @@ export function createOperatorMetrics(
     const count: Record<string, number> = { True: 0, False: 0, Unknown: 0 };
     const states: Record<RolloutState, number> = { rolling: 0, held: 0, failed: 0 };
     seats.reset();
+    available.reset();
     for (const server of now.servers()) {
       const ready = findCondition(server.status?.conditions as never, 'Ready')?.status ?? 'Unknown';
       count[ready] = (count[ready] ?? 0) + 1;
       const state = rolloutStateOf(server);
       if (state !== undefined) states[state] += 1;
       const { namespace, name } = server.metadata;
+      const isUp = isAvailable(server);
+      if (isUp !== undefined) available.set({ server_namespace: namespace, server: name }, isUp ? 1 : 0);
       for (const { product, seatLimit, seatsInUse, seatsStale } of server.status?.products ?? []) {
         seats.set({ namespace, name, product, of: 'limit' }, seatLimit);
         seats.set({ namespace, name, product, of: 'in_use' }, seatsInUse);
@@ -73,6 +81,13 @@ function rolloutStateOf({ status }: LicenceServer): RolloutState | undefined {
   if (reconciling === 'RolloutHeld') return 'held';
   if (find('Available')?.reason === 'PodFailing') return 'failed';
   return ['Rolling', 'RollingOut'].includes(reconciling) && status?.lastRoll !== undefined ? 'rolling' : undefined;
+}
+
+/** Whether a server that is to run has a pod that takes requests; undefined: it is not to run, or never has answered yet. */
+function isAvailable({ metadata, spec, status }: LicenceServer): boolean | undefined {
+  const { suspend } = spec as { readonly suspend?: boolean };
+  if (suspend === true || metadata.deletionTimestamp !== undefined || status?.version === undefined) return undefined;
+  return status.conditions?.some((c) => c.type === 'Available' && c.status === 'True') ?? false;
 }
 
 export type OperatorMetrics = ReturnType<typeof createOperatorMetrics>;

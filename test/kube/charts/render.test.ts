@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { dashboards } from '../../../charts/dashboards.ts';
 import { run } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
+import { type AlertGroup, alertGroups, usualRunbooks } from '../../../operator/licenceServer/build/alerts.ts';
+import { prometheusRule } from '../../../operator/licenceServer/build/prometheusRule.ts';
 import { chartPath, type Rendered, refusal, render, withMonitoring } from '../../support/chart.ts';
 
 const tools = await ensureTools(['helm', 'helm3', 'promtool'], 'to test the charts');
@@ -130,6 +136,22 @@ describe('the chart of the operator', () => {
     expect(await made(set('monitoring.prometheusRule=Enabled'))).toEqual(['PrometheusRule']);
   });
 
+  it('links alerts to the runbooks that the operator serves, and limits what it says of operators to its own', async () => {
+    const objects = await render(tools.helm, 'licence-operator', withMonitoring);
+    const rules = ofKind(objects, 'PrometheusRule')[0]?.spec.groups.flatMap(
+      (group: { rules: unknown[] }) => group.rules,
+    );
+    const served = 'http://release-licence-operator.apart.svc:8080/runbooks';
+    for (const { alert, annotations } of rules) expect(annotations.runbook_url).toBe(`${served}/${alert}.md`);
+    expect(environment(objects)).toMatchObject({ OPERATOR_RUNBOOKS_URL: served });
+    const down = rules.find(({ alert }: { alert: string }) => alert === 'LicenceOperatorDown').expr;
+    expect(down.match(/\{[^}]*\}/g)).toEqual([
+      '{name="licence-operator",namespace="apart"}',
+      '{alertname="LicenceOperatorDown",namespace="apart"}',
+      '{name="licence-operator",namespace="apart"}',
+    ]);
+  });
+
   it('puts the published address before runbooks, and leaves the templates of alerts alone', async () => {
     const objects = await render(tools.helm, 'licence-operator', [
       ...withMonitoring,
@@ -163,8 +185,54 @@ describe('the alerts', () => {
     expect(await run(tools.promtool, ['check', 'rules', file])).toContain('SUCCESS');
   });
 
-  it('fire when they should, and only then', async () => {
-    const file = `${chartPath('licence-operator')}/tests/alerts.test.yaml`;
+  it.each(['alerts.test.yaml', 'alertsOverDays.test.yaml'])(
+    'fire when they should, and only then (%s)',
+    async (name) => {
+      const file = `${chartPath('licence-operator')}/tests/${name}`;
+      expect(await run(tools.promtool, ['test', 'rules', file])).toContain('SUCCESS');
+    },
+  );
+
+  it('of one server are those of all, asked of that server', async () => {
+    const rule = prometheusRule({ name: 'head', namespace: 'office', uid: 'u' }, usualRunbooks);
+    const groups = (rule as unknown as { spec: { groups: AlertGroup[] } }).spec.groups;
+    const file = join(await mkdtemp(join(tmpdir(), 'licence-rules-')), 'rules.yaml');
+    await writeFile(file, stringify({ groups }));
+    expect(await run(tools.promtool, ['check', 'rules', file])).toContain('SUCCESS');
+    const all = alertGroups(usualRunbooks).flatMap((group) => group.rules);
+    for (const { expr, ...own } of groups.flatMap((group) => group.rules)) {
+      expect(all.map(({ expr: _, ...rest }) => rest)).toContainEqual(own);
+      const series = expr.match(/\b(?:licence_\w+|up|ALERTS)\b(?:\{[^}]*\})?/g) ?? [];
+      for (const one of series) expect(one).toMatch(/namespace="office",(service|server)="head"/);
+    }
+  });
+});
+
+describe('the dashboards', () => {
+  it('count the servers of all operators', async () => {
+    const { panels } = JSON.parse(dashboards()['fleet.json'] ?? '');
+    const of = (title: string) => panels.find((panel: { title: string }) => panel.title === title).targets[0].expr;
+    const servers = (namespace: string, pod: string, ready: string, count: number) => ({
+      series: `licence_operator_licence_servers{namespace="${namespace}",job="x",pod="${pod}",ready="${ready}"}`,
+      values: `${count}x10`,
+    });
+    const says = (expr: string, value: number) => ({ expr, eval_time: '5m', exp_samples: [{ labels: '{}', value }] });
+    const test = {
+      input_series: [
+        ...['a', 'b'].map((pod) => servers('one', pod, 'True', 3)),
+        servers('two', 'a', 'True', 5),
+        servers('one', 'a', 'False', 1),
+        servers('two', 'a', 'False', 1),
+        servers('two', 'a', 'Unknown', 1),
+      ],
+      promql_expr_test: [says(of('Ready'), 8), says(of('Not ready'), 3)],
+    };
+    const file = join(await mkdtemp(join(tmpdir(), 'licence-dashboard-')), 'test.yaml');
+    await writeFile(file, stringify({ rule_files: [], tests: [{ interval: '1m', ...test }] }));
     expect(await run(tools.promtool, ['test', 'rules', file])).toContain('SUCCESS');
+  });
+
+  it('fix no name of a job', () => {
+    for (const text of Object.values(dashboards())) expect(text).not.toMatch(/job *=/);
   });
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { generatedFiles } from '../../../charts/sync.ts';
+import { usualRunbooks } from '../../../operator/licenceServer/build/alerts.ts';
 import { repository } from '../../support/sources.ts';
 
 const read = (path: string) => readFileSync(join(repository, path), 'utf8');
@@ -35,7 +36,7 @@ describe('the alerts', () => {
       expect(['info', 'warning', 'critical']).toContain(rule.labels.severity);
       expect(rule.annotations.summary).toBeTruthy();
       expect(rule.annotations.description).toBeTruthy();
-      expect(rule.annotations.runbook_url).toBe(`docs/runbooks/${name}.md`);
+      expect(rule.annotations.runbook_url).toBe(`${usualRunbooks}/${name}.md`);
     },
   );
 
@@ -54,7 +55,9 @@ describe('the alerts', () => {
   });
 
   it('are each fired by the promtool tests', () => {
-    const tests = read('charts/licence-operator/tests/alerts.test.yaml');
+    const tests = readdirSync(join(repository, 'charts/licence-operator/tests'))
+      .map((file) => read(`charts/licence-operator/tests/${file}`))
+      .join('\n');
     for (const { alert } of rules) {
       const fires = new RegExp(`alertname="${alert}", alertstate="firing"|alertname: ${alert}\\n.*\\n *exp_alerts:\\n`);
       expect(tests, alert).toMatch(fires);
@@ -76,7 +79,7 @@ describe('what is asked of Prometheus', () => {
     .filter((folder) => existsSync(join(repository, folder)))
     .flatMap((folder) =>
       readdirSync(join(repository, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && entry.name !== 'prometheusRule.ts')
+        .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && entry.name !== 'alerts.ts')
         .filter((entry) => !(entry.name === 'dashboard.ts'))
         .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8')),
     )

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { usualRunbooks } from '../../../operator/licenceServer/build/alerts.ts';
 import { operatorHttp } from '../../../operator/operatorHttp.ts';
 import { createHttp, type Http } from '../../../runtime/httpShell.ts';
 import { createLog } from '../../../runtime/log.ts';
@@ -41,4 +42,11 @@ it.each([
 
 it('brings gauges up to date before they are read', async () => {
   expect((await get('/metrics', {})).body).toContain('things 7');
+});
+
+it('serves the runbook that an alert links to', async () => {
+  const path = new URL(`${usualRunbooks}/LicenceServerDown.md`).pathname;
+  const { statusCode, body } = await get(path, {});
+  expect([statusCode, body.slice(0, 20)]).toEqual([200, '# LicenceServerDown\n']);
+  expect((await get('/runbooks/None.md', {})).statusCode).toBe(404);
 });

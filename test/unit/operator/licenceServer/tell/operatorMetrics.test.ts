@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { LicenceServer, SpecInput, Status } from '../../../../../operator/licenceServer/api/types.ts';
+import { createOperatorMetrics } from '../../../../../operator/licenceServer/tell/operatorMetrics.ts';
+import { createMetrics } from '../../../../../runtime/metrics.ts';
+import { licenceServer } from '../world.ts';
+
+const named = (name: string, status: Status, spec: SpecInput = {}, more: Partial<LicenceServer['metadata']> = {}) =>
+  licenceServer(spec, { name, uid: name, status, ...more });
+const available = (status: 'True' | 'False'): Status => ({
+  version: '1.0.0',
+  conditions: [{ type: 'Available', status, reason: 'R', message: 'm', lastTransitionTime: '2030-01-01T00:00:00Z' }],
+});
+
+test('whether a server is there is told of those that are to run and ran before, and no longer of one that is gone', async () => {
+  const metrics = createMetrics();
+  let servers = [
+    named('up', available('True')),
+    named('down', available('False')),
+    named('suspended', available('False'), { suspend: true }),
+    named('leaving', available('False'), {}, { deletionTimestamp: '2030-01-01T00:00:00Z' }),
+    named('new', { conditions: [] }),
+  ];
+  const { refresh } = createOperatorMetrics(metrics, { servers: () => servers, eventAges: () => ({}) });
+  const told = async () => {
+    refresh();
+    const text = await metrics.registry.metrics();
+    return text.split('\n').filter((line) => line.startsWith('licence_operator_licence_server_available{'));
+  };
+  const line = (name: string, value: number) =>
+    `licence_operator_licence_server_available{server_namespace="accounting",server="${name}"} ${value}`;
+  expect(await told()).toEqual([line('up', 1), line('down', 0)]);
+  servers = servers.slice(0, 1);
+  expect(await told()).toEqual([line('up', 1)]);
+});
