@@ -1,11 +1,12 @@
-import type pg from 'pg';
 import { type Clock, systemClock } from '../runtime/clock.ts';
+import { messageOf } from '../runtime/database/fault.ts';
+import type { DatabasePool } from '../runtime/database/pool.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
-import { type Client, databaseTime, transaction } from './database.ts';
+import { type Client, databaseTime } from './database.ts';
 import type { ClonePolicy } from './decideActivation.ts';
 import { describeRoutes, shownRoute } from './openapi.ts';
 import { createCount, perMinute, type Rates } from './rates.ts';
@@ -16,7 +17,7 @@ export interface AuthorityDeps {
   readonly log: Logger;
   /** Default: its own, without those of the process. */
   readonly metrics?: Metrics;
-  readonly pool: pg.Pool;
+  readonly pool: DatabasePool;
   readonly signingKeys: SigningKeys;
   readonly readTokens: ReadTokens;
   /** The present time in ms; default: the database's. */
@@ -56,7 +57,7 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   // in a plugin of their own, which begins when the one that describes them is there
   http.register(async (api) => {
     registerRoutes(api as unknown as Http, {
-      transact: (work) => transaction(deps.pool, work),
+      transact: (work) => deps.pool.transaction(work),
       signingKeys: deps.signingKeys,
       now: deps.now ?? databaseTime,
       clonePolicy: deps.clonePolicy ?? 'report',
@@ -70,8 +71,9 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   http.get('/healthz/ready', open, async () => {
     try {
       await deps.pool.query('SELECT 1');
-    } catch {
-      throw new ProblemError({ status: 503, reason: 'DatabaseUnreachable', detail: 'the database does not answer' });
+    } catch (error) {
+      const detail = `the database does not do its work: ${messageOf(error)}`;
+      throw new ProblemError({ status: 503, reason: 'StoreUnavailable', detail });
     }
     return { status: 'ok' };
   });

@@ -1,28 +1,14 @@
 import type pg from 'pg';
+import { sessionSetup } from '../runtime/database/session.ts';
 
 export type Client = pg.ClientBase;
 
 /** Runs `work` in a transaction: one of its own, or the one that is under way. */
 export type Transact = <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 
-/** Runs `work` in a transaction; its error rolls everything back. */
-export async function transaction<T>(pool: pg.Pool, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken = false;
-  try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => {
-      broken = true;
-    });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-}
+/** The table by which the authority's schema is known. */
+export const ledger = 'licence';
+export const poolSetup = sessionSetup({ ledger, statementMs: 10_000, lockMs: 8_000 });
 
 /** The database's time in ms: one clock for all replicas. */
 export async function databaseTime(client: Client): Promise<number> {

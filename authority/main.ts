@@ -1,9 +1,13 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import type pg from 'pg';
 import { systemClock } from '../runtime/clock.ts';
-import { integer, listen, networks, oneOf, text, textOr } from '../runtime/config.ts';
+import { checkedText, integer, listen, networks, oneOf, text, textOr } from '../runtime/config.ts';
+import { databaseAddress, uriFault } from '../runtime/database/address.ts';
+import { DatabasePool } from '../runtime/database/pool.ts';
+import type { DatabaseConfig } from '../runtime/database/session.ts';
+import { waitForDatabase } from '../runtime/database/waitForDatabase.ts';
 import { lockDirectory } from '../runtime/directoryLock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
@@ -15,13 +19,18 @@ import { runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
 import { ensureTokens, tokensFrom } from './access.ts';
 import { createAuthority } from './app.ts';
+import { ledger, poolSetup } from './database.ts';
 import { clonePolicies } from './decideActivation.ts';
 import { perMinute } from './rates.ts';
 import { openSigningKeys } from './signingKeys.ts';
 
 const settings = {
   AUTHORITY_LISTEN: listen('address of the HTTP API', '127.0.0.1:8090'),
-  DATABASE_URL: text('PostgreSQL for licences and keys; without it one is embedded in the data directory'),
+  DATABASE_URL: checkedText(
+    'PostgreSQL for licences and keys, as a URI; unset: an embedded one in the data directory',
+    uriFault,
+  ),
+  DATABASE_CA: text('PEM file of the certificate authorities of DATABASE_URL, unless its sslrootcert names one'),
   AUTHORITY_DATA_DIR: textOr(
     'signing keys, and the embedded database',
     join(homedir(), '.local/share/licence-authority'),
@@ -62,11 +71,10 @@ await runProgram({
       if (config.AUTHORITY_TOKENS_DIR === undefined) await ensureTokens(tokensDir);
 
       const connection = config.DATABASE_URL
-        ? { connectionString: config.DATABASE_URL }
+        ? await external(config.DATABASE_URL, config.DATABASE_CA, log)
         : await embedded(dataDir, config, log, lifetime);
-      await migrate(connection, migrations);
-      const pool = new pg.Pool({ ...connection, max: 10, connectionTimeoutMillis: 5_000 });
-      pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
+      await migrate(connection, migrations, { ledger, log });
+      const pool = new DatabasePool(connection, poolSetup, 10);
       lifetime.onStop('database connections', () => pool.end());
 
       const readTokens = tokensFrom(tokensDir, systemClock.now, (message) => log.warn(message));
@@ -97,6 +105,13 @@ await runProgram({
     return lifetime.run();
   },
 });
+
+async function external(url: string, caFile: string | undefined, log: Logger): Promise<DatabaseConfig> {
+  const { config, notes } = databaseAddress(url, caFile, process.env, 'licence-authority');
+  for (const note of notes) log.warn(note);
+  await waitForDatabase(config, poolSetup, ledger, log);
+  return config;
+}
 
 async function embedded(
   dataDir: string,

@@ -23,6 +23,24 @@ export const text = (help: string, fallback?: string): Setting<string | undefine
   ...(fallback === undefined ? {} : { shownDefault: fallback }),
 });
 
+/** A text setting that `fault` looks at: what is wrong with it, as the rest of a sentence that begins with its name. */
+export const checkedText = (
+  help: string,
+  fault: (value: string) => string | undefined,
+): Setting<string | undefined> => ({
+  help,
+  schema: z
+    .string()
+    .optional()
+    .transform((v, ctx) => {
+      const value = unset(v);
+      const message = value === undefined ? undefined : fault(value);
+      if (message === undefined) return value;
+      ctx.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    }),
+});
+
 /** A text setting that always has a value. */
 export const textOr = (help: string, fallback: string): Setting<string> => ({
   help,

@@ -14,6 +14,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import type { Listen } from './config.ts';
+import { messageOf, StoreUnavailable } from './database/fault.ts';
 import { Drain, drainWith } from './httpDrain.ts';
 import type { Logger } from './log.ts';
 import { type Problem, ProblemError, problemBody } from './problem.ts';
@@ -45,8 +46,17 @@ export interface HttpLimits {
   readonly https?: { readonly cert: Buffer; readonly key: Buffer };
 }
 
-const problemOf = (error: FastifyError | ProblemError): Problem => {
+const problemOf = (error: FastifyError | ProblemError | StoreUnavailable, requestId: string): Problem => {
   if (error instanceof ProblemError) return error.problem;
+  if (error instanceof StoreUnavailable) {
+    return {
+      status: 503,
+      reason: 'StoreUnavailable',
+      detail: 'the database cannot be reached, or does not do its work; whether this took effect is unknown: repeat it',
+      // not all at the same moment
+      retryAfterSeconds: 2 + Math.floor(Math.random() * 3),
+    };
+  }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = error.validation.map(
       (v) => `${v.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'body'}: ${v.message}`,
@@ -58,17 +68,26 @@ const problemOf = (error: FastifyError | ProblemError): Problem => {
   if (status === 415) return { status, reason: 'UnsupportedMediaType', detail: 'send application/json' };
   if (status === 429) return { status, reason: 'TooManyRequests', detail: error.message };
   if (status >= 400 && status < 500) return { status, reason: 'InvalidRequest', detail: error.message };
-  return { status: 500, reason: 'InternalError', detail: 'unexpected fault; see the log by its request id' };
+  return {
+    status: 500,
+    reason: 'InternalError',
+    detail: `unexpected fault; see the log by the request id ${requestId}`,
+  };
 };
 
 const connectionsCheckingInterval = 2_000;
 
-const sendProblem = (reply: FastifyReply, problem: Problem) =>
-  reply
+/** With the id by which the log has the request, in a header, and in the document where the fault is ours. */
+const sendProblem = (reply: FastifyReply, problem: Problem) => {
+  const requestId = reply.request.id;
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
+  return reply
     .code(problem.status)
     .type('application/problem+json')
+    .header('x-request-id', requestId)
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(problemBody(problem));
+    .send({ ...problemBody(problem), ...(problem.status >= 500 ? { requestId } : {}) });
+};
 
 /** Ids of requests: one of this process, and a number. A random one for each is a measurable part of a small request. */
 function requestIds(): () => string {
@@ -96,33 +115,30 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     // Node looks for late requests only every 30 s unless told otherwise
     ...(limits.https ? { https: { ...limits.https, ...ofServer } } : { http: ofServer }),
     // an address that cannot be read never comes to the error handler
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
-      sendProblem(reply, problemOf(error)),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply, problemOf(error, request.id)),
   } as FastifyServerOptions;
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
   drainWith(http, drain);
   logRequestsLazily(http);
   http.setValidatorCompiler(validatorCompiler);
   http.setSerializerCompiler(serializerCompiler);
-  http.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
-    const problem = problemOf(error);
-    if (problem.status >= 500 && !(error instanceof ProblemError)) {
-      request.log.error({ err: error, requestId: request.id }, 'request failed');
+  http.setErrorHandler((error: FastifyError | ProblemError | StoreUnavailable, request, reply) => {
+    const problem = problemOf(error, request.id);
+    const requestId = request.id;
+    if (error instanceof StoreUnavailable) {
+      if (!error.told) request.log.warn({ why: messageOf(error), requestId }, 'the database did not do its work');
+    } else if (problem.status >= 500 && !(error instanceof ProblemError)) {
+      request.log.error({ err: error, requestId }, 'request failed');
     }
-    if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds);
     return sendProblem(reply, problem);
   });
   http.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .type('application/problem+json')
-      .send(
-        problemBody({
-          status: 404,
-          reason: 'RouteUnknown',
-          detail: `there is no ${request.method} ${request.url.split('?')[0]}`,
-        }),
-      ),
+    sendProblem(reply, {
+      status: 404,
+      reason: 'RouteUnknown',
+      detail: `there is no ${request.method} ${request.url.split('?')[0]}`,
+    }),
   );
   return http;
 }

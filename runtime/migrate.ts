@@ -1,50 +1,92 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
+import { sleep, systemClock } from './clock.ts';
+import { messageOf } from './database/fault.ts';
+import { type DatabaseConfig, Session, sessionSetup, setUp } from './database/session.ts';
+import type { Logger } from './log.ts';
+
+export interface MigrateOptions {
+  /** The table by which the schema of this program is known; default: that of the migrations themselves. */
+  readonly ledger?: string;
+  readonly log?: Logger;
+  /** How long to wait for another program's migration, in ms. */
+  readonly patienceMs?: number;
+}
 
 /**
- * Brings a database's schema up to date: each `NNN-name.sql` file of a directory runs once, in the order of the names, in
- * a transaction of its own together with the row that records it. Programs that start side by side wait for one another.
- * @throws Error when a file that has run was changed since, or when the database is newer than this program.
+ * Brings a database's schema up to date: each `NNN-name.sql` file of a directory runs once, in the order of the names, all in one
+ * transaction together with the rows that record them. Programs that start side by side wait for one another, for a bounded time.
+ * @throws Error when a file that has run was changed since, when the database is newer than this program, or when another program
+ * does not come to an end
  */
-export async function migrate(connection: pg.ClientConfig, dir: string): Promise<readonly string[]> {
+export async function migrate(
+  config: DatabaseConfig,
+  dir: string,
+  options: MigrateOptions = {},
+): Promise<readonly string[]> {
   const files = readMigrations(dir);
-  const client = new pg.Client(connection);
+  const client = new Session({ connectionTimeoutMillis: 10_000, ...config });
   client.on('error', () => {}); // told by the rejected query
   await client.connect();
   try {
-    await client.query('SELECT pg_advisory_lock(7227001)');
-    await prepareMigrations(client);
-    const { rows } = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration');
-    const done = new Map(rows.map((r) => [r.name, r.hash]));
-    for (const name of done.keys()) {
-      if (!files.some((f) => f.name === name)) {
-        throw new Error(`the database has the migration ${name} that this program does not know; use a newer version`);
-      }
-    }
-    const applied: string[] = [];
-    for (const file of files) {
-      const hash = done.get(file.name);
-      if (hash === file.hash) continue;
-      if (hash !== undefined) throw new Error(`the migration ${file.name} was changed after it had been applied`);
-      await apply(client, file);
-      applied.push(file.name);
-    }
+    await setUp(client, sessionSetup({ ledger: options.ledger ?? 'migration', statementMs: 0, lockMs: 30_000 }));
+    await beginAlone(client, options.patienceMs ?? 120_000, options.log);
+    const applied = await applyMissing(client, files);
+    await client.query('COMMIT');
     return applied;
   } finally {
-    await client.end().catch(() => {});
+    await client.end().catch(() => {}); // ends a transaction that was not committed
   }
 }
 
-async function apply(client: pg.Client, file: Migration): Promise<void> {
-  await client.query('BEGIN');
-  try {
+async function applyMissing(client: pg.Client, files: readonly Migration[]): Promise<string[]> {
+  await prepareMigrations(client);
+  const { rows } = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration');
+  const done = new Map(rows.map((r) => [r.name, r.hash]));
+  for (const name of done.keys()) {
+    if (!files.some((f) => f.name === name)) {
+      throw new Error(`the database has the migration ${name} that this program does not know; use a newer version`);
+    }
+  }
+  const applied: string[] = [];
+  for (const file of files) {
+    const hash = done.get(file.name);
+    if (hash === file.hash) continue;
+    if (hash !== undefined) throw new Error(`the migration ${file.name} was changed after it had been applied`);
     await applyMigration(client, file);
-    await client.query('COMMIT');
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => {});
-    throw error;
+    applied.push(file.name);
+  }
+  return applied;
+}
+
+const lockId = 7227001;
+const whoHolds = `SELECT a.pid, a.application_name AS program, coalesce(a.client_addr::text, 'local') AS address, a.state,
+    round(extract(epoch FROM clock_timestamp() - a.state_change))::int AS seconds
+  FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND l.classid = 0 AND l.objid = ${lockId}`;
+
+/** Begins a transaction that holds the lock of migrations: it goes with the transaction, however the session ends. */
+async function beginAlone(client: pg.Client, patienceMs: number, log: Logger | undefined): Promise<void> {
+  const until = performance.now() + patienceMs;
+  for (let tries = 0; ; tries++) {
+    await client.query('BEGIN');
+    const { rows } = await client.query<{ got: boolean }>(`SELECT pg_try_advisory_xact_lock(${lockId}) AS got`);
+    if (rows[0]?.got) return;
+    await client.query('ROLLBACK');
+    const { rows: holders } = await client.query(whoHolds);
+    const [holder] = holders;
+    if (holder === undefined) continue; // it is done
+    if (tries === 0) log?.warn({ holder }, "waits for another program's migration of the database");
+    if (performance.now() > until) {
+      throw new Error(
+        `another program holds the lock of migrations: process ${holder.pid} of the database (${holder.program || 'without a name'}, ` +
+          `from ${holder.address}, ${holder.state} for ${holder.seconds} s); end it: SELECT pg_terminate_backend(${holder.pid})`,
+      );
+    }
+    await sleep(systemClock, 500);
   }
 }
 
@@ -78,6 +120,6 @@ export async function applyMigration(client: pg.Client, file: Migration): Promis
     await client.query('INSERT INTO migration (name, hash) VALUES ($1, $2)', [file.name, file.hash]);
     await client.query(file.sql);
   } catch (error) {
-    throw new Error(`the migration ${file.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`the migration ${file.name} failed: ${messageOf(error)}`);
   }
 }

@@ -13,7 +13,6 @@ import { keyStatusSchema, registerKeyRoutes } from './keys/routes.ts';
 import { documented, withProblems } from './openapi.ts';
 import { registerPage } from './page.ts';
 import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
-import { storeProblem } from './seats/answers.ts';
 import { productStatuses } from './seats/leaseQueries.ts';
 import { registerSeatRoutes } from './seats/routes.ts';
 import { createSeatGauges } from './seats/seatGauges.ts';
@@ -143,9 +142,7 @@ function registerStatus(http: Http, parts: AppParts): void {
     },
     async () => {
       const { keys, fingerprint, trouble: keyTrouble } = parts.keys.status();
-      const products = await productStatuses(parts.store).catch((error) => {
-        throw storeProblem(error);
-      });
+      const products = await productStatuses(parts.store);
       const clearing = parts.clearing();
       const trouble = [parts.store.trouble(), parts.dataVolume.trouble(), parts.store.clockTrouble(), keyTrouble]
         .filter((t) => t !== undefined)

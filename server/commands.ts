@@ -12,6 +12,7 @@ type Command = ProgramCommand<typeof settings>;
 const where = ({ LICENCE_DATA_DIR: dataDir, ...config }: ServerConfig) => ({
   dataDir,
   databaseUrl: config.DATABASE_URL,
+  databaseCa: config.DATABASE_CA,
   socketDir: config.LICENCE_SOCKET_DIR,
   postgresBin: config.LICENCE_POSTGRES_BIN,
   identityFile: config.LICENCE_IDENTITY_FILE,

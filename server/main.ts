@@ -94,6 +94,7 @@ async function run(config: ServerConfig): Promise<number> {
     const database = await openDatabase(
       {
         url: config.DATABASE_URL,
+        caFile: config.DATABASE_CA,
         dataDir,
         socketDir: config.LICENCE_SOCKET_DIR,
         postgresBin: config.LICENCE_POSTGRES_BIN,

@@ -1,7 +1,8 @@
 import { win32 } from 'node:path';
 import { z } from 'zod';
 import { bounds } from '../licence/words.ts';
-import { type Config, integer, listen, oneOf, type Setting, text, textOr } from '../runtime/config.ts';
+import { type Config, checkedText, integer, listen, oneOf, type Setting, text, textOr } from '../runtime/config.ts';
+import { uriFault } from '../runtime/database/address.ts';
 import { logLevels } from '../runtime/log.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
 import type { ClearPolicy } from './seats/store.ts';
@@ -48,7 +49,11 @@ const clearStale: Setting<ClearPolicy> = {
 export const settings = {
   LICENCE_LISTEN: listen('address to listen on', '127.0.0.1:8080'),
   LICENCE_DATA_DIR: textOr('directory of settings, activations and seats', defaultDataDir),
-  DATABASE_URL: text('PostgreSQL to keep seats in; unset: an embedded one in the data directory'),
+  DATABASE_URL: checkedText(
+    'PostgreSQL to keep seats in, as a URI; unset: an embedded one in the data directory',
+    uriFault,
+  ),
+  DATABASE_CA: text('PEM file of the certificate authorities of DATABASE_URL, unless its sslrootcert names one'),
   LICENCE_KEYS_DIR: text('directory with a file a key'),
   LICENCE_TRUSTED_KEYS: text("JWKS file of the vendor's public keys"),
   LICENCE_AUTHORITY_URL: text('address of the authority that activates keys'),

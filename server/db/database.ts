@@ -1,23 +1,27 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
-import { sleep, systemClock } from '../../runtime/clock.ts';
+import { databaseAddress } from '../../runtime/database/address.ts';
+import type { DatabaseConfig } from '../../runtime/database/session.ts';
+import { waitForDatabase } from '../../runtime/database/waitForDatabase.ts';
 import { lockDirectory } from '../../runtime/directoryLock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { migrate } from '../../runtime/migrate.ts';
 import { startEmbedded } from '../../runtime/postgres/embedded.ts';
+import { poolSetup } from '../seats/seatSql.ts';
 
 export const migrationsDir = join(import.meta.dirname, 'migrations');
 
 /** The database of this server: how to connect, and how to end what was started for it. */
 export interface Database {
-  readonly connection: pg.ClientConfig;
+  readonly connection: DatabaseConfig;
   /** Within `leftMs`. */
   stop(leftMs?: number): Promise<void>;
 }
 
 export interface DatabaseOptions {
   readonly url?: string | undefined;
+  /** PEM file of the certificate authorities of `url`. */
+  readonly caFile?: string | undefined;
   readonly dataDir: string;
   readonly socketDir?: string | undefined;
   readonly postgresBin?: string | undefined;
@@ -25,9 +29,10 @@ export interface DatabaseOptions {
 
 /** Opens the given database, or the embedded one, with an up-to-date schema. */
 export async function openDatabase(options: DatabaseOptions, log: Logger): Promise<Database> {
-  const database = options.url === undefined ? await embedded(options, log) : await external(options.url, log);
+  const database =
+    options.url === undefined ? await embedded(options, log) : await external(options.url, options.caFile, log);
   try {
-    const applied = await migrate(database.connection, migrationsDir);
+    const applied = await migrate(database.connection, migrationsDir, { ledger: 'lease', log });
     if (applied.length > 0) log.info({ applied }, 'schema brought up to date');
     return database;
   } catch (error) {
@@ -59,26 +64,10 @@ async function embedded(options: DatabaseOptions, log: Logger): Promise<Database
   }
 }
 
-const patienceMs = 60_000;
-
 /** Waits for a database that is not there yet: it may start together with this server. */
-async function external(url: string, log: Logger): Promise<Database> {
-  const connection = { connectionString: url, application_name: 'licence-server' };
-  const until = systemClock.now() + patienceMs;
-  for (;;) {
-    const client = new pg.Client({ ...connection, connectionTimeoutMillis: 5_000 });
-    client.on('error', () => {}); // told by the rejected query
-    try {
-      await client.connect();
-      await client.query('SELECT 1');
-      return { connection, stop: async () => {} };
-    } catch (error) {
-      const why = error instanceof Error ? error.message || String(error) : String(error);
-      if (systemClock.now() > until) throw new Error(`the database of DATABASE_URL cannot be used: ${why}`);
-      log.warn({ why }, 'the database does not answer yet');
-      await sleep(systemClock, 1_000);
-    } finally {
-      await client.end().catch(() => {});
-    }
-  }
+async function external(url: string, caFile: string | undefined, log: Logger): Promise<Database> {
+  const { config, notes } = databaseAddress(url, caFile, process.env, 'licence-server');
+  for (const note of notes) log.warn(note);
+  await waitForDatabase(config, poolSetup, 'lease', log);
+  return { connection: config, stop: async () => {} };
 }

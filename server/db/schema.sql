@@ -57,8 +57,19 @@ CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until tim
     LANGUAGE sql STABLE
     AS $$
   SELECT p_frozen_until <= t
-     AND (p_now IS NOT NULL OR (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster))
+     AND (p_now IS NOT NULL OR (EXISTS (SELECT FROM uncrashed) AND (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster)))
 $$;
+
+CREATE FUNCTION public.notice_crash(p_ttl_ms integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF EXISTS (SELECT FROM uncrashed) THEN RETURN false; END IF;
+  PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
+  UPDATE pool SET frozen_until = greatest(frozen_until, clock_timestamp() + p_ttl_ms * interval '1 ms');
+  INSERT INTO uncrashed DEFAULT VALUES ON CONFLICT DO NOTHING;
+  RETURN true;
+END $$;
 
 CREATE FUNCTION public.reap(p_pool smallint, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
@@ -525,6 +536,11 @@ CREATE TABLE public.replica (
     seen_at timestamp with time zone NOT NULL
 );
 
+CREATE UNLOGGED TABLE public.uncrashed (
+    one boolean DEFAULT true NOT NULL,
+    CONSTRAINT uncrashed_one_check CHECK (one)
+);
+
 CREATE TABLE public.usage (
     product text NOT NULL COLLATE pg_catalog."C",
     step_seconds integer NOT NULL,
@@ -583,6 +599,9 @@ ALTER TABLE ONLY public.pool
 
 ALTER TABLE ONLY public.replica
     ADD CONSTRAINT replica_pkey PRIMARY KEY (replica_id);
+
+ALTER TABLE ONLY public.uncrashed
+    ADD CONSTRAINT uncrashed_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (product, step_seconds, at);

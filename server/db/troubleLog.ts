@@ -1,3 +1,4 @@
+import { messageOf } from '../../runtime/database/fault.ts';
 import type { Logger } from '../../runtime/log.ts';
 
 /**
@@ -48,10 +49,3 @@ export class TroubleLog {
     return { forMs: Math.round(now - (this.#since ?? now)), refused: Object.fromEntries(this.#refused) };
   }
 }
-
-/** An error's own words; of an attempt at several addresses those of the first. */
-export const messageOf = (error: unknown): string => {
-  if (error instanceof AggregateError && error.message === '' && error.errors.length > 0)
-    return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
-};

@@ -1,9 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { Agent, fetch } from 'undici';
 import { parseTrustedKeys } from '../../licence/jwks.ts';
+import { ConfigFault } from '../../runtime/config.ts';
+import { type Address, databaseAddress } from '../../runtime/database/address.ts';
+import { messageOf } from '../../runtime/database/fault.ts';
+import { type DatabaseConfig, Session, setUp } from '../../runtime/database/session.ts';
+import { tryDatabase } from '../../runtime/database/waitForDatabase.ts';
 import { directoryHolder } from '../../runtime/directoryLock.ts';
 import { http1 } from '../../runtime/http1.ts';
 import { readMigrations } from '../../runtime/migrate.ts';
@@ -11,12 +16,13 @@ import { choose, contentsOf, dataOf, platformRefusal, socketPlace } from '../../
 import { findInstallations, type Installation } from '../../runtime/postgres/programs.ts';
 import { migrationsDir } from '../db/database.ts';
 import type { Trust } from '../keys/trust.ts';
+import { poolSetup } from '../seats/seatSql.ts';
 import type { ServerConfig } from '../settings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 // Checks of what runs: here, and elsewhere. Nothing is started.
 
-const messageOf = (error: unknown): string => {
+const codeOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause : error;
   return (
@@ -43,7 +49,7 @@ export async function checkEmbedded(config: ServerConfig, isRunning: boolean): P
   try {
     contents = contentsOf(root);
   } catch (error) {
-    return [fail(check, `${root} cannot be read (${messageOf(error)})`, 'run this as the user that runs the server')];
+    return [fail(check, `${root} cannot be read (${codeOf(error)})`, 'run this as the user that runs the server')];
   }
   return judgeEmbedded(installed, contents, isRunning, (major) => versionIn(dataOf(root, major)));
 }
@@ -115,46 +121,50 @@ export async function checkDatabase(config: ServerConfig, isRunning: boolean): P
   const host = socketPlace(config.LICENCE_SOCKET_DIR, join(config.LICENCE_DATA_DIR, 'postgres'));
   if (embedded && !existsSync(host))
     return [warn(check, `the socket of the running server is not at ${host}`, 'set the same LICENCE_SOCKET_DIR')];
-  const client = new pg.Client({
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 5_000,
-    ...(embedded
-      ? { host, port: 5432, user: 'licence', database: 'licence' }
-      : { connectionString: config.DATABASE_URL }),
-  });
+  let address: Pick<Address, 'config' | 'notes'>;
+  try {
+    address = embedded
+      ? { config: { host, port: 5432, user: 'licence', database: 'licence' }, notes: [] }
+      : databaseAddress(config.DATABASE_URL ?? '', config.DATABASE_CA, process.env, 'licence-server-doctor');
+  } catch (error) {
+    if (!(error instanceof ConfigFault)) throw error;
+    return error.faults.map((fault) => fail(check, fault, 'correct it'));
+  }
+  const notes = address.notes.map((note) => warn(check, note, 'leave it out, or see docs/databases.md'));
+  const obstacle = await tryDatabase(address.config, poolSetup, 'lease');
+  if (obstacle !== undefined) {
+    const todo = embedded ? 'see the log of the server' : obstacle.todo;
+    return [...notes, fail(check, `it cannot be used: ${obstacle.message}`, todo)];
+  }
+  return [...notes, await judgeLedger(address.config)];
+}
+
+/** Of a database that can be used: which ledger it has. */
+async function judgeLedger(config: DatabaseConfig): Promise<Finding> {
+  const check = 'database';
+  const client = new Session({ connectionTimeoutMillis: 5_000, query_timeout: 5_000, ...config });
   client.on('error', () => {}); // told by the rejected query
   try {
     await client.connect();
-    return [await judgeDatabase(client)];
+    await setUp(client, poolSetup);
+    return await ledgerFinding(client);
   } catch (error) {
-    return [
-      fail(
-        check,
-        `it cannot be used: ${messageOf(error)}`,
-        embedded ? 'see the log of the server' : 'correct DATABASE_URL, or start the database',
-      ),
-    ];
+    return fail(check, `it cannot be used: ${messageOf(error)}`, 'look again');
   } finally {
     await client.end().catch(() => {});
   }
 }
 
-async function judgeDatabase(client: pg.Client): Promise<Finding> {
+async function ledgerFinding(client: pg.Client): Promise<Finding> {
   const check = 'database';
   await client.query('BEGIN READ ONLY');
-  const { rows } = await client.query<{ version: number; ledger: boolean; standby: boolean; may: boolean }>(
-    `SELECT current_setting('server_version_num')::int / 10000 AS version, to_regclass('public.migration') IS NOT NULL AS ledger,
-            pg_is_in_recovery() AS standby, has_schema_privilege('public', 'CREATE') AS may`,
+  const { rows } = await client.query<{ version: number; ledger: boolean; schema: string }>(
+    `SELECT current_setting('server_version_num')::int / 10000 AS version, to_regclass('migration') IS NOT NULL AS ledger,
+            current_schema() AS schema`,
   );
   const [found] = rows;
-  if (found === undefined || found.version < 13)
-    return fail(check, `PostgreSQL ${found?.version} is too old`, 'use 13 or newer');
-  if (found.standby) return fail(check, 'it is a standby: nothing can be written', 'name the primary in DATABASE_URL');
-  if (!found.ledger) {
-    return found.may
-      ? ok(check, `PostgreSQL ${found.version}, empty; the first start makes the tables`)
-      : fail(check, 'it is empty, and this user may make no tables', 'GRANT CREATE ON SCHEMA public');
-  }
+  const where = `PostgreSQL ${found?.version}${found?.schema === 'public' ? '' : `, schema ${found?.schema}`}`;
+  if (!found?.ledger) return ok(check, `${where}, empty; the first start makes the tables`);
   const { rows: applied } = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration');
   const known = readMigrations(migrationsDir);
   const foreign = applied.find((a) => !known.some((k) => k.name === a.name && k.hash === a.hash));
@@ -168,7 +178,7 @@ async function judgeDatabase(client: pg.Client): Promise<Finding> {
   const { rows: leases } = await client.query<{ n: number }>('SELECT coalesce(sum(in_use), 0)::int AS n FROM pool');
   return ok(
     check,
-    `PostgreSQL ${found.version}, ${leases[0]?.n ?? 0} seats in use${missing === 0 ? '' : `; the next start brings the schema up to date (${missing})`}`,
+    `${where}, ${leases[0]?.n ?? 0} seats in use${missing === 0 ? '' : `; the next start brings the schema up to date (${missing})`}`,
   );
 }
 
@@ -220,11 +230,7 @@ export async function checkAuthority(config: ServerConfig, trust: Trust, nowMs: 
     return findings;
   } catch (error) {
     return [
-      warn(
-        check,
-        `${url} cannot be reached (${messageOf(error)})`,
-        'what is activated serves without it; new keys wait',
-      ),
+      warn(check, `${url} cannot be reached (${codeOf(error)})`, 'what is activated serves without it; new keys wait'),
     ];
   } finally {
     await dispatcher.destroy();
@@ -238,7 +244,7 @@ export async function checkPort(config: ServerConfig, isRunning: boolean): Promi
   if (port === 0) return ok(check, 'the system chooses one');
   const server = createServer();
   const code = await new Promise<string | undefined>((resolve) => {
-    server.on('error', (error) => resolve(messageOf(error)));
+    server.on('error', (error) => resolve(codeOf(error)));
     server.listen({ host, port, exclusive: true }, () => resolve(undefined));
   });
   if (code === undefined) {

@@ -1,7 +1,6 @@
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
 import { csvAnswer, csvTable } from '../csv.ts';
-import { storeProblem } from './answers.ts';
 import { listDenials, listLeases, productStatuses } from './leaseQueries.ts';
 import { momentAt, readLeaseId } from './requests.ts';
 import * as schemas from './schemas.ts';
@@ -9,15 +8,6 @@ import type { SeatStore } from './store.ts';
 
 const admin = { role: 'admin' };
 const tags = ['administration'];
-
-/** Runs work against the database; trouble with it becomes 503. */
-async function stored<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw storeProblem(error);
-  }
-}
 
 /** The routes of administrators: who holds what, counts, refusals, taking seats back. */
 export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
@@ -32,15 +22,14 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         response: { 200: schemas.pageOrTable(schemas.leasesAnswer) },
       },
     },
-    ({ query }, reply) =>
-      stored(async () => {
-        if (query.format === 'json') return listLeases(store, query);
-        const rows = await allPages(query.cursor, async (cursor) => {
-          const { leases, nextCursor } = await listLeases(store, { ...query, cursor, limit: mostOfPage });
-          return { rows: leases, nextCursor };
-        });
-        return csvAnswer(reply, 'leases.csv', leasesTable(rows));
-      }),
+    async ({ query }, reply) => {
+      if (query.format === 'json') return listLeases(store, query);
+      const rows = await allPages(query.cursor, async (cursor) => {
+        const { leases, nextCursor } = await listLeases(store, { ...query, cursor, limit: mostOfPage });
+        return { rows: leases, nextCursor };
+      });
+      return csvAnswer(reply, 'leases.csv', leasesTable(rows));
+    },
   );
 
   http.post(
@@ -57,7 +46,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     },
     async ({ params }, reply) => {
       const leaseId = readLeaseId(params.leaseId);
-      const held = await stored(() => store.release(leaseId, 'admin'));
+      const held = await store.release(leaseId, 'admin');
       if (!held) {
         throw new ProblemError({ status: 404, reason: 'LeaseUnknown', detail: 'there is no such lease (any more)' });
       }
@@ -76,34 +65,32 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         response: { 200: schemas.releaseStaleAnswer },
       },
     },
-    ({ body }) =>
-      stored(async () => {
-        const cleared = await store.releaseStale(body.product, 'admin');
-        await store.count();
-        return cleared;
-      }),
+    async ({ body }) => {
+      const cleared = await store.releaseStale(body.product, 'admin');
+      await store.count();
+      return cleared;
+    },
   );
 
   http.get(
     '/v1/products',
     { config: admin, schema: { summary: 'Counts of every product', tags, response: { 200: schemas.productsAnswer } } },
-    () =>
-      stored(async () => ({
-        products: (await productStatuses(store)).map(({ counts, ...status }) => {
-          const info = store.pool(status.product);
-          return {
-            ...status,
-            seatsAvailable: Math.max(0, status.seatLimit - status.seatsInUse),
-            queueLength: counts.waiting,
-            reservations: (info?.reservations ?? []).map((r, i) => ({
-              name: r.name,
-              seats: counts.reserved?.[i] ?? 0,
-              inUse: counts.reserved_used?.[i] ?? 0,
-            })),
-            supportPolicy: info?.entitlement.supportPolicy ?? 'warn',
-          };
-        }),
-      })),
+    async () => ({
+      products: (await productStatuses(store)).map(({ counts, ...status }) => {
+        const info = store.pool(status.product);
+        return {
+          ...status,
+          seatsAvailable: Math.max(0, status.seatLimit - status.seatsInUse),
+          queueLength: counts.waiting,
+          reservations: (info?.reservations ?? []).map((r, i) => ({
+            name: r.name,
+            seats: counts.reserved?.[i] ?? 0,
+            inUse: counts.reserved_used?.[i] ?? 0,
+          })),
+          supportPolicy: info?.entitlement.supportPolicy ?? 'warn',
+        };
+      }),
+    }),
   );
 
   http.get(
@@ -117,20 +104,19 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         response: { 200: schemas.pageOrTable(schemas.denialsAnswer) },
       },
     },
-    ({ query: { from, to, ...query } }, reply) =>
-      stored(async () => {
-        const filter = {
-          ...query,
-          fromMs: from === undefined ? undefined : momentAt(from, 'from'),
-          toMs: to === undefined ? undefined : momentAt(to, 'to'),
-        };
-        if (query.format === 'json') return listDenials(store, filter);
-        const rows = await allPages(query.cursor, async (cursor) => {
-          const { denials, nextCursor } = await listDenials(store, { ...filter, cursor, limit: mostOfPage });
-          return { rows: denials, nextCursor };
-        });
-        return csvAnswer(reply, 'denials.csv', denialsTable(rows));
-      }),
+    async ({ query: { from, to, ...query } }, reply) => {
+      const filter = {
+        ...query,
+        fromMs: from === undefined ? undefined : momentAt(from, 'from'),
+        toMs: to === undefined ? undefined : momentAt(to, 'to'),
+      };
+      if (query.format === 'json') return listDenials(store, filter);
+      const rows = await allPages(query.cursor, async (cursor) => {
+        const { denials, nextCursor } = await listDenials(store, { ...filter, cursor, limit: mostOfPage });
+        return { rows: denials, nextCursor };
+      });
+      return csvAnswer(reply, 'denials.csv', denialsTable(rows));
+    },
   );
 }
 

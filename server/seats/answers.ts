@@ -1,7 +1,5 @@
 import type { FastifyReply } from 'fastify';
 import type { DenialReason } from '../../licence/words.ts';
-import { ProblemError } from '../../runtime/problem.ts';
-import { isUnavailable, StoreUnavailable } from './lane.ts';
 
 /** Answers of the routes that are called all the time, written by hand: a general serializer costs more. */
 const json = 'application/json; charset=utf-8';
@@ -47,19 +45,4 @@ export function sendDenied(
     .send(
       `{"type":"about:blank","title":"${reason}","status":409,"reason":"${reason}","detail":${JSON.stringify(detail)}${seats}${queue}}`,
     );
-}
-
-/** The ledger's faults as problems: what may pass by itself is 503 with a time to come again. */
-export function storeProblem(error: unknown): Error {
-  if (error instanceof ProblemError) return error;
-  if (error instanceof StoreUnavailable || isUnavailable(error)) {
-    return new ProblemError({
-      status: 503,
-      reason: 'StoreUnavailable',
-      detail:
-        'the server cannot reach its database or its disk is full; whether this took effect is unknown: repeat it',
-      retryAfterSeconds: 2 + Math.floor(Math.random() * 3),
-    });
-  }
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,10 +1,12 @@
+import { isCommandFault, isPassing, StoreUnavailable } from '../../runtime/database/fault.ts';
+
 /**
  * Group commit: commands that arrive while a batch is in flight form the next batch. One batch at a time a lane, so that one
  * transaction's commit is waited for once by all of its commands. Where batches may pass each other (`asideFrom`), a second one
  * goes aside when much waits: the database works while this process reads and answers.
  *
- * A batch that fails is cut in halves until the bad command fails alone. A connection lost on the way is an unknown outcome:
- * all commands of the batch are told so (and may be repeated, since check-outs are idempotent by holder).
+ * A batch that fails by the fault of a command is cut in halves until the bad one fails alone. Any other fault is an unknown outcome:
+ * all commands of the batch are told so (and may be repeated, since check-outs are idempotent by holder), and the session is given up.
  */
 export interface Command {
   /** Commands of one key in one batch are the same command, or one waits for the next batch. */
@@ -28,28 +30,11 @@ export interface Sessions<S> {
   release(session: S, broken: boolean): void;
 }
 
-/** A fault of the way to the database, not of a command: the outcome is unknown. */
-export class StoreUnavailable extends Error {
-  constructor(cause: unknown) {
-    super('the store cannot be reached; whether the command took effect is unknown: repeat it', { cause });
-    this.name = 'StoreUnavailable';
-  }
-}
-
-/** Connection trouble, shutdown, full disk, too many connections, time-outs: worth telling the client to come again. */
-export function isUnavailable(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === '') return true; // the driver's own: connection terminated
-  return /^(08|53|57|25P0[23]|55P03|58|XX|E[A-Z]{3,})/.test(code);
-}
-
-/** Outcomes that a repetition settles: serialization and deadlock. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^40/.test(String(error.code));
-
 export interface LaneEvents {
   /** A batch failed; `size` commands were in it. */
   onTrouble?(error: unknown, size: number): void;
+  /** A batch was done, be it with commands that failed by their own fault. */
+  onWork?(): void;
 }
 
 export class Lane<C extends Command, S> {
@@ -135,14 +120,16 @@ export class Lane<C extends Command, S> {
     try {
       session = await this.#sessions.acquire();
       const again = await this.#attempt(session, batch);
+      this.#events.onWork?.();
       this.#sessions.release(session, false);
       if (again.length > 0) this.#queue.unshift(...again);
       for (const command of again) this.#waiting += command.weight ?? 1;
     } catch (error) {
       if (session !== undefined) this.#sessions.release(session, true);
       this.#events.onTrouble?.(error, batch.length);
-      for (const command of batch)
-        failAll(command, error instanceof StoreUnavailable ? error : new StoreUnavailable(error));
+      const unavailable = error instanceof StoreUnavailable ? error : new StoreUnavailable(error);
+      unavailable.told = true;
+      for (const command of batch) failAll(command, unavailable);
     }
     this.#underWay.splice(this.#underWay.indexOf(since), 1);
     if (this.#queue.length > 0) this.#plan();
@@ -180,7 +167,7 @@ export class Lane<C extends Command, S> {
       return [...((await this.#run(session, batch)) ?? [])];
     } catch (error) {
       if (isPassing(error) && tries < 3) return this.#attempt(session, batch, tries + 1);
-      if (isUnavailable(error)) throw error;
+      if (!isCommandFault(error)) throw error;
       this.#events.onTrouble?.(error, batch.length);
       const [only] = batch;
       if (batch.length === 1 && only) {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Http } from '../../runtime/httpShell.ts';
-import { heartbeatAfter, momentOf, sendDenied, sendJson, storeProblem } from './answers.ts';
+import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
 import { supportState } from './entitlement.ts';
 import { holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
@@ -82,7 +82,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
   ) => {
     const { product, holder, mode } = wanted;
     const subject = request.subject?.podUid;
-    const failed = (error: unknown) => reply.send(storeProblem(error));
+    const failed = (error: unknown) => reply.send(error);
     store.checkOut(
       pool,
       holder,
@@ -200,7 +200,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
               `{"expiresAt":"${momentOf(nowMs + leaseMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}}`,
             );
         },
-        (error) => reply.send(storeProblem(error)),
+        (error) => reply.send(error),
       );
     }),
   );
@@ -231,7 +231,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
             `{"expiresAt":"${momentOf(nowMs + leaseMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)},"renewed":${renewed},"lost":${JSON.stringify(lost)}}`,
           );
         },
-        (error) => reply.send(storeProblem(error)),
+        (error) => reply.send(error),
       );
     }),
   );
@@ -247,7 +247,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);
       store.release(leaseId, 'holder').then(
         () => reply.code(204).send(),
-        (error) => reply.send(storeProblem(error)),
+        (error) => reply.send(error),
       );
     }),
   );
@@ -291,7 +291,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
             `{"base":${JSON.stringify(base)},"released":${result.released},"sessions":[${rows.join(',')}]}`,
           );
         },
-        (error) => reply.send(storeProblem(error)),
+        (error) => reply.send(error),
       );
     }),
   );

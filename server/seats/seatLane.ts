@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { type Command, Lane, type LaneEvents, type Sessions, StoreUnavailable } from './lane.ts';
+import { StoreUnavailable } from '../../runtime/database/fault.ts';
+import { type Command, Lane, type LaneEvents, type Sessions } from './lane.ts';
 import { type Claim, heartbeatBatch, type Release, type SeatBatchResult, seatBatch } from './seatSql.ts';
 
 /** What a check-out gets. Times are the database's, in ms since the epoch. */

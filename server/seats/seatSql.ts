@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { LeaseMode, ReleaseCause } from '../../licence/words.ts';
+import { sessionSetup } from '../../runtime/database/session.ts';
 import { callStatement, type Statement } from '../db/statement.ts';
 
 /**
@@ -242,8 +243,14 @@ export async function reportBatch(
   return { results, pools: pools.map(([poolId = 0, released = 0, reaped = 0]) => ({ poolId, released, reaped })) };
 }
 
+/** Of every session with the ledger. */
+const needs = { ledger: 'lease', statementMs: 8_000, lockMs: 4_000 } as const;
 /** Plans must follow neither the statistics of a growing table nor the first parameters that came. */
-export const sessionSetup =
-  "SET enable_seqscan=off; SET enable_hashjoin=off; SET enable_mergejoin=off; SET plan_cache_mode=force_generic_plan; SET jit=off; SET statement_timeout='8s'; SET lock_timeout='4s'; SET idle_in_transaction_session_timeout='10s'; SET timezone='UTC'";
-/** For heartbeats and reports that change nothing: the grace after a restart covers what a crash loses. */
-export const quickSetup = `${sessionSetup}; SET synchronous_commit=off`;
+const steadyPlans =
+  'SET enable_seqscan=off; SET enable_hashjoin=off; SET enable_mergejoin=off; SET plan_cache_mode=force_generic_plan; SET jit=off';
+
+/** For what is not on the hot path. */
+export const poolSetup = sessionSetup(needs);
+export const seatSetup = `${steadyPlans}; ${sessionSetup(needs)}`;
+/** For heartbeats and reports that change nothing: the grace after a crash covers what one loses. */
+export const quickSetup = `${steadyPlans}; ${sessionSetup({ ...needs, durable: false })}`;

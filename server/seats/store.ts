@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import type { ClearingStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.ts';
+import { isCommandFault, messageOf } from '../../runtime/database/fault.ts';
+import { answerTimeoutMs, DatabasePool } from '../../runtime/database/pool.ts';
+import type { DatabaseConfig } from '../../runtime/database/session.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { answerTimeoutMs, DatabaseSessions } from '../db/sessions.ts';
-import { messageOf, TroubleLog } from '../db/troubleLog.ts';
+import { LaneHealth } from '../db/laneHealth.ts';
+import { DatabaseSessions } from '../db/sessions.ts';
+import { TroubleLog } from '../db/troubleLog.ts';
 import { Denials } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import type { HolderKey } from './holderKey.ts';
-import { isUnavailable, type Lane, StoreUnavailable } from './lane.ts';
+import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
 import { type PoolInfo, savePools } from './pools.ts';
 import { createReportLane, ReportCommand } from './reportLane.ts';
@@ -24,11 +28,12 @@ import {
 import type { SeatMetrics } from './seatMetrics.ts';
 import {
   type Client,
+  poolSetup,
   quickSetup,
   type ReportBatchResult,
   type ReportResult,
   type SeatBatchResult,
-  sessionSetup,
+  seatSetup,
 } from './seatSql.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
@@ -36,7 +41,7 @@ import { WaitingRoom } from './waitingRoom.ts';
 export type ClearPolicy = 'start' | 'never' | { readonly once: string };
 
 export interface StoreOptions {
-  readonly connection: pg.ClientConfig;
+  readonly connection: DatabaseConfig;
   readonly leaseMs: number;
   readonly staleAfterMs: number;
   readonly reservations: readonly Reservation[];
@@ -72,7 +77,7 @@ export class SeatStore {
   readonly denials = new Denials();
   readonly waitingRoom = new WaitingRoom(queueMs / 3);
   /** For everything that is not on the hot path. */
-  readonly db: pg.Pool;
+  readonly db: DatabasePool;
   readonly leaseMs: number;
   readonly staleAfterMs: number;
   readonly #log: Logger;
@@ -93,9 +98,7 @@ export class SeatStore {
   #entitlements: readonly ProductEntitlement[] = [];
   // of a clock that is never set
   #tickedAt = Number.NEGATIVE_INFINITY;
-  #failedAt = Number.NEGATIVE_INFINITY;
-  #workedAt = Number.NEGATIVE_INFINITY;
-  #fault = '';
+  readonly #health = new LaneHealth();
   #clockTrouble: string | undefined;
   #stopped = false;
   /** Renewals were refused since the last tick: their leases must not end for that. */
@@ -109,18 +112,9 @@ export class SeatStore {
     this.#reservations = options.reservations;
     this.#tickMs = Math.min(Math.max(options.leaseMs / 10, shortestTickMs), longestTickMs);
     this.#trouble = new TroubleLog(options.log);
-    this.#seats = new DatabaseSessions(options.connection, sessionSetup, 4);
+    this.#seats = new DatabaseSessions(options.connection, seatSetup, 4);
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
-    this.db = new pg.Pool({
-      connectionTimeoutMillis: 5_000,
-      query_timeout: answerTimeoutMs,
-      ...options.connection,
-      max: 4,
-      onConnect: async (client: pg.ClientBase) => {
-        await client.query("SET statement_timeout='8s'; SET lock_timeout='4s'; SET timezone='UTC'");
-      },
-    });
-    this.db.on('error', () => {}); // an idle one was lost: the next query takes another
+    this.db = new DatabasePool(options.connection, poolSetup, 4);
     this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'));
     this.#reports = createReportLane(
       this.#quick,
@@ -145,7 +139,10 @@ export class SeatStore {
     this.#ticker = setTimeout(() => {
       this.#ticking = this.#tick(false)
         .then(
-          () => this.#trouble.worked(),
+          () => {
+            this.#health.worked('tick');
+            this.#trouble.worked();
+          },
           (error) => this.#troubled('tick', error),
         )
         .finally(() => this.#planTick());
@@ -171,12 +168,10 @@ export class SeatStore {
 
   /** What is wrong with the database or its disk, in one sentence; undefined while it works. */
   trouble(): string | undefined {
-    const now = performance.now();
-    if (now - this.#tickedAt > 15_000)
-      return `the database has not answered for ${Math.round((now - this.#tickedAt) / 1000)} s: ${this.#fault}`;
-    if (this.#failedAt > this.#workedAt && now - this.#failedAt < 15_000)
-      return `the database refuses work: ${this.#fault}`;
-    return undefined;
+    const silentMs = performance.now() - this.#tickedAt;
+    if (silentMs > 15_000)
+      return `the database has not answered for ${Math.round(silentMs / 1000)} s: ${this.#health.faultOf('tick') ?? 'the last question is still open'}`;
+    return this.#health.trouble();
   }
 
   /** That the clocks of this server and its database differ, in one sentence: told, but no reason not to serve. */
@@ -279,41 +274,21 @@ export class SeatStore {
   }
 
   /** Runs work in one transaction; it is undone if the work throws. */
-  async transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.db.connect();
-    let broken: unknown;
-    try {
-      await client.query('BEGIN');
-      const result = await work(client);
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      broken = error;
-      await client.query('ROLLBACK').then(
-        () => {
-          broken = undefined;
-        },
-        () => {},
-      );
-      throw error;
-    } finally {
-      client.release(broken !== undefined);
-    }
+  transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+    return this.db.transaction(work);
   }
 
   /** Runs work that no other server on this database runs at the same time. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const client = await this.db.connect();
-    let locked = false;
     try {
       await client.query(`SET lock_timeout=${exclusiveMs}; SET statement_timeout=${exclusiveMs}`);
       const locking = { text: 'SELECT pg_advisory_lock(7227003)', query_timeout: exclusiveMs + answerTimeoutMs };
       await client.query(locking);
-      locked = true;
       return await work();
     } finally {
       // the session ends, and with it the lock and the settings
-      client.release(locked);
+      client.release(true);
     }
   }
 
@@ -340,7 +315,6 @@ export class SeatStore {
 
   #openLane(info: { poolId: number; product: string }): Lane<SeatCommand, pg.Client> {
     const told = (result: SeatBatchResult) => {
-      this.#workedAt = performance.now();
       if (result.reaped > 0) this.#metrics.released(info.product, 'expired', result.reaped);
       if (result.seatLimit > result.inUse) this.waitingRoom.poke(info.poolId, result.seatLimit - result.inUse);
     };
@@ -356,7 +330,6 @@ export class SeatStore {
   }
 
   #reported({ pools }: ReportBatchResult): void {
-    this.#workedAt = performance.now();
     for (const { poolId, released, reaped } of pools) {
       const product = this.#productOf(poolId);
       this.#metrics.released(product, 'report', released);
@@ -366,18 +339,31 @@ export class SeatStore {
   }
 
   #events(op: string) {
-    return { onTrouble: (error: unknown, size: number) => this.#troubled(op, error, size) };
+    return {
+      onTrouble: (error: unknown, size: number) => this.#troubled(op, error, size),
+      onWork: () => this.#health.worked(op),
+    };
   }
 
   #troubled(op: string, error: unknown, size = 1): void {
     this.#metrics.storeError(op);
-    if (isUnavailable(error) || error instanceof StoreUnavailable) {
-      this.#failedAt = performance.now();
-      if (op === 'heartbeat') this.#renewalsMissed = true;
-      const cause = error instanceof StoreUnavailable ? error.cause : error;
-      this.#fault = messageOf(cause);
-      this.#trouble.note(op, cause, size);
-    } else this.#log.warn({ err: error, op, size }, 'the database did not do a piece of work');
+    if (isCommandFault(error)) {
+      this.#log.warn({ err: error, op, size }, 'the database did not do a piece of work');
+      return;
+    }
+    this.#health.failed(op, messageOf(error));
+    if (op === 'heartbeat') this.#renewalsMissed = true;
+    this.#trouble.note(op, error, size);
+  }
+
+  /** A lane that failed and is not asked any more cannot show that it works: it is asked for what is nobody's. */
+  #prove(): void {
+    const nobodys = '00000000-0000-0000-0000-000000000000';
+    const ignore = () => {};
+    if (this.#health.isFailing('heartbeat')) this.heartbeat([nobodys], ignore, ignore);
+    const [lane] = this.#lanes.values();
+    if (this.#health.isFailing('seats'))
+      lane?.push(SeatCommand.release({ leaseId: nobodys, cause: 'holder' }, ignore, ignore));
   }
 
   /** On a disk that is all but full, ticks may still be written while renewals are not. */
@@ -396,10 +382,19 @@ export class SeatStore {
     }
   }
 
+  /** What was answered and then lost in a crash of the database must not cost a seat. */
+  async #noticeCrash(): Promise<void> {
+    const { rows } = await this.db.query<{ crashed: boolean }>('SELECT notice_crash($1) AS crashed', [this.leaseMs]);
+    if (rows[0]?.crashed)
+      this.#log.info('the database has crashed or changed places: nothing expires for one lease time');
+  }
+
   async #tick(start: boolean): Promise<void> {
+    this.#prove();
     // renewals that hang are as good as refused
     if (this.#heartbeats.busyMs() > 2 * this.#tickMs) this.#renewalsMissed = true;
     if (this.#renewalsMissed) await this.#keepUnrenewed();
+    await this.#noticeCrash();
     const { rows } = await this.db.query<{ gap_ms: string; froze: boolean; o_now_ms: string }>(
       'SELECT * FROM tick($1, $2, $3, NULL)',
       [this.#replica, this.leaseMs, start],

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export interface Computer {
   readonly dataDir: string;
   readonly databaseUrl?: string | undefined;
+  /** PEM file of the certificate authorities of that database. */
+  readonly databaseCa?: string | undefined;
   readonly socketDir?: string | undefined;
   readonly postgresBin?: string | undefined;
   readonly identityFile?: string | undefined;

@@ -29,6 +29,7 @@ export async function exportServer(request: ExportRequest, log: Logger): Promise
   const ledger = await openLedger(
     {
       url: request.databaseUrl,
+      caFile: request.databaseCa,
       dataDir: request.dataDir,
       socketDir: request.socketDir,
       postgresBin: request.postgresBin,

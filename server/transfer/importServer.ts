@@ -10,7 +10,7 @@ import { writeDurably } from '../keys/durableFile.ts';
 import { identityOf, loadIdentity } from '../keys/identity.ts';
 import { type Entry, type Manifest, readArchive, verifyArchive } from './archive.ts';
 import { type Computer, identityFileOf, plainFiles } from './computer.ts';
-import { connect, openEmbedded } from './openLedger.ts';
+import { connectTo, openEmbedded } from './openLedger.ts';
 import { isEmptyDatabase, TableWriter } from './tables.ts';
 
 export interface ImportRequest extends Computer {
@@ -77,7 +77,7 @@ async function fill(
   const ledger =
     databaseUrl === undefined
       ? await openEmbedded(join(draft, 'postgres'), { dataDir, socketDir, postgresBin }, log, () => {})
-      : await connect({ connectionString: databaseUrl });
+      : await connectTo(databaseUrl, request.databaseCa);
   const { client } = ledger;
   try {
     await client.query('BEGIN');

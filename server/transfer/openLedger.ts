@@ -1,6 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
+import { databaseAddress } from '../../runtime/database/address.ts';
+import { messageOf } from '../../runtime/database/fault.ts';
+import { type DatabaseConfig, Session, sessionSetup, setUpAnywhere } from '../../runtime/database/session.ts';
 import { type DirectoryLock, lockDirectory } from '../../runtime/directoryLock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { contentsOf, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
@@ -19,7 +22,7 @@ export interface Ledger {
  * @throws Error when there is none, or none that may be read
  */
 export async function openLedger(options: DatabaseOptions, log: Logger): Promise<Ledger> {
-  if (options.url !== undefined) return connect({ connectionString: options.url });
+  if (options.url !== undefined) return connectTo(options.url, options.caFile);
   const root = join(options.dataDir, 'postgres');
   if (contentsOf(root).data.length === 0) {
     throw new Error(
@@ -77,18 +80,22 @@ async function openRunning(options: DatabaseOptions, root: string, heldBy: strin
   return connect({ host, port: 5432, user: 'licence', database: 'licence' });
 }
 
-export async function connect(connection: pg.ClientConfig): Promise<Ledger> {
-  const client = new pg.Client({
-    connectionTimeoutMillis: 10_000,
-    application_name: 'licence-server-export',
-    ...connection,
-  });
+/** Of a database of its own; `url` is its address, `caFile` its certificate authorities. */
+export const connectTo = (url: string, caFile: string | undefined): Promise<Ledger> =>
+  connect(databaseAddress(url, caFile, process.env, 'licence-server-export').config);
+
+/** Rows of any number take their time; another program's lock does not. */
+const setup = sessionSetup({ ledger: 'lease', statementMs: 0, lockMs: 30_000 });
+
+async function connect(config: DatabaseConfig): Promise<Ledger> {
+  const client = new Session({ connectionTimeoutMillis: 10_000, ...config });
   client.on('error', () => {}); // told by the rejected query
   try {
     await client.connect();
+    await setUpAnywhere(client, setup);
   } catch (error) {
-    const why = error instanceof Error ? error.message || String(error) : String(error);
-    throw new Error(`the database cannot be reached: ${why}`);
+    await client.end().catch(() => {});
+    throw new Error(`the database cannot be reached: ${messageOf(error)}`);
   }
   return { client, close: () => client.end().catch(() => {}) };
 }

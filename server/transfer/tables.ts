@@ -12,7 +12,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 async function tablesOf(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY 1`,
+      WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relpersistence = 'p' ORDER BY 1`,
   );
   return rows.map((r) => r.name);
 }
@@ -23,10 +23,11 @@ async function tablesOf(client: pg.Client): Promise<string[]> {
  */
 export async function* readTables(client: pg.Client): AsyncGenerator<Entry, TablesTold> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  await client.query("SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL search_path = public");
   const names = await tablesOf(client);
   if (!names.includes('migration') || !names.includes('lease')) {
-    throw new Error('the database holds no ledger of a licence server; name the right one in DATABASE_URL');
+    throw new Error(
+      'the database holds no ledger of a licence server in the search path of this role; name the right one, and the right role, in DATABASE_URL',
+    );
   }
   const tables: Record<string, number> = {};
   for (const name of names.filter((n) => !left.includes(n))) {
@@ -43,7 +44,7 @@ export async function* readTables(client: pg.Client): AsyncGenerator<Entry, Tabl
   }
   const migrations = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration ORDER BY 1');
   const sequences = await client.query<{ name: string; value: string }>(
-    `SELECT sequencename AS name, last_value::text AS value FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL`,
+    `SELECT sequencename AS name, last_value::text AS value FROM pg_sequences WHERE schemaname = current_schema() AND last_value IS NOT NULL`,
   );
   const version = await client.query<{ version: string }>(
     "SELECT current_setting('server_version_num')::int / 10000 AS version",
@@ -57,7 +58,7 @@ export async function* readTables(client: pg.Client): AsyncGenerator<Entry, Tabl
   };
 }
 
-/** Whether nothing is in a database yet. */
+/** Whether nothing is in the schema of a session yet. */
 export const isEmptyDatabase = async (client: pg.Client): Promise<boolean> => (await tablesOf(client)).length === 0;
 
 /**
@@ -75,7 +76,6 @@ export class TableWriter {
   }
 
   async begin(): Promise<void> {
-    await this.#client.query('SET LOCAL search_path = public');
     for (const name of Object.keys(this.#told.tables)) await this.#client.query(`TRUNCATE ${quoted(name)}`);
   }
 

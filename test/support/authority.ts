@@ -2,15 +2,15 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { Token } from '../../authority/access.ts';
 import { type AuthorityDeps, createAuthority } from '../../authority/app.ts';
-import { databaseTime } from '../../authority/database.ts';
+import { databaseTime, poolSetup } from '../../authority/database.ts';
 import { perMinute, type Rates } from '../../authority/rates.ts';
 import { openSigningKeys, type SigningKeys } from '../../authority/signingKeys.ts';
 import { type ActivationRequest, activationRequestText, type IssuedKey } from '../../licence/authorityWire.ts';
 import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
 import { momentOf } from '../../licence/moment.ts';
+import { DatabasePool } from '../../runtime/database/pool.ts';
 import { type Http, type HttpLimits, listenOn } from '../../runtime/httpShell.ts';
 import { createLog } from '../../runtime/log.ts';
 import { migrate } from '../../runtime/migrate.ts';
@@ -20,7 +20,7 @@ import { createTestDatabase } from './testDatabase.ts';
 /** A real authority on a database of its own; its clock can be moved. */
 export interface TestAuthority {
   readonly http: Http;
-  readonly pool: pg.Pool;
+  readonly pool: DatabasePool;
   readonly signingKeys: SigningKeys;
   /** Moves its clock away from the database's, in ms. */
   setAhead(ms: number): void;
@@ -69,7 +69,7 @@ export async function startAuthority(
   limits: HttpLimits = {},
 ): Promise<TestAuthority> {
   const database = await createTestDatabase(template);
-  const pool = new pg.Pool({ connectionString: database.url, max: 10 });
+  const pool = new DatabasePool({ connectionString: database.url }, poolSetup, 10);
   // The end of a pool does not wait for its connections, and the database is dropped under them.
   pool.on('connect', (client) => client.on('error', () => {}));
   // With all connections there, what is sent at once also runs at once.

@@ -124,7 +124,7 @@ it.each<[string, () => Record<string, string> | undefined, RegExp]>([
   [
     'a database that is not there',
     () => ({ DATABASE_URL: 'postgres://127.0.0.1:1/x' }),
-    /fail database: it cannot be used: ECONNREFUSED → correct DATABASE_URL/,
+    /fail database: it cannot be used: connect ECONNREFUSED .* → correct DATABASE_URL/,
   ],
   [
     'an identity for all to read',

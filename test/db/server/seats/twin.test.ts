@@ -7,7 +7,7 @@ import * as ledger from '../../../../server/seats/ledger.ts';
 import * as sql from '../../../../server/seats/seatSql.ts';
 import { useLedger } from '../support/ledgerDatabase.ts';
 
-const client = useLedger(sql.sessionSetup);
+const client = useLedger(sql.seatSetup);
 
 const products = ['erp', 'crm'] as const;
 const bases = ['buh', 'zup'];

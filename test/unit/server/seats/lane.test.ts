@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Command, Lane, StoreUnavailable } from '../../../../server/seats/lane.ts';
+import { StoreUnavailable } from '../../../../runtime/database/fault.ts';
+import { type Command, Lane } from '../../../../server/seats/lane.ts';
 
 class Probe implements Command {
   readonly key: string;
@@ -93,6 +94,11 @@ describe('a lane', () => {
     ['a shutdown', withCode('terminating connection', '57P01')],
     ['a full disk', withCode('could not extend file', '53100')],
     ['a refused connection', withCode('connect ECONNREFUSED', 'ECONNREFUSED')],
+    ['a standby', withCode('cannot execute UPDATE in a read-only transaction', '25006')],
+    ['a pooler that shares sessions', withCode('prepared statement "seat_batch" does not exist', '26000')],
+    ['a database without the ledger', withCode('relation "pool" does not exist', '42P01')],
+    ['a certificate that has expired', withCode('certificate has expired', 'CERT_HAS_EXPIRED')],
+    ['whatever has no code', new TypeError('no row')],
   ])('tells all of a batch that the outcome is unknown after %s, and takes a new session', async (_name, error) => {
     let first = true;
     const { push, sessions } = lane(() => {
