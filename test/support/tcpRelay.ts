@@ -12,19 +12,22 @@ export interface TcpRelay extends AsyncDisposable {
   /** How many have connected so far. */
   readonly attempts: number;
   set(mode: RelayMode): void;
+  /** From now on whoever connects comes to that port; who is connected stays where it is. */
+  leadTo(port: number): void;
 }
 
 /** Stands between a client and a server on the loopback network. What was sent in silence is lost with its connection. */
 export async function startRelay(host: string, port: number): Promise<TcpRelay> {
   let mode: RelayMode = 'pass';
   let attempts = 0;
+  let target = port;
   const pairs = new Set<readonly [Socket, Socket]>();
   const silenced = new WeakSet<Socket>();
   const server = createServer((inner) => {
     attempts += 1;
     inner.on('error', () => {});
     if (mode === 'refuse') return inner.destroy();
-    const outer = connect(port, host);
+    const outer = connect(target, host);
     outer.on('error', () => {});
     const pair = [inner, outer] as const;
     pairs.add(pair);
@@ -55,6 +58,9 @@ export async function startRelay(host: string, port: number): Promise<TcpRelay> 
     },
     get attempts() {
       return attempts;
+    },
+    leadTo: (next) => {
+      target = next;
     },
     set: (next) => {
       mode = next;
