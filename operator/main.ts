@@ -86,6 +86,7 @@ export const program: Program<typeof settings> = {
     const operatorMetrics = createOperatorMetrics(metrics, {
       servers: () => watch.stores.licenceServers.list(),
       eventAges: () => watch.eventAges(),
+      unheard: () => watch.unheard(),
     });
 
     const http = operatorHttp(createHttp(log), { metrics, watch, refresh: operatorMetrics.refresh });
@@ -101,7 +102,7 @@ export const program: Program<typeof settings> = {
       const servers = createServerClient(
         config.OPERATOR_SERVER_ADDRESS === 'service' ? throughService() : throughApiServer(client),
       );
-      await watch.whenSynced(signal);
+      await watch.whenSettled(signal);
       log.info({ licenceServers: watch.stores.licenceServers.size }, 'working');
       const controller = createLicenceServerController({
         client: writer,

@@ -19,6 +19,8 @@ export interface ReconcileContext {
   readonly signal: AbortSignal;
   /** How often this key failed in a row before. */
   readonly failures: number;
+  /** After how many milliseconds it is tried again if it fails now, unless something brings it sooner. */
+  readonly retryAfterMs: number;
 }
 
 /** Brings the object of that key to its desired state. A throw means: again, with back-off. */
@@ -40,6 +42,9 @@ export interface ControllerOptions {
   /** How long running reconciles may take to end: the first after which they are told, the second is the end. */
   readonly stop?: { readonly tellAfterMs: number; readonly leaveAfterMs: number };
 }
+
+/** A resync goes on in steps of so long, so that thousands of keys need no timer each. */
+const resyncStepMs = 1_000;
 
 const results = ['success', 'requeue_after', 'error'] as const;
 
@@ -118,6 +123,7 @@ export class Controller {
     const log = this.#options.log.child({ controller: this.#options.name, key, reconcileID });
     const priority = this.#queue.priorityOf(key);
     const failures = this.#queue.failuresOf(key);
+    const retryAfterMs = this.#queue.nextDelayOf(key);
     const timeout = new AbortController();
     const cancelTimeout = clock.after(timeoutMs, () => {
       metrics.reconcileTimeouts.inc(this.#label);
@@ -128,7 +134,7 @@ export class Controller {
     try {
       const signal = AbortSignal.any([timeout.signal, this.#stopping.signal]);
       const result = await trace('reconcile', { ...this.#label, key, reconcileID }, () =>
-        this.#options.reconcile(key, { reconcileID, log, signal, failures }),
+        this.#options.reconcile(key, { reconcileID, log, signal, failures, retryAfterMs }),
       );
       this.#queue.forget(key);
       const afterMs = result?.requeueAfterMs;
@@ -162,13 +168,19 @@ export class Controller {
     const { clock, resync } = this.#options;
     if (resync === undefined) return;
     while (!signal.aborted) {
-      try {
-        // Up to a tenth longer, so that replicas and controllers do not fall into step.
-        await sleep(clock, resync.everyMs * (1 + Math.random() / 10), signal);
-      } catch {
-        return;
+      const keys = [...resync.keys()];
+      // Up to a tenth longer, so that replicas and controllers do not fall into step.
+      const roundMs = resync.everyMs * (1 + Math.random() / 10);
+      const steps = Math.max(1, Math.min(keys.length, Math.floor(roundMs / resyncStepMs)));
+      for (let step = 1; step <= steps; step++) {
+        try {
+          await sleep(clock, roundMs / steps, signal);
+        } catch {
+          return;
+        }
+        const upTo = (of: number) => Math.round((keys.length * of) / steps);
+        for (const key of keys.slice(upTo(step - 1), upTo(step))) this.enqueue(key, 'resync');
       }
-      for (const key of resync.keys()) this.enqueue(key, 'resync');
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Reflector, type ReflectorOptions } from './reflector.ts';
+import { Reflector, type ReflectorOptions, type WatchFault } from './reflector.ts';
 import { kinds } from './resourceKind.ts';
 import { metadataOnly, Store } from './store.ts';
 
@@ -9,7 +9,7 @@ export type NamespaceChoice =
   | { readonly selector: string };
 
 export interface NamespaceScopeOptions
-  extends Pick<ReflectorOptions, 'client' | 'clock' | 'log' | 'metrics' | 'idleMs' | 'backOff'> {
+  extends Pick<ReflectorOptions, 'client' | 'clock' | 'log' | 'metrics' | 'idleMs' | 'backOff' | 'onState'> {
   readonly choice: NamespaceChoice;
 }
 
@@ -59,11 +59,12 @@ export class NamespaceScope {
     return this.#reflector?.silentMs;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    await this.#reflector?.run(signal);
+  /** Why nothing is heard of the namespaces; undefined while something is. */
+  get fault(): WatchFault | undefined {
+    return this.#reflector?.fault;
   }
 
-  async whenSynced(signal?: AbortSignal): Promise<void> {
-    await this.#reflector?.whenSynced(signal);
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#reflector?.run(signal);
   }
 }

@@ -38,12 +38,28 @@ export interface ReflectorOptions {
   readonly idleMs?: number;
   /** Default 0.8 s and 30 s. */
   readonly backOff?: { readonly baseMs: number; readonly maxMs: number };
+  /** Told after the first full list, after each fault, and when something is heard again. */
+  readonly onState?: () => void;
+}
+
+/** Why nothing is heard now. */
+export interface WatchFault {
+  /** The API server's word, or `Connection`, `Silent`, `Malformed`. */
+  readonly reason: string;
+  readonly message: string;
+  /** The API server answered that it will not (no right, no such kind), rather than not at all. */
+  readonly isRefused: boolean;
+  /** Failures in a row since something was heard last. */
+  readonly failures: number;
 }
 
 interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
   readonly object: KubeObject;
 }
+
+/** One failure passes by itself; after so many in a row (some seconds) it is told. */
+const failuresToTell = 3;
 
 /** A watch that lasted this long was a healthy one. */
 const healthyMs = 10_000;
@@ -59,6 +75,7 @@ export class Reflector {
   #lastEventTick = 0;
   /** Where the next watch goes on; undefined: a list is needed. */
   #version: string | undefined;
+  #fault: WatchFault | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
@@ -77,6 +94,11 @@ export class Reflector {
    */
   get silentMs(): number {
     return this.#heardTick === undefined ? 0 : monotonicOf(this.#options.clock) - this.#heardTick;
+  }
+
+  /** Why nothing is heard, after some failures in a row; undefined as soon as something is. */
+  get fault(): WatchFault | undefined {
+    return (this.#fault?.failures ?? 0) < failuresToTell ? undefined : this.#fault;
   }
 
   /** Resolves after the first full list; rejects when the signal aborts before. */
@@ -107,8 +129,11 @@ export class Reflector {
         if (monotonicOf(clock) - startedAt >= healthyMs) backOff.reset();
         const delayMs = Math.max(backOff.next(), retryAfterMs(error));
         const reason = reasonOf(error);
+        const message = messageOf(error);
+        this.#fault = { reason, message, isRefused: isRefusal(error), failures: (this.#fault?.failures ?? 0) + 1 };
         metrics.reflectorWatchFaults.inc({ kind: kind.kind, reason });
-        this.#log.warn({ reason, error: messageOf(error), delayMs: Math.round(delayMs) }, 'watch failed, trying again');
+        this.#log.warn({ reason, error: message, delayMs: Math.round(delayMs) }, 'watch failed, trying again');
+        if (this.fault !== undefined) this.#options.onState?.();
         await sleep(clock, delayMs, signal).catch(() => {});
       }
     }
@@ -127,12 +152,16 @@ export class Reflector {
     } = this.#options;
     const selection = { namespace, labelSelector, fieldSelector, metadataOnly, signal };
     const { items, resourceVersion } = await client.list(kind, selection);
+    // The store may have been cleared of what nobody looks at any more.
+    signal.throwIfAborted();
     store.replace(items, resourceVersion, namespace);
     metrics.reflectorRelists.inc({ kind: kind.kind });
-    this.#heard();
     this.#log.debug({ objects: items.length, resourceVersion }, 'listed');
+    const isFirst = !this.#isSynced;
     this.#isSynced = true;
+    this.#heard();
     this.#synced.resolve();
+    if (isFirst) this.#options.onState?.();
     return resourceVersion;
   }
 
@@ -144,7 +173,10 @@ export class Reflector {
       const both = AbortSignal.any([signal, cut.signal]);
       const lines = await this.#options.client.lines(this.#watchRequest(version, both));
       this.#heard();
-      for await (const line of lines) this.#take(JSON.parse(line) as WatchEvent);
+      for await (const line of lines) {
+        signal.throwIfAborted();
+        this.#take(JSON.parse(line) as WatchEvent);
+      }
     } catch (error) {
       throw cut.signal.aborted ? cut.signal.reason : error;
     } finally {
@@ -191,6 +223,9 @@ export class Reflector {
     this.#heardTick = monotonicOf(clock);
     this.#lastEventTick = this.#heardTick;
     metrics.reflectorObjects.set({ kind: kind.kind }, store.size);
+    const { fault } = this;
+    this.#fault = undefined;
+    if (fault !== undefined) this.#options.onState?.();
   }
 
   /** Aborts `cut` when nothing was heard for too long; looks at the time of the last event instead of a timer for each. */
@@ -218,6 +253,9 @@ function reasonOf(error: unknown): string {
   if (error instanceof WatchSilent) return 'Silent';
   return error instanceof SyntaxError ? 'Malformed' : 'Connection';
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof ApiError && error.status < 500 && ![410, 429].includes(error.status);
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

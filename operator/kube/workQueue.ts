@@ -115,13 +115,17 @@ export class WorkQueue {
 
   /** Adds a key after a failure: each failure in a row doubles the delay. Answers the delay in ms. */
   addRateLimited(key: string, priority: Priority = 'fresh'): number {
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
-    const { baseDelayMs = 5, maxDelayMs = 1_000_000, metrics } = this.#options;
-    const delayMs = exponentialMs(baseDelayMs, maxDelayMs, failures);
-    metrics.queueRetries.inc(this.#label);
+    const delayMs = this.nextDelayOf(key);
+    this.#failures.set(key, this.failuresOf(key) + 1);
+    this.#options.metrics.queueRetries.inc(this.#label);
     this.addAfter(key, delayMs, priority);
     return delayMs;
+  }
+
+  /** The delay in ms that the next failure of a key would bring. */
+  nextDelayOf(key: string): number {
+    const { baseDelayMs = 5, maxDelayMs = 1_000_000 } = this.#options;
+    return exponentialMs(baseDelayMs, maxDelayMs, this.failuresOf(key));
   }
 
   /** Ends a key's row of failures. */

@@ -6,8 +6,9 @@ import { Controller } from '../kube/controller.ts';
 import { enqueueMapped, enqueueObject, enqueueOwner } from '../kube/enqueue.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeMetrics } from '../kube/kubeMetrics.ts';
-import { type KubeObject, keyOf } from '../kube/object.ts';
+import { controllerOf, type KubeObject, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
+import type { Priority } from '../kube/workQueue.ts';
 import { Prune } from './act/prune.ts';
 import { appliedHash, fieldManager, type LicenceServer, licenceServerKind } from './api/types.ts';
 import { RollingServers } from './decide/fleet.ts';
@@ -49,7 +50,18 @@ export function createLicenceServerController(options: LicenceServerControllerOp
 } {
   const { client, watch, clock, log, kubeMetrics } = options;
   const { stores } = watch;
-  const rolling = new RollingServers(options.maxRollouts, (key) => controller.enqueue(key));
+  const isListed = ({ metadata }: LicenceServer) => watch.syncedIn(metadata.namespace);
+  /**
+   * Keys of what was listed; the others come when their namespace is, or is refused, which their status has to say. One that
+   * is gone, to be forgotten, always.
+   */
+  const enqueue = (key: string, priority: Priority = 'fresh'): void => {
+    const server = stores.licenceServers.get(key);
+    const isDue = server === undefined || isListed(server) || watch.unheardIn(server.metadata.namespace).length > 0;
+    if (isDue) controller.enqueue(key, priority);
+  };
+  const listedKeys = () => stores.licenceServers.list().filter(isListed).map(keyOf);
+  const rolling = new RollingServers(options.maxRollouts, enqueue);
   const poller = new ServerPoller({
     client: options.servers,
     clock,
@@ -57,10 +69,10 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     eagerMs: Math.min(options.pollMs, options.eagerPollMs ?? 1_000),
     concurrency: 32,
     random: Math.random,
-    onChange: (key) => controller.enqueue(key, 'resync'),
+    onChange: (key) => enqueue(key, 'resync'),
   });
   const since = monotonicOf(clock);
-  const firstPass = firstPassOver(stores.licenceServers.keys(), (servers) => {
+  const firstPass = firstPassOver(listedKeys(), (servers) => {
     const tookMs = monotonicOf(clock) - since;
     options.metrics.firstPass.set(tookMs / 1000);
     log.info({ servers, tookMs: Math.round(tookMs) }, 'every licence server was looked at');
@@ -71,16 +83,17 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     log,
     metrics: kubeMetrics,
     workers: options.workers,
-    resync: { everyMs: 10 * 60_000, keys: () => stores.licenceServers.keys() },
+    resync: { everyMs: 10 * 60_000, keys: listedKeys },
     reconcile: firstPass(
       reconcileLicenceServer({
         client,
         clock,
         stores,
+        watch,
+        metrics: options.metrics,
         poller,
         rolling,
         servers: options.servers,
-        discovery: watch.discovery,
         defaults: options.defaults,
         lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
         prune: new Prune(client, stores),
@@ -109,7 +122,6 @@ export function createLicenceServerController(options: LicenceServerControllerOp
       .filter((key) => key !== keyOf(object));
 
   const subscribe = (): (() => void)[] => {
-    const enqueue = controller.enqueue.bind(controller);
     const follow = [
       stores.licenceServers.onChange(enqueueObject(enqueue) as never),
       stores.licenceServers.onChange({
@@ -120,6 +132,12 @@ export function createLicenceServerController(options: LicenceServerControllerOp
       // A server whose claim was taken goes on as soon as the other one is gone, or uses another.
       stores.licenceServers.onChange(enqueueMapped(neighbours, enqueue) as never),
       stores.secrets.onChange(enqueueMapped(referrers('Secret'), enqueue)),
+      // A regenerated key has no owner, so that it outlives the resource: its labels lead back.
+      stores.secrets.onChange({
+        delete: (secret, origin) => {
+          if (origin !== 'own' && controllerOf(secret) === undefined) enqueue(instanceOf(secret) ?? '');
+        },
+      }),
       stores.configMaps.onChange(enqueueMapped(referrers('ConfigMap'), enqueue)),
       stores.claims.onChange(enqueueMapped(referrers('Claim'), enqueue)),
       // The question goes out while the pass that acts on the answer still waits in line.
@@ -133,8 +151,10 @@ export function createLicenceServerController(options: LicenceServerControllerOp
         update: (_, deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),
         delete: (deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', undefined),
       }),
-      watch.discovery.onChange(() => {
-        for (const key of stores.licenceServers.keys()) controller.enqueue(key, 'resync');
+      // Listed, or not any more to be listed: both are to be told, the second in the status of each.
+      watch.onChange((namespace) => {
+        const servers = stores.licenceServers.list(namespace === '' ? undefined : namespace);
+        for (const server of servers) controller.enqueue(keyOf(server), 'resync');
       }),
     ];
     for (const { kind, store } of stores.watched) {

@@ -1,13 +1,16 @@
 import type { Logger } from '../../runtime/log.ts';
 import { trace } from '../../runtime/tracing.ts';
-import type { Applier } from '../kube/apply.ts';
+import { isNotFound } from '../kube/apiError.ts';
+import type { Applied, Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Reconcile, Result } from '../kube/controller.ts';
+import type { Reconcile, ReconcileContext, Result } from '../kube/controller.ts';
+import { wakeAfter } from '../kube/wakeAfter.ts';
 import { applyChildren } from './act/apply.ts';
 import { askForKey } from './act/askForKey.ts';
 import { finishDeletion } from './act/deletion.ts';
 import { followServer, releaseStale } from './act/followServer.ts';
 import type { Prune } from './act/prune.ts';
+import { namesOf } from './api/names.ts';
 import { earliest } from './api/times.ts';
 import { type LicenceServer, licenceServerKind, type Status } from './api/types.ts';
 import { childrenOf } from './build/children.ts';
@@ -16,27 +19,39 @@ import { regenerationCallOf, regenerationInputOf } from './decide/regeneration.t
 import { type Fault, readSpec, validate } from './decide/validate.ts';
 import { checkKeys, type ObserveOptions, observe } from './observe/observe.ts';
 import type { ServerPoller } from './observe/serverPoller.ts';
-import { refusedStatus, statusOf } from './tell/status.ts';
+import type { Watch } from './observe/watch.ts';
+import { type FailedPass, failedPassOf, failedStatus } from './tell/failedPass.ts';
+import type { OperatorMetrics } from './tell/operatorMetrics.ts';
+import { refusedStatus, statusOf, terminatingStatus } from './tell/status.ts';
 import type { Teller } from './tell/teller.ts';
 
 export interface ReconcileOptions extends ObserveOptions {
   readonly client: KubeClient;
+  readonly watch: ObserveOptions['watch'] & Pick<Watch, 'syncedIn'>;
   readonly poller: ServerPoller;
   readonly applier: Applier;
   readonly prune: Prune;
   readonly teller: Teller;
+  readonly metrics: Pick<OperatorMetrics, 'pastWakes'>;
   readonly defaults: Defaults;
 }
 
-/** One LicenceServer, once through: observe → validate → plan → build → apply → status. */
+/**
+ * One LicenceServer, once through: observe → validate → plan → build → apply → status. Not before everything of its
+ * namespace was listed: what is not known yet would be taken for absent. A pass that throws leaves its words in the status.
+ */
 export const reconcileLicenceServer =
   (options: ReconcileOptions): Reconcile =>
-  async (key, { signal, log }) => {
+  async (key, context) => {
     const server = options.stores.licenceServers.get(key);
     if (server === undefined) return forget(options, key);
-    if (server.metadata.deletionTimestamp !== undefined) return leave(options, key, server);
+    if (!options.watch.syncedIn(server.metadata.namespace)) return tellUnlisted(options, server);
     try {
-      return await pass(options, key, server, signal, log);
+      if (server.metadata.deletionTimestamp !== undefined) return await leave(options, key, server);
+      return await pass(options, key, server, context.signal, context.log);
+    } catch (error) {
+      await tellFailure(options, key, error, context);
+      throw error;
     } finally {
       options.rolling.release(key);
       options.lookUp.endPass(key);
@@ -71,46 +86,89 @@ async function pass(
   const refusals = decided.paused
     ? []
     : await step('apply', () => applyChildren(options, server, valid, children, signal, log));
+  options.teller.rolled(server, decided, observed.atMs);
   await releaseStale(options, key, decided, log);
 
-  const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals });
+  const rolled = options.teller.untoldRoll(key);
+  const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals, rolled });
   // Tokens may have been made in this very pass.
   const secrets = { serverCa, adminToken: options.lookUp.adminToken(server) };
-  const isFirstAnswerDue = followServer(options, key, valid, observed, decided, secrets);
   // A pod that has just come up is asked first, and then told of: one status instead of two a moment apart.
-  if (isFirstAnswerDue && before.rotation?.phase === 'Rolling' && before.keysCopy === undefined) return undefined;
-  await step('status', () => options.applier.applyStatus(licenceServerKind, server, status));
+  if (followServer(options, key, valid, observed, decided, before, secrets) === 'firstAnswerDue') return undefined;
+  const { outcome } = await step('status', () => writeStatus(options, server, status));
   options.teller.tell(server, status, decided);
   const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, signal));
 
   const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
   const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
-  return wakeAt(observed.atMs, earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs));
+  const wakeAtMs = earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs);
+  const wake = wakeAfter(observed.atMs, wakeAtMs, outcome !== 'unchanged');
+  if (wake?.isMistake) {
+    options.metrics.pastWakes.inc();
+    log.warn({ wakeAtMs }, 'the pass changed nothing and asked for another one at once; it has to wait');
+  }
+  return wake && { requeueAfterMs: wake.afterMs };
 }
 
 /** A step is a span of its own where traces are on. */
 const step = <T>(name: string, work: () => T): T => trace(name, {}, work);
 
-const wakeAt = (nowMs: number, atMs: number | undefined): Result | undefined =>
-  atMs === undefined ? undefined : { requeueAfterMs: Math.max(1, atMs - nowMs) };
+const writeStatus = (options: ReconcileOptions, server: LicenceServer, status: Status): Promise<Applied> =>
+  options.applier.applyStatus(licenceServerKind, server, status);
 
 /** Nothing is touched; only status says why. */
 async function refuse(options: ReconcileOptions, server: LicenceServer, fault: Fault): Promise<undefined> {
   const status: Status = refusedStatus(server, fault, options.clock.now());
-  await options.applier.applyStatus(licenceServerKind, server, status);
+  await writeStatus(options, server, status);
   options.teller.tell(server, status, undefined);
 }
+
+/** The watch brings a pass as soon as everything is listed; if that cannot be, a person has to know. */
+async function tellUnlisted(options: ReconcileOptions, server: LicenceServer): Promise<undefined> {
+  const unheard = options.watch.unheardIn(server.metadata.namespace).find((kind) => !kind.optional);
+  if (unheard === undefined) return;
+  const message = `nothing is done here until ${unheard.kind} can be listed: ${unheard.message}`;
+  const fault: FailedPass = { reason: 'NamespaceUnlisted', message, isRefused: true };
+  await writeStatus(options, server, failedStatus(server, fault, options.clock.now()));
+  options.teller.failed(server, fault);
+}
+
+/** Whoever refused says it in the resource; that it cannot even be said there is nothing worse than what is thrown. */
+async function tellFailure(
+  options: ReconcileOptions,
+  key: string,
+  error: unknown,
+  { failures, retryAfterMs, signal, log }: ReconcileContext,
+): Promise<void> {
+  const fault = failedPassOf(error, failures + 1);
+  const server = options.stores.licenceServers.get(key);
+  if (fault === undefined || server === undefined || signal.aborted) return;
+  const retry = { failures: failures + 1, afterMs: retryAfterMs };
+  try {
+    await writeStatus(options, server, failedStatus(server, fault, options.clock.now(), retry));
+    options.teller.failed(server, fault);
+  } catch (unsaid) {
+    if (!isNotFound(unsaid)) log.warn({ err: unsaid }, 'the status cannot say why the pass failed');
+  }
+}
+
+const waitsInDeletion = (name: string): string =>
+  `Deployment ${namesOf(name).deployment} and its pods have to end before the volume and the identity are removed`;
 
 async function leave(options: ReconcileOptions, key: string, server: LicenceServer): Promise<Result | undefined> {
   options.poller.forget(key);
   const state = await finishDeletion(options.client, options.stores, server);
-  return state === 'waiting' ? { requeueAfterMs: 5_000 } : undefined;
+  if (state !== 'waiting') return undefined;
+  const now = options.stores.licenceServers.get(key) ?? server;
+  await writeStatus(options, now, terminatingStatus(now, waitsInDeletion(server.metadata.name), options.clock.now()));
+  return { requeueAfterMs: 5_000 };
 }
 
 function forget(options: ReconcileOptions, key: string): undefined {
   options.poller.forget(key);
   options.lookUp.forget(key);
   options.prune.forget(key);
+  options.teller.forget(key);
   options.rolling.noteServer(key, undefined);
   options.rolling.noteDeployment(key, undefined);
 }

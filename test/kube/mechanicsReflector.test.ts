@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Discovery } from '../../operator/kube/discovery.ts';
 import { NamespaceScope } from '../../operator/kube/namespaceScope.ts';
+import { NamespaceWatch } from '../../operator/kube/namespaceWatch.ts';
 import type { KubeObject } from '../../operator/kube/object.ts';
 import { kinds, type ResourceKind } from '../../operator/kube/resourceKind.ts';
-import { ScopedReflector } from '../../operator/kube/scopedReflector.ts';
 import { metadataOnly, Store } from '../../operator/kube/store.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createMechanicsWorld, type MechanicsWorld } from '../support/mechanicsWorld.ts';
@@ -265,50 +265,102 @@ describe('a scope of namespaces', () => {
     world.others.mergePatch(kinds.Namespace, undefined, world.namespace, { metadata: { labels: { watched: value } } });
 
   it('follows a label selector live', async () => {
-    await world.setMap('a', { v: '1' });
-    const store = new Store();
     const scope = new NamespaceScope({ ...parts(), choice: { selector: `watched=${world.namespace}` } });
-    const reflector = new ScopedReflector({ ...parts(), kind: kinds.ConfigMap, labelSelector: 'test', store, scope });
+    const seen: (readonly string[] | undefined)[] = [];
+    scope.onChange(() => seen.push(scope.current()));
     const stop = new AbortController();
-    const running = Promise.all([scope.run(stop.signal), reflector.run(stop.signal)]);
-    await reflector.whenSynced();
-    expect([store.size, scope.has(world.namespace), reflector.silentMs]).toEqual([0, false, undefined]);
+    const running = scope.run(stop.signal);
+    await expect.poll(() => scope.synced).toBe(true);
+    expect(scope.current()).toEqual([]);
     await label(world.namespace);
-    await becomes(store, { a: '1' });
-    expect([reflector.synced, scope.current()]).toEqual([true, [world.namespace]]);
-    await world.setMap('a', { v: '2' });
-    await becomes(store, { a: '2' });
+    await expect.poll(() => scope.current()).toEqual([world.namespace]);
     await label(null);
-    await becomes(store, {});
-    const watching = watches().length;
-    await world.setMap('a', { v: '3' });
-    await label(world.namespace);
-    await becomes(store, { a: '3' });
-    await expect.poll(() => watches().length).toBe(watching + 1);
+    await expect.poll(() => scope.current()).toEqual([]);
+    expect(seen).toEqual([[world.namespace], []]);
     stop.abort();
     await running;
   });
 
-  it('is a list of names, or everything', async () => {
-    await world.setMap('a', { v: '1' });
+  it('is a list of names, or everything, without asking anybody', async () => {
     for (const choice of [{ names: [world.namespace, 'default'] }, { all: true as const }]) {
-      const store = new Store();
       const scope = new NamespaceScope({ ...parts(), choice });
-      const labelSelector = 'test';
-      const reflector = new ScopedReflector({ ...parts(), kind: kinds.ConfigMap, labelSelector, store, scope });
-      const stop = new AbortController();
-      const running = reflector.run(stop.signal);
-      await reflector.whenSynced();
+      expect([scope.synced, scope.silentMs]).toEqual([true, undefined]);
+      expect(scope.current()).toEqual('names' in choice ? choice.names : undefined);
+    }
+    expect(lists()).toEqual([]);
+  });
+});
+
+describe('the watch of a namespace', () => {
+  const missing: ResourceKind = {
+    group: 'nobody.example.org',
+    version: 'v1',
+    kind: 'Nothing',
+    plural: 'nothings',
+    namespaced: true,
+  };
+  const parts = (namespace: string, onState = () => {}) => {
+    const { client, log, kubeMetrics: metrics } = world;
+    return { client, log, metrics, namespace, onState, clock: systemClock, backOff: { baseMs: 20, maxMs: 300 } };
+  };
+  const maps = (store: Store) => ({ kind: kinds.ConfigMap, store, metadataOnly: false, labelSelector: 'test' });
+  const of = (kind: ResourceKind, store = new Store()) => ({ kind, store, metadataOnly: false });
+
+  it('is synced when all of its kinds were listed, and not before; what is optional and broken is named, not waited for', async () => {
+    await world.setMap('a', { v: '1' });
+    const store = new Store();
+    let states = 0;
+    const watch = new NamespaceWatch(parts(world.namespace, () => states++));
+    let held = true;
+    world.proxy.fault = ({ url }) => (held && url.pathname.endsWith('/services') ? { answer: 503 } : undefined);
+    watch.start(maps(store), world.signal);
+    watch.start(of(kinds.Service), world.signal);
+    watch.start({ ...of(missing), optional: true }, world.signal);
+    await becomes(store, { a: '1' });
+    await expect
+      .poll(() =>
+        watch
+          .unheard()
+          .map(({ kind }) => kind)
+          .sort(),
+      )
+      .toEqual(['Nothing', 'Service']);
+    expect([watch.synced, watch.lists(kinds.ConfigMap), watch.lists(kinds.Service)]).toEqual([false, true, false]);
+    const before = states;
+    held = false;
+    await expect.poll(() => watch.synced).toBe(true);
+    expect(states).toBeGreaterThan(before);
+    expect(watch.unheard()).toMatchObject([{ kind: 'Nothing', optional: true, isRefused: true, wasListed: false }]);
+    watch.stop();
+    await watch.ended();
+    expect(store.size).toBe(0);
+  });
+
+  it('leaves no object behind when it is stopped while a list is on its way', async () => {
+    await world.setMap('a', { v: '1' });
+    const store = new Store();
+    const watch = new NamespaceWatch(parts(world.namespace));
+    world.proxy.fault = () => ({ delayMs: 150 });
+    watch.start(maps(store), world.signal);
+    await expect.poll(() => lists().length).toBe(1);
+    watch.stop();
+    await watch.ended();
+    expect([store.size, watch.synced]).toEqual([0, false]);
+  });
+
+  it('of all the cluster asks for all of it, and one of a namespace for that only', async () => {
+    await world.setMap('a', { v: '1' });
+    for (const namespace of ['', world.namespace]) {
+      const store = new Store();
+      const watch = new NamespaceWatch(parts(namespace));
+      watch.start(maps(store), world.signal);
+      await expect.poll(() => watch.synced).toBe(true);
       expect(store.list(world.namespace).map((o) => o.metadata.name)).toEqual(['a']);
-      stop.abort();
-      await running;
+      watch.stop();
+      await watch.ended();
     }
     const paths = lists().map((r) => r.url.pathname.replace(world.namespace, 'its-own'));
-    expect([...new Set(paths)].sort()).toEqual([
-      '/api/v1/configmaps',
-      '/api/v1/namespaces/default/configmaps',
-      '/api/v1/namespaces/its-own/configmaps',
-    ]);
+    expect([...new Set(paths)]).toEqual(['/api/v1/configmaps', '/api/v1/namespaces/its-own/configmaps']);
   });
 });
 

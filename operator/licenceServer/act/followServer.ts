@@ -1,6 +1,7 @@
 import type { Logger } from '../../../runtime/log.ts';
 import { namesOf, portName } from '../api/names.ts';
 import { msOf } from '../api/times.ts';
+import type { Status } from '../api/types.ts';
 import type { Plan } from '../decide/plan.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { AdminToken } from '../observe/lookUp.ts';
@@ -24,7 +25,9 @@ export function isInMotion(plan: Plan, observed: Observed): boolean {
 
 /**
  * Watches the server while a pod of it is up, and forgets it otherwise.
- * @returns whether its first answer is on its way, which brings another pass
+ * @param before status as read
+ * @returns `firstAnswerDue`: the first pod of all has just come up and its first answer is on its way, which brings another
+ * pass; until then there is nothing to say that would not be said otherwise a moment later
  */
 export function followServer(
   { poller }: { readonly poller: ServerPoller },
@@ -32,13 +35,14 @@ export function followServer(
   valid: Valid,
   observed: Observed,
   plan: Plan,
+  before: Status,
   secrets: { readonly adminToken: AdminToken | undefined; readonly serverCa: string | undefined },
-): boolean {
+): 'followed' | 'firstAnswerDue' {
   const { owner, spec } = valid;
   const isUp = (observed.deployment?.available ?? 0) > 0;
   if (spec.suspend || secrets.adminToken === undefined) {
     poller.forget(key);
-    return false;
+    return 'followed';
   }
   const target = {
     namespace: owner.namespace,
@@ -51,7 +55,9 @@ export function followServer(
   };
   if (isUp) poller.track(key, target, isInMotion(plan, observed));
   else poller.expect(key, target);
-  return isUp && poller.answer(key).kind === 'none';
+  const isAsked = isUp && poller.answer(key).kind === 'none';
+  const isFirst = before.rotation?.phase === 'Rolling' && before.keysCopy === undefined && plan.reasons.length === 0;
+  return isAsked && isFirst ? 'firstAnswerDue' : 'followed';
 }
 
 /** Releases stale seats in place, if the plan says so; the next answer tells whether it helped. */

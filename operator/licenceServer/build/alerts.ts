@@ -225,13 +225,22 @@ const operatorAlerts: Readonly<Record<string, Rule>> = {
       'For 5 minutes no operator has held the leader lease. Servers serve on; keys are not rotated, stale seats are not cleared, and what breaks is not put back.',
   },
   LicenceOperatorStuck: {
-    expr: 'max by (namespace, job) (workqueue_longest_running_processor_seconds{name="licenceserver"}) > 300\n  or\nmax by (namespace, job, kind) (licence_operator_watch_last_event_age_seconds) > 900',
+    expr: 'max by (namespace, job) (workqueue_longest_running_processor_seconds{name="licenceserver"}) > 300',
     for: '5m',
     keep_firing_for: keep,
     severity: 'warning',
-    summary: 'The licence operator in {{ $labels.namespace }} hears or does nothing',
+    summary: 'A piece of work of the licence operator in {{ $labels.namespace }} does not end',
+    description: 'It has been under way for {{ $value | humanizeDuration }}; the log says on which resource.',
+  },
+  LicenceOperatorWatchFailing: {
+    expr: 'max by (namespace, job, watched_namespace, kind) (licence_operator_watch_failing_seconds) > 300',
+    for: '5m',
+    keep_firing_for: keep,
+    severity: 'warning',
+    summary:
+      'The licence operator in {{ $labels.namespace }} hears nothing of {{ $labels.kind }}{{ with $labels.watched_namespace }} in {{ . }}{{ end }}',
     description:
-      'Either one piece of work has not ended, or nothing has been heard of{{ with $labels.kind }} {{ . }}{{ end }} for {{ $value | humanizeDuration }}.',
+      'For {{ $value | humanizeDuration }} the API server has refused the watch, or not answered it; the log says why. Everything else goes on.',
   },
   LicenceOperatorErrors: {
     expr: 'sum by (namespace, job, controller) (increase(controller_runtime_reconcile_errors_total{controller="licenceserver"}[15m])) > 5',

@@ -74,6 +74,7 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
   const { owner, spec } = valid;
   const { monitoring } = spec;
   const known = observed.monitoring;
+  const isBroken = (kind: ResourceKind) => observed.unheard?.some((unheard) => unheard.kind === kind.kind) ?? false;
   return {
     serviceAccount: serviceAccount(owner),
     podRole: podRole(owner, spec),
@@ -95,7 +96,9 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
       known.prometheusRule && wanted(monitoring.prometheusRule, true)
         ? prometheusRule(owner, defaults.runbooks)
         : undefined,
-    dashboard: wanted(monitoring.dashboard, known.serviceMonitor) ? dashboard(owner) : undefined,
+    dashboard: wanted(monitoring.dashboard, known.serviceMonitor || isBroken(kinds.ServiceMonitor))
+      ? dashboard(owner)
+      : undefined,
     deployment: plan.pod === undefined ? undefined : deployment(owner, spec, plan.pod),
   };
 }

@@ -1,6 +1,5 @@
 import { passingFaults } from '../../../licence/keyFaults.ts';
 import type { Clock } from '../../../runtime/clock.ts';
-import type { Discovery } from '../../kube/discovery.ts';
 import { keyOf } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
@@ -16,6 +15,7 @@ import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import type { Stores } from './stores.ts';
 import { regeneratedIn, withSuccessors } from './successors.ts';
+import type { Watch } from './watch.ts';
 
 export interface ObserveOptions {
   readonly clock: Clock;
@@ -23,7 +23,7 @@ export interface ObserveOptions {
   readonly lookUp: LookUp;
   readonly poller: Pick<ServerPoller, 'answer' | 'target'>;
   readonly servers: ServerClient;
-  readonly discovery: Pick<Discovery, 'has'>;
+  readonly watch: Pick<Watch, 'lists' | 'unheardIn'>;
   readonly rolling: RollingServers;
 }
 
@@ -37,7 +37,7 @@ export async function observe(
   readonly observed: Observed;
   readonly serverCa: string | undefined;
 }> {
-  const { stores, discovery } = options;
+  const { stores, watch } = options;
   const { namespace, name } = server.metadata;
   const key = keyOf(server);
   const names = namesOf(name);
@@ -62,9 +62,10 @@ export async function observe(
       server: options.poller.answer(key),
       check: undefined,
       monitoring: {
-        serviceMonitor: discovery.has(kinds.ServiceMonitor),
-        prometheusRule: discovery.has(kinds.PrometheusRule),
+        serviceMonitor: watch.lists(kinds.ServiceMonitor, namespace),
+        prometheusRule: watch.lists(kinds.PrometheusRule, namespace),
       },
+      unheard: watch.unheardIn(namespace),
       // Asked again in the moment of the decision.
       fleet: options.rolling.fleet(key),
       claimHolder: claimHolderOf(server, spec, neighbours),

@@ -1,3 +1,4 @@
+import type { Unheard } from '../../kube/namespaceWatch.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { factsOfDeployment } from '../build/deployment.ts';
 import type { ExistingClaim } from '../build/persistentVolumeClaim.ts';
@@ -28,7 +29,10 @@ export interface Observed {
   readonly check: CheckResult | undefined;
   /** What the authority answered of a key that is being regenerated, if it was asked. */
   readonly regeneration?: RegenerationAnswer | undefined;
+  /** Optional kinds that are there and were listed. */
   readonly monitoring: { readonly serviceMonitor: boolean; readonly prometheusRule: boolean };
+  /** Kinds of which nothing is heard in the namespace now, and why. */
+  readonly unheard?: readonly Pick<Unheard, 'kind' | 'optional' | 'message'>[];
   readonly fleet: Fleet;
   /** Name of an older LicenceServer that uses the same claim. */
   readonly claimHolder: string | undefined;

@@ -1,19 +1,9 @@
+import type { WatchedKind } from '../../kube/namespaceWatch.ts';
 import { type KubeObject, keyFor } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../../kube/store.ts';
 import { fieldManager, type LicenceServer, labels, licenceServerKind } from '../api/types.ts';
 import { referenceIndex } from './references.ts';
-
-/** One watched kind: what of it is watched, and where it is kept. */
-export interface Watched {
-  readonly kind: ResourceKind;
-  readonly store: Store;
-  /** Only objects with the operator's label. */
-  readonly ours: boolean;
-  readonly metadataOnly: boolean;
-  /** Watched only while the cluster knows the kind. */
-  readonly optional: boolean;
-}
 
 /** Everything that is known of the cluster, by kind. */
 export class Stores {
@@ -26,23 +16,23 @@ export class Stores {
   readonly configMaps = metadataStore();
   readonly claims = new Store({ transform: withoutLastApplied });
   readonly deployments = new Store({ transform: withoutLastApplied });
-  readonly watched: readonly Watched[];
+  readonly watched: readonly WatchedKind[];
   readonly #byKind = new Map<ResourceKind, Store>();
 
   constructor() {
-    const watch = (kind: ResourceKind, store: Store, how: Partial<Watched> = {}): Watched => ({
+    const watch = (kind: ResourceKind, store: Store, how: Partial<WatchedKind> = {}): WatchedKind => ({
       kind,
       store,
-      ours: true,
       metadataOnly: false,
-      optional: false,
+      labelSelector: `${labels.managedBy}=${fieldManager}`,
       ...how,
     });
+    const all = { labelSelector: undefined };
     this.watched = [
-      watch(licenceServerKind, this.licenceServers as unknown as Store, { ours: false }),
-      watch(kinds.Secret, this.secrets, { ours: false, metadataOnly: true }),
-      watch(kinds.ConfigMap, this.configMaps, { ours: false, metadataOnly: true }),
-      watch(kinds.PersistentVolumeClaim, this.claims, { ours: false }),
+      watch(licenceServerKind, this.licenceServers as unknown as Store, all),
+      watch(kinds.Secret, this.secrets, { ...all, metadataOnly: true }),
+      watch(kinds.ConfigMap, this.configMaps, { ...all, metadataOnly: true }),
+      watch(kinds.PersistentVolumeClaim, this.claims, all),
       watch(kinds.Deployment, this.deployments),
       watch(kinds.ServiceAccount, specStore()),
       watch(kinds.Role, specStore()),

@@ -226,7 +226,7 @@ class World {
         stores: this.stores,
         lookUp: this.#lookUp,
         poller: { answer: () => answer, target: () => undefined },
-        discovery: this.#discovery,
+        watch: { lists: (kind) => this.#discovery.has(kind), unheardIn: () => [] },
         rolling: this.rolling,
       },
       server,

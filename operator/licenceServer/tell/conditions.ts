@@ -25,6 +25,8 @@ export interface Seen {
   readonly before: Status;
   /** What the API server refused of the children, if anything. */
   readonly refusals: readonly Fault[];
+  /** The last roll that no status tells yet. */
+  readonly rolled?: Status['lastRoll'];
 }
 
 const say = (type: string, status: Said['status'], reason: string, message: string): Said => ({
@@ -243,7 +245,42 @@ export function summary(seen: Seen, others: readonly Said[]): readonly Said[] {
   ];
 }
 
+/** Present only while it does not hold: what spec asks for of monitoring is not made. */
+export function monitored({ valid, observed }: Seen): Said | undefined {
+  const { monitoring } = valid.spec;
+  for (const [kind, choice, isListed, field] of [
+    ['ServiceMonitor', monitoring.serviceMonitor, observed.monitoring.serviceMonitor, 'serviceMonitor'],
+    ['PrometheusRule', monitoring.prometheusRule, observed.monitoring.prometheusRule, 'prometheusRule'],
+  ] as const) {
+    if (choice === 'Disabled') continue;
+    const broken = observed.unheard?.find((unheard) => unheard.kind === kind);
+    if (broken !== undefined) {
+      return say(
+        'Monitored',
+        'False',
+        'KindBroken',
+        `${kind} cannot be listed and is left as it is: ${broken.message}`,
+      );
+    }
+    if (choice === 'Enabled' && !isListed) {
+      const cure = `install the Prometheus operator, or set spec.monitoring.${field} to Auto`;
+      return say('Monitored', 'False', 'KindMissing', `the cluster knows no ${kind}, so none is made; ${cure}`);
+    }
+  }
+  return undefined;
+}
+
+/** Present only while it does not hold: a change of something that is watched would pass unseen. */
+export function watched({ observed }: Seen): Said | undefined {
+  const unheard = observed.unheard?.find(({ optional }) => !optional);
+  return unheard && say('Watched', 'False', 'NotHeard', `no change of ${unheard.kind} is heard of: ${unheard.message}`);
+}
+
+/** Types that are left out while there is nothing to say of them. */
+export const passingTypes: readonly string[] = ['Monitored', 'Watched'];
+
 export function conditionsOf(seen: Seen): readonly Said[] {
   const others = [available, keysActive, seatsAvailable, seatsFresh, storageBound, suspended].map((tell) => tell(seen));
-  return [...summary(seen, others), ...others];
+  const passing = [monitored(seen), watched(seen)].filter((said) => said !== undefined);
+  return [...summary(seen, others), ...others, ...passing];
 }

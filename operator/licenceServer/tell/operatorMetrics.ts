@@ -1,12 +1,19 @@
 import type { Metrics } from '../../../runtime/metrics.ts';
 import { findCondition } from '../../kube/conditions.ts';
+import type { Unheard } from '../../kube/namespaceWatch.ts';
 import type { LicenceServer } from '../api/types.ts';
 import { restartReasons } from '../decide/restart.ts';
+
+const mostUnheard = 100;
 
 /** The operator's own metric families, pre-initialised so that a rate over them has no gap. */
 export function createOperatorMetrics(
   metrics: Metrics,
-  now: { readonly servers: () => readonly LicenceServer[]; readonly eventAges: () => Readonly<Record<string, number>> },
+  now: {
+    readonly servers: () => readonly LicenceServer[];
+    readonly eventAges: () => Readonly<Record<string, number>>;
+    readonly unheard: () => readonly Unheard[];
+  },
 ) {
   const rolls = metrics.counter('licence_operator_rolls_total', 'Rolls of a pod by reason', ['reason']);
   const cleared = metrics.counter('licence_operator_stale_seats_cleared_total', 'Stale seats cleared', ['by']);
@@ -22,6 +29,16 @@ export function createOperatorMetrics(
   const age = metrics.gauge('licence_operator_watch_last_event_age_seconds', 'Age of the last event of a watch', [
     'kind',
   ]);
+  const unheard = metrics.gauge(
+    'licence_operator_watch_failing_seconds',
+    'How long the API server has refused a watch, or not answered it; absent: it is heard',
+    ['watched_namespace', 'kind'],
+  );
+  const pastWakes = metrics.counter(
+    'licence_operator_wakes_in_the_past_total',
+    'Passes that changed nothing and asked to be looked at again at once: a mistake in the operator',
+  );
+  pastWakes.inc({}, 0);
   const servers = metrics.gauge('licence_operator_licence_servers', 'LicenceServers by their Ready condition', [
     'ready',
   ]);
@@ -48,7 +65,14 @@ export function createOperatorMetrics(
 
   /** Brings the gauges up to date; called before a scrape. */
   const refresh = () => {
+    // A kind that is gone has no age.
+    age.reset();
     for (const [kind, seconds] of Object.entries(now.eventAges())) age.set({ kind }, seconds);
+    unheard.reset();
+    // One series for each, up to a bound: when nothing at all is heard the first ones tell as much as all would.
+    for (const { namespace, kind, silentMs } of now.unheard().slice(0, mostUnheard)) {
+      unheard.set({ watched_namespace: namespace, kind }, silentMs / 1000);
+    }
     const count: Record<string, number> = { True: 0, False: 0, Unknown: 0 };
     const states: Record<RolloutState, number> = { rolling: 0, held: 0, failed: 0 };
     seats.reset();
@@ -70,7 +94,7 @@ export function createOperatorMetrics(
     for (const [ready, n] of Object.entries(count)) servers.set({ ready }, n);
     for (const [state, n] of Object.entries(states)) rollouts.set({ state }, n);
   };
-  return { rolls, cleared, rotations, regenerations, firstPass, refresh };
+  return { rolls, cleared, rotations, regenerations, firstPass, pastWakes, refresh };
 }
 type RolloutState = 'rolling' | 'held' | 'failed';
 

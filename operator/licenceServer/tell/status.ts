@@ -1,4 +1,4 @@
-import { setConditions } from '../../kube/conditions.ts';
+import { removeConditions, setConditions } from '../../kube/conditions.ts';
 import { canonical } from '../api/digest.ts';
 import { momentOf, msOf } from '../api/times.ts';
 import type { KeyView, LicenceServer, Status } from '../api/types.ts';
@@ -6,7 +6,7 @@ import { selectorOf } from '../build/object.ts';
 import { addressOf } from '../build/service.ts';
 import type { Fault } from '../decide/validate.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
-import { conditionsOf, type Said, type Seen, troubleOf } from './conditions.ts';
+import { conditionsOf, passingTypes, type Said, type Seen, troubleOf } from './conditions.ts';
 
 /**
  * `status` from what was seen, decided and applied. Pure. Counts alone change a status at most once a minute, so that a
@@ -14,7 +14,8 @@ import { conditionsOf, type Said, type Seen, troubleOf } from './conditions.ts';
  */
 const countsEveryMs = 60_000;
 
-const withConditions = (
+/** The conditions as they are, with what is said now put in. */
+export const withConditions = (
   before: Status,
   said: readonly Said[],
   generation: number,
@@ -29,6 +30,14 @@ const withConditions = (
     nowMs,
   );
 
+/** Without the conditions that are said only while they do not hold, and are not said now. */
+const withoutPassed = (before: Status, said: readonly Said[]): Status => {
+  const passed = passingTypes.filter((type) => !said.some((condition) => condition.type === type));
+  return before.conditions === undefined
+    ? before
+    : { ...before, conditions: removeConditions(before.conditions as never, passed) as never };
+};
+
 /** The status of a LicenceServer that is refused: everything else stays as it was last seen. */
 export function refusedStatus(server: LicenceServer, { reason, message }: Fault, nowMs: number): Status {
   const before = server.status ?? {};
@@ -39,6 +48,18 @@ export function refusedStatus(server: LicenceServer, { reason, message }: Fault,
     { type: 'Stalled', status: 'True', reason, message },
   ];
   return { ...before, observedGeneration: generation, conditions: withConditions(before, said, generation, nowMs) };
+}
+
+/** The status of a LicenceServer that is being deleted and waits for something. */
+export function terminatingStatus(server: LicenceServer, message: string, nowMs: number): Status {
+  const before = server.status ?? ({} as Status);
+  const reason = 'Terminating';
+  const said: Said[] = [
+    { type: 'Ready', status: 'False', reason, message },
+    { type: 'Reconciling', status: 'True', reason, message },
+    { type: 'Stalled', status: 'False', reason: 'NotStalled', message: 'nothing needs a person' },
+  ];
+  return { ...before, conditions: withConditions(before, said, server.metadata.generation ?? 0, nowMs) };
 }
 
 /** Names are unique in the list; a key that has none of its own goes by its keyId. */
@@ -92,10 +113,11 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
   const { owner, spec } = valid;
   const nowMs = observed.atMs;
   const fingerprint = observed.fingerprint ?? before.fingerprint;
+  const said = conditionsOf(seen);
   const next: Record<string, unknown> = {
     ...countsOf(seen),
     observedGeneration: server.metadata.generation ?? 0,
-    conditions: withConditions(before, conditionsOf(seen), server.metadata.generation ?? 0, nowMs),
+    conditions: withConditions(withoutPassed(before, said), said, server.metadata.generation ?? 0, nowMs),
     replicas: observed.deployment?.replicas ?? 0,
     selector: Object.entries(selectorOf(owner))
       .map(([k, v]) => `${k}=${v}`)
@@ -110,7 +132,7 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
     reactivation: plan.reactivation,
     staleSeats: plan.staleSeats.status,
     nextDisruption: plan.nextDisruption,
-    lastRoll: plan.reasons.length > 0 ? { at: momentOf(nowMs), reasons: plan.reasons } : before.lastRoll,
+    lastRoll: seen.rolled ?? before.lastRoll,
     seatsObservedAt: before.seatsObservedAt,
   };
   return throttled(before, JSON.parse(JSON.stringify(next)) as Status, nowMs);

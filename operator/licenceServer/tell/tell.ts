@@ -1,5 +1,6 @@
 import type { Status } from '../api/types.ts';
 import type { Plan } from '../decide/plan.ts';
+import type { Fault } from '../decide/validate.ts';
 
 /** What is worth an Event and a count, from the status before and after a pass. Pure. */
 export interface Told {
@@ -20,7 +21,6 @@ export function eventsOf(before: Status, after: Status, plan: Plan | undefined):
   return [
     ...stalled(before, after),
     ...troubled(before, after),
-    ...rolls(plan),
     ...rotation(before, after),
     ...regeneration(before, after),
     ...reactivation(before, after),
@@ -42,9 +42,15 @@ function troubled({ trouble: was }: Status, { trouble: is }: Status): Told[] {
   return is !== undefined && was === undefined ? [say('Warning', 'ServerTroubled', 'Watch', is)] : [];
 }
 
-function rolls(plan: Plan | undefined): Told[] {
-  if (plan === undefined || plan.reasons.length === 0) return [];
-  return [say('Normal', 'Rolling', 'Roll', `the pod rolls: ${plan.reasons.join(', ')}`)];
+/** A roll that has just been asked of the cluster. */
+export const rollEvent = (reasons: readonly string[]): Told =>
+  say('Normal', 'Rolling', 'Roll', `the pod rolls: ${reasons.join(', ')}`);
+
+/** A pass that failed; the same words again are no news. */
+export function failureEvents(before: Status, { reason, message }: Fault): readonly Told[] {
+  const was = conditionOf(before, 'Ready');
+  const isKnown = was?.reason === reason && was.message.startsWith(message);
+  return isKnown ? [] : [say('Warning', reason, 'Reconcile', message)];
 }
 
 function rotation(before: Status, after: Status): Told[] {

@@ -4,6 +4,7 @@ import type { KubeClient } from '../../../operator/kube/client.ts';
 import { EventRecorder } from '../../../operator/kube/events.ts';
 import { createKubeMetrics } from '../../../operator/kube/kubeMetrics.ts';
 import { loadKubeClient } from '../../../operator/kube/loadKubeClient.ts';
+import type { NamespaceChoice } from '../../../operator/kube/namespaceScope.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds, type ResourceKind } from '../../../operator/kube/resourceKind.ts';
 import { type LicenceServer, licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
@@ -23,12 +24,15 @@ export interface RunningOperator {
   /** What Prometheus would read. */
   scrape(): Promise<string>;
   readonly client: KubeClient;
+  readonly watch: Watch;
   stop(): Promise<void>;
 }
 
 export interface OperatorSetting {
   readonly kubeconfig: string;
   readonly namespace: string;
+  /** Default: that one namespace. */
+  readonly namespaces?: NamespaceChoice;
   readonly urlOf: (service: string) => string;
   readonly image?: string;
   readonly maxRollouts?: number;
@@ -61,12 +65,12 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
     clock,
     log,
     metrics: kubeMetrics,
-    namespaces: { names: [setting.namespace] },
+    namespaces: setting.namespaces ?? { names: [setting.namespace] },
     discoveryMs: setting.discoveryMs ?? 60_000,
   });
   const watching = watch.run(end.signal);
   try {
-    await watch.whenSynced(end.signal);
+    await watch.whenSettled(end.signal);
   } catch (error) {
     await watching;
     await raw.close();
@@ -84,6 +88,7 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
   const operatorMetrics = createOperatorMetrics(metrics, {
     servers: () => watch.stores.licenceServers.list(),
     eventAges: () => watch.eventAges(),
+    unheard: () => watch.unheard(),
   });
   const controller = createLicenceServerController({
     client,
@@ -112,6 +117,7 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
       return metrics.registry.metrics();
     },
     client,
+    watch,
     stop: async () => {
       end.abort(new Error('the test is over'));
       await Promise.all([running, watching]);

@@ -160,19 +160,54 @@ describe('a controller', () => {
     expect(toldAt - stoppedAt).toBe(8_000);
   });
 
-  it('looks at every key again at each resync', async () => {
-    const seen: string[] = [];
+  it('looks at every key again at each resync, spread over the time between', async () => {
+    const seen: [string, number][] = [];
+    const began = clock.now();
+    const keys = ['a', 'b', 'c', 'd'];
     start(
       async (key) => {
-        seen.push(key);
+        seen.push([key, Math.floor((clock.now() - began) / 60_000)]);
         return undefined;
       },
-      { resync: { everyMs: 600_000, keys: () => ['a', 'b'] } },
+      { resync: { everyMs: 600_000, keys: () => keys } },
     );
-    await clock.advance(599_000);
-    expect(seen).toEqual([]);
-    await clock.advance(61_000);
-    expect(seen).toEqual(['a', 'b']);
+    await clock.advance(661_000);
+    expect(seen.slice(0, 4).map(([key]) => key)).toEqual(keys);
+    const gaps = seen.slice(1, 4).map(([, minute], i) => minute - (seen[i]?.[1] ?? 0));
+    for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(2);
+    await clock.advance(661_000);
+    expect(new Set(seen.slice(4, 8).map(([key]) => key))).toEqual(new Set(keys));
+  });
+
+  it('spreads thousands of keys without one wake-up for each', async () => {
+    const keys = Array.from({ length: 5_000 }, (_, i) => `k${i}`);
+    const seen = new Map<string, number>();
+    let most = 0;
+    let now = { second: 0, count: 0 };
+    start(
+      async (key) => {
+        const second = Math.floor(clock.now() / 1000);
+        now = now.second === second ? { second, count: now.count + 1 } : { second, count: 1 };
+        most = Math.max(most, now.count);
+        seen.set(key, second);
+        return undefined;
+      },
+      { resync: { everyMs: 600_000, keys: () => keys } },
+    );
+    await clock.advance(661_000);
+    expect(seen.size).toBe(5_000);
+    expect(most).toBeLessThan(25);
+  });
+
+  it('says how long it would wait after a failure', async () => {
+    const told: number[] = [];
+    const controller = start(async (_, { retryAfterMs }) => {
+      told.push(retryAfterMs);
+      throw new Error('not yet');
+    });
+    controller.enqueue('a');
+    await clock.advance(40);
+    expect(told).toEqual([5, 10, 20, 40]);
   });
 
   it('has all its metrics from the start', async () => {
