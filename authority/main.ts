@@ -1,9 +1,10 @@
+import '../runtime/stopRequest.ts';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { systemClock } from '../runtime/clock.ts';
-import { checkedText, integer, listen, networks, oneOf, text, textOr } from '../runtime/config.ts';
+import { type Config, checkedText, integer, listen, networks, oneOf, text, textOr } from '../runtime/config.ts';
 import { databaseAddress, uriFault } from '../runtime/database/address.ts';
 import { DatabasePool } from '../runtime/database/pool.ts';
 import type { DatabaseConfig } from '../runtime/database/session.ts';
@@ -16,13 +17,23 @@ import { createProgramMetrics } from '../runtime/metrics.ts';
 import { migrate } from '../runtime/migrate.ts';
 import { startEmbedded } from '../runtime/postgres/embedded.ts';
 import { runProgram } from '../runtime/program.ts';
-import { Lifetime } from '../runtime/shutdown.ts';
+import { Lifetime, unlessAborted } from '../runtime/shutdown.ts';
+import { stopRequest } from '../runtime/stopRequest.ts';
 import { ensureTokens, tokensFrom } from './access.ts';
 import { createAuthority } from './app.ts';
 import { ledger, poolSetup } from './database.ts';
 import { clonePolicies } from './decideActivation.ts';
 import { perMinute } from './rates.ts';
 import { openSigningKeys } from './signingKeys.ts';
+
+/** A user without a name, as in a container, may have no home either. */
+function homeOf(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
+}
 
 const settings = {
   AUTHORITY_LISTEN: listen('address of the HTTP API', '127.0.0.1:8090'),
@@ -33,7 +44,7 @@ const settings = {
   DATABASE_CA: text('PEM file of the certificate authorities of DATABASE_URL, unless its sslrootcert names one'),
   AUTHORITY_DATA_DIR: textOr(
     'signing keys, and the embedded database',
-    join(homedir(), '.local/share/licence-authority'),
+    join(homeOf(), '.local/share/licence-authority'),
   ),
   AUTHORITY_TOKENS_DIR: text(
     'files vendor, customer, cabinet and metrics, a token a line; default: tokens in the data directory, made once',
@@ -47,7 +58,9 @@ const settings = {
   AUTHORITY_ACTIVATION_RATE: integer('activations and checks a minute from one address', 300, 1, 1_000_000),
   AUTHORITY_FAILURE_RATE: integer('wrong tokens and unknown keys a minute from one address', 60, 1, 1_000_000),
   AUTHORITY_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),
-  LICENCE_POSTGRES_BIN: text("directory of PostgreSQL's programs, for the embedded one; default: searched"),
+  LICENCE_POSTGRES_BIN: text(
+    "directories of PostgreSQL's programs, as in PATH, for the embedded one; default: searched",
+  ),
   LICENCE_SOCKET_DIR: text('where the embedded PostgreSQL has its socket; default: a directory for temporary files'),
   LOG_LEVEL: oneOf('how much is logged', logLevels, 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
@@ -56,60 +69,67 @@ const settings = {
 // Beside this file in the sources, beside the bundle in an image.
 const migrations = fileURLToPath(new URL('./migrations', import.meta.url));
 
-await runProgram({
-  name: 'licence-authority',
-  purpose: "the vendor's side: issues, activates, regenerates, renews and revokes keys",
-  settings,
-  prefixes: ['AUTHORITY_'],
-  run: async (config) => {
-    const log = createLog('licence-authority', config.LOG_LEVEL);
-    const lifetime = new Lifetime(log);
-    try {
-      const dataDir = config.AUTHORITY_DATA_DIR;
-      const signingKeys = await openSigningKeys(dataDir, systemClock.now());
-      const tokensDir = config.AUTHORITY_TOKENS_DIR ?? join(dataDir, 'tokens');
-      if (config.AUTHORITY_TOKENS_DIR === undefined) await ensureTokens(tokensDir);
-
-      const connection = config.DATABASE_URL
-        ? await external(config.DATABASE_URL, config.DATABASE_CA, log)
-        : await embedded(dataDir, config, log, lifetime);
-      await migrate(connection, migrations, { ledger, log });
-      const pool = new DatabasePool(connection, poolSetup, 10);
-      lifetime.onStop('database connections', () => pool.end());
-
-      const readTokens = tokensFrom(tokensDir, systemClock.now, (message) => log.warn(message));
-      const proxies = config.AUTHORITY_TRUSTED_PROXIES;
-      const http = createAuthority(
-        {
-          log,
-          metrics: createProgramMetrics(),
-          pool,
-          signingKeys,
-          readTokens,
-          clonePolicy: config.AUTHORITY_CLONES,
-          rates: {
-            token: perMinute(config.AUTHORITY_TOKEN_RATE),
-            activation: perMinute(config.AUTHORITY_ACTIVATION_RATE),
-            failure: perMinute(config.AUTHORITY_FAILURE_RATE, 20),
-          },
-        },
-        proxies === undefined ? {} : { trustedProxies: proxies },
-      );
-      lifetime.onStop('http', () => closeHttp(http));
-      const address = await listenOn(http, config.AUTHORITY_LISTEN);
-      log.info({ address, tokensDir, kid: signingKeys.active().kid }, 'ready');
-    } catch (error) {
-      await lifetime.stop();
-      throw error;
-    }
-    return lifetime.run();
+await runProgram(
+  {
+    name: 'licence-authority',
+    purpose: "the vendor's side: issues, activates, regenerates, renews and revokes keys",
+    settings,
+    prefixes: ['AUTHORITY_'],
+    run: async (config, stop) => {
+      const log = createLog('licence-authority', config.LOG_LEVEL);
+      const lifetime = new Lifetime(log, 10_000, stop);
+      return lifetime.run(() => start(config, log, lifetime));
+    },
   },
-});
+  stopRequest,
+);
 
-async function external(url: string, caFile: string | undefined, log: Logger): Promise<DatabaseConfig> {
+/** Starts all parts, each after those that it needs. Whatever waits is left when the program is asked to end. */
+async function start(config: Config<typeof settings>, log: Logger, lifetime: Lifetime): Promise<void> {
+  const dataDir = config.AUTHORITY_DATA_DIR;
+  const signingKeys = await openSigningKeys(dataDir, systemClock.now());
+  const tokensDir = config.AUTHORITY_TOKENS_DIR ?? join(dataDir, 'tokens');
+  if (config.AUTHORITY_TOKENS_DIR === undefined) await ensureTokens(tokensDir);
+
+  const connection = config.DATABASE_URL
+    ? await external(config.DATABASE_URL, config.DATABASE_CA, log, lifetime.signal)
+    : await embedded(dataDir, config, log, lifetime);
+  await unlessAborted(lifetime.signal, migrate(connection, migrations, { ledger, log }));
+  const pool = new DatabasePool(connection, poolSetup, 10);
+  lifetime.onStop('database connections', () => pool.end());
+
+  const readTokens = tokensFrom(tokensDir, systemClock.now, (message) => log.warn(message));
+  const proxies = config.AUTHORITY_TRUSTED_PROXIES;
+  const http = createAuthority(
+    {
+      log,
+      metrics: createProgramMetrics(),
+      pool,
+      signingKeys,
+      readTokens,
+      clonePolicy: config.AUTHORITY_CLONES,
+      rates: {
+        token: perMinute(config.AUTHORITY_TOKEN_RATE),
+        activation: perMinute(config.AUTHORITY_ACTIVATION_RATE),
+        failure: perMinute(config.AUTHORITY_FAILURE_RATE, 20),
+      },
+    },
+    proxies === undefined ? {} : { trustedProxies: proxies },
+  );
+  lifetime.onStop('http', () => closeHttp(http));
+  const address = await listenOn(http, config.AUTHORITY_LISTEN);
+  log.info({ address, tokensDir, kid: signingKeys.active().kid }, 'ready');
+}
+
+async function external(
+  url: string,
+  caFile: string | undefined,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<DatabaseConfig> {
   const { config, notes } = databaseAddress(url, caFile, process.env, 'licence-authority');
   for (const note of notes) log.warn(note);
-  await waitForDatabase(config, poolSetup, ledger, log);
+  await unlessAborted(signal, waitForDatabase(config, poolSetup, ledger, log, signal));
   return config;
 }
 
@@ -121,9 +141,13 @@ async function embedded(
 ): Promise<pg.ClientConfig> {
   const lock = lockDirectory(dataDir, 'licence-authority');
   lifetime.onStop('lock', () => lock.release());
-  const options = { root: join(dataDir, 'postgres'), database: 'authority' };
+  const options = { root: join(dataDir, 'postgres'), database: 'authority', migrations };
   const bin = config.LICENCE_POSTGRES_BIN;
-  const postgres = await startEmbedded({ ...options, bin, socketBase: config.LICENCE_SOCKET_DIR }, log);
+  const postgres = await startEmbedded(
+    { ...options, bin, socketBase: config.LICENCE_SOCKET_DIR },
+    log,
+    lifetime.signal,
+  );
   lifetime.onStop('PostgreSQL', (leftMs) => postgres.stop(Math.min(6_000, leftMs - 300)));
   return postgres.connection;
 }

@@ -66,10 +66,10 @@ export const program: Program<typeof settings> = {
   purpose: 'runs licence servers that are asked for by LicenceServer resources ("plan --help": what it would restart)',
   settings,
   prefixes: ['OPERATOR_'],
-  run: async (config) => {
+  run: async (config, stop) => {
     const clock = systemClock;
     const log = createLog('licence-operator', config.LOG_LEVEL);
-    const lifetime = new Lifetime(log, 12_000);
+    const lifetime = new Lifetime(log, 12_000, stop);
     const metrics = createProgramMetrics();
     const kubeMetrics = createKubeMetrics(metrics);
     const userAgent = `licence-operator/${programVersion}`;

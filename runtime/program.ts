@@ -1,4 +1,5 @@
 import { type Config, ConfigFault, helpText, readConfig, type Settings } from './config.ts';
+import { onSignals } from './shutdown.ts';
 import { startTracing } from './tracing.ts';
 
 /** What every program's `main.ts` hands over; `run` answers the exit status. */
@@ -8,7 +9,7 @@ export interface Program<S extends Settings> {
   readonly settings: S;
   /** Variables with these prefixes that no setting names are reported as typing errors. */
   readonly prefixes: readonly string[];
-  run(config: Config<S>): Promise<number>;
+  run(config: Config<S>, stop: AbortSignal): Promise<number>;
   /** What it does instead of running, by the word that comes first on the command line. */
   readonly commands?: Readonly<Record<string, ProgramCommand<S>>>;
 }
@@ -20,9 +21,10 @@ export interface ProgramCommand<S extends Settings> {
   readonly help: string;
   /**
    * @param config reads the environment; throws ConfigFault
+   * @param stop aborts when the process is asked to end; what was begun is then undone, and its reason thrown
    * @returns the exit status; throws UsageFault when the arguments make no sense
    */
-  run(config: () => Config<S>, args: readonly string[]): Promise<number>;
+  run(config: () => Config<S>, args: readonly string[], stop: AbortSignal): Promise<number>;
 }
 
 /** Arguments that make no sense, in one sentence. */
@@ -30,9 +32,10 @@ export class UsageFault extends Error {}
 
 /**
  * Runs a program to its end: `--help` prints the settings and exits 0; a faulty environment lists all its faults and
- * exits 2, as wrong usage of a command does; an error at start prints its message and exits 1.
+ * exits 2, as wrong usage of a command does; an error prints its message and exits 1, whatever else was left behind.
+ * @param stop aborts when the process is asked to end: `stopRequest`, if the program has imported that first
  */
-export async function runProgram<const S extends Settings>(program: Program<S>): Promise<void> {
+export async function runProgram<const S extends Settings>(program: Program<S>, stop = onSignals()): Promise<void> {
   const args = process.argv.slice(2);
   const commands = program.commands ?? {};
   const command = Object.hasOwn(commands, args[0] ?? '') ? commands[args[0] ?? ''] : undefined;
@@ -44,7 +47,7 @@ export async function runProgram<const S extends Settings>(program: Program<S>):
   const readEnvironment = () => readConfig(program.settings, process.env, program.prefixes);
   try {
     if (command !== undefined) {
-      process.exitCode = await command.run(readEnvironment, args.slice(1));
+      process.exitCode = await command.run(readEnvironment, args.slice(1), stop);
       return;
     }
     if (args.length > 0 && program.commands !== undefined) {
@@ -53,7 +56,7 @@ export async function runProgram<const S extends Settings>(program: Program<S>):
     const config = readEnvironment();
     const stopTracing = await startTracing(program.name, process.env);
     try {
-      process.exitCode = await program.run(config);
+      process.exitCode = await program.run(config, stop);
     } finally {
       await stopTracing();
     }
@@ -61,12 +64,13 @@ export async function runProgram<const S extends Settings>(program: Program<S>):
   } catch (error) {
     process.stderr.write(`${program.name}: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = error instanceof ConfigFault || error instanceof UsageFault ? 2 : 1;
+    endSoon(program.name);
   }
 }
 
 const lingerMs = 2_000;
 
-/** A program that has stopped its parts ends, also when something that was forgotten would keep it. */
+/** A program that has stopped its parts, or failed, ends, also when something that was forgotten would keep it. */
 function endSoon(name: string): void {
   const timer = setTimeout(() => {
     process.stderr.write(`${name}: stopped, but kept by ${process.getActiveResourcesInfo().join(', ')}; ended\n`);

@@ -42,7 +42,7 @@ Exit status: 0 written; 1 not written, and why; 2 wrong usage.
 const exportCommand: Command = {
   purpose: 'writes this computer and its ledger into one file',
   help: exportHelp,
-  run: async (readConfig, args) => {
+  run: async (readConfig, args, stop) => {
     const { values, file } = parsed(args, {
       'with-identity': { type: 'boolean' },
       'with-tokens': { type: 'boolean' },
@@ -57,6 +57,7 @@ const exportCommand: Command = {
         version: packageJson.version,
       },
       logOf(config),
+      stop,
     );
     say(`exported ${done.tables.lease ?? 0} seats and ${done.activations} activations of ${done.fingerprint}`);
     if (values['with-identity'] !== true) say('without the identity: keep identity.pem of this computer, too');
@@ -78,10 +79,10 @@ Exit status: 0 imported; 1 nothing imported, and why; 2 wrong usage.
 const importCommand: Command = {
   purpose: 'makes an empty data directory into the computer of an export',
   help: importHelp,
-  run: async (readConfig, args) => {
+  run: async (readConfig, args, stop) => {
     const { file } = parsed(args, {});
     const config = readConfig();
-    const { tables, fingerprint, entries } = await importServer({ ...where(config), file }, logOf(config));
+    const { tables, fingerprint, entries } = await importServer({ ...where(config), file }, logOf(config), stop);
     const activations = entries.filter((e) => e.name.endsWith('.lic')).length;
     say(`imported ${tables.lease ?? 0} seats and ${activations} activations of ${fingerprint}`);
     return 0;

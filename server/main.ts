@@ -1,3 +1,4 @@
+import '../runtime/stopRequest.ts';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
@@ -7,7 +8,8 @@ import { listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger } from '../runtime/log.ts';
 import { createProgramMetrics } from '../runtime/metrics.ts';
 import { runProgram } from '../runtime/program.ts';
-import { Lifetime } from '../runtime/shutdown.ts';
+import { Lifetime, unlessAborted } from '../runtime/shutdown.ts';
+import { stopRequest } from '../runtime/stopRequest.ts';
 import type { AccessMode } from './access/access.ts';
 import { inClusterDir, inClusterUrl } from './access/apiServer.ts';
 import { followPods, ServiceAccounts } from './access/serviceAccounts.ts';
@@ -66,127 +68,131 @@ function accessOf(
 /** Within this the server has stopped, counted from the end of the drain; PostgreSQL gets what the others leave of it. */
 const stopMs = 10_000;
 
-async function run(config: ServerConfig): Promise<number> {
-  const startedAt = new Date();
+async function run(config: ServerConfig, stop: AbortSignal): Promise<number> {
   const log = createLog('licence-server', config.LOG_LEVEL);
   const drainMs = config.LICENCE_DRAIN_SECONDS * 1000;
-  const life = new Lifetime(log, stopMs + drainMs);
+  const life = new Lifetime(log, stopMs + drainMs, stop);
+  return life.run(() => start(config, log, life));
+}
+
+/** Starts all parts, each after those that it needs. Whatever waits is left when the program is asked to end. */
+async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise<void> {
+  const startedAt = new Date();
+  const drainMs = config.LICENCE_DRAIN_SECONDS * 1000;
   const dataDir = config.LICENCE_DATA_DIR;
   prepareDataDir(dataDir);
   finishImport(dataDir);
-  try {
-    const tls = config.LICENCE_TLS_DIR === undefined ? undefined : readCertificate(config.LICENCE_TLS_DIR);
-    const accounts =
-      config.LICENCE_ACCESS === 'serviceaccount'
-        ? new ServiceAccounts({
-            apiUrl: inClusterUrl(process.env),
-            dir: inClusterDir,
-            audience: config.LICENCE_AUDIENCE,
-            log,
-          })
-        : undefined;
-    if (accounts) life.onStop('service accounts', () => accounts.close());
-    const access = accessOf(config, accounts, log, life);
-    const identity = await loadIdentity({
+  const tls = config.LICENCE_TLS_DIR === undefined ? undefined : readCertificate(config.LICENCE_TLS_DIR);
+  const accounts =
+    config.LICENCE_ACCESS === 'serviceaccount'
+      ? new ServiceAccounts({
+          apiUrl: inClusterUrl(process.env),
+          dir: inClusterDir,
+          audience: config.LICENCE_AUDIENCE,
+          log,
+        })
+      : undefined;
+  if (accounts) life.onStop('service accounts', () => accounts.close());
+  const access = accessOf(config, accounts, log, life);
+  const identity = await loadIdentity({
+    dataDir,
+    ...(config.LICENCE_IDENTITY_FILE === undefined ? {} : { file: config.LICENCE_IDENTITY_FILE }),
+  });
+  const database = await openDatabase(
+    {
+      url: config.DATABASE_URL,
+      caFile: config.DATABASE_CA,
       dataDir,
-      ...(config.LICENCE_IDENTITY_FILE === undefined ? {} : { file: config.LICENCE_IDENTITY_FILE }),
-    });
-    const database = await openDatabase(
-      {
-        url: config.DATABASE_URL,
-        caFile: config.DATABASE_CA,
-        dataDir,
-        socketDir: config.LICENCE_SOCKET_DIR,
-        postgresBin: config.LICENCE_POSTGRES_BIN,
-      },
-      log,
-    );
-    life.onStop('database', (leftMs) => database.stop(leftMs));
+      socketDir: config.LICENCE_SOCKET_DIR,
+      postgresBin: config.LICENCE_POSTGRES_BIN,
+    },
+    log,
+    life.signal,
+  );
+  life.onStop('database', (leftMs) => database.stop(leftMs));
 
-    const metrics = createProgramMetrics();
-    const dataVolume = new DataVolume(dataDir, log, metrics);
-    await dataVolume.start();
-    life.onStop('data volume', () => dataVolume.stop());
-    const seatMetrics = new SeatMetrics(metrics);
-    const store = new SeatStore({
-      connection: database.connection,
-      leaseMs: config.LICENCE_LEASE_SECONDS * 1000,
-      staleAfterMs: config.LICENCE_STALE_AFTER_SECONDS * 1000,
-      reservations: config.LICENCE_RESERVATIONS,
-      log,
-      metrics: seatMetrics,
-    });
-    life.onStop('seats', () => store.stop(), 3_000);
-    if (accounts) life.onStop('pods', followPods(accounts, store, log));
-    const clearing = await store.start(config.LICENCE_CLEAR_STALE);
-    const usage = new UsageHistory(store.db, log, config.LICENCE_HISTORY_DAYS);
-    usage.start();
-    life.onStop('usage', () => usage.stop(), 1_000);
+  const metrics = createProgramMetrics();
+  const dataVolume = new DataVolume(dataDir, log, metrics);
+  await dataVolume.start();
+  life.onStop('data volume', () => dataVolume.stop());
+  const seatMetrics = new SeatMetrics(metrics);
+  const store = new SeatStore({
+    connection: database.connection,
+    leaseMs: config.LICENCE_LEASE_SECONDS * 1000,
+    staleAfterMs: config.LICENCE_STALE_AFTER_SECONDS * 1000,
+    reservations: config.LICENCE_RESERVATIONS,
+    log,
+    metrics: seatMetrics,
+  });
+  life.onStop('seats', () => store.stop(), 3_000);
+  if (accounts) life.onStop('pods', followPods(accounts, store, log));
+  const clearing = await unlessAborted(life.signal, store.start(config.LICENCE_CLEAR_STALE));
+  const usage = new UsageHistory(store.db, log, config.LICENCE_HISTORY_DAYS);
+  usage.start();
+  life.onStop('usage', () => usage.stop(), 1_000);
 
-    const { LICENCE_AUTHORITY_URL: authorityUrl, LICENCE_AUTHORITY_CA: caFile } = config;
-    const authority =
-      authorityUrl === undefined
-        ? undefined
-        : createAuthorityClient({ url: authorityUrl, ...(caFile === undefined ? {} : { caFile }) });
-    if (authority) life.onStop('authority', () => authority.close());
-    const keys = await createKeys({
-      log,
-      clock: systemClock,
-      metrics,
-      identity,
-      dataDir,
-      setEntitlements: (products) => store.setEntitlements(products),
-      ...(config.LICENCE_KEYS_DIR === undefined ? {} : { keysDir: config.LICENCE_KEYS_DIR }),
-      ...(config.LICENCE_TRUSTED_KEYS === undefined ? {} : { trustFile: config.LICENCE_TRUSTED_KEYS }),
-      ...(authority === undefined ? {} : { authority }),
-      ...(config.LICENCE_REACTIVATE === undefined ? {} : { reactivate: config.LICENCE_REACTIVATE }),
-      exclusively: (work) => store.exclusively(work),
-    });
-    await keys.start();
-    life.onStop('keys', () => keys.stop(), 2_000);
+  const { LICENCE_AUTHORITY_URL: authorityUrl, LICENCE_AUTHORITY_CA: caFile } = config;
+  const authority =
+    authorityUrl === undefined
+      ? undefined
+      : createAuthorityClient({ url: authorityUrl, ...(caFile === undefined ? {} : { caFile }) });
+  if (authority) life.onStop('authority', () => authority.close());
+  const keys = await createKeys({
+    log,
+    clock: systemClock,
+    metrics,
+    identity,
+    dataDir,
+    setEntitlements: (products) => store.setEntitlements(products),
+    ...(config.LICENCE_KEYS_DIR === undefined ? {} : { keysDir: config.LICENCE_KEYS_DIR }),
+    ...(config.LICENCE_TRUSTED_KEYS === undefined ? {} : { trustFile: config.LICENCE_TRUSTED_KEYS }),
+    ...(authority === undefined ? {} : { authority }),
+    ...(config.LICENCE_REACTIVATE === undefined ? {} : { reactivate: config.LICENCE_REACTIVATE }),
+    exclusively: (work) => store.exclusively(work),
+  });
+  life.onStop('keys', () => keys.stop(), 2_000);
+  await unlessAborted(life.signal, keys.start());
 
-    const http = await createApp({
-      log,
-      version: packageJson.version,
-      startedAt,
-      access,
-      metrics,
-      seatMetrics,
-      store,
-      keys,
-      identity,
-      usage,
-      dataVolume,
-      activationOf: (keyId) => keys.activationOf(keyId),
-      clearing: () => clearing,
-      stopping: () => life.signal.aborted,
-      ...(tls === undefined ? {} : { limits: { https: tls } }),
-    });
-    http.server.headersTimeout = 15_000; // a request's head may not trickle in
-    const address = await listenOn(http, config.LICENCE_LISTEN);
-    life.onStop('http', () =>
-      closeHttp(http, {
-        delayMs: drainMs,
-        beforeClose: () => store.waitingRoom.close(), // who waits for a seat is answered, so that closing need not wait
-      }),
-    );
-    if (config.LICENCE_TLS_DIR !== undefined) {
-      const stop = followCertificate(http.server as never, config.LICENCE_TLS_DIR, log);
-      life.onStop('certificate', stop);
-    }
-    log.info({ address, version: packageJson.version, fingerprint: identity.fingerprint }, 'ready');
-  } catch (error) {
-    await life.stop(); // what was started ends in order, PostgreSQL last
-    throw error;
+  const http = await createApp({
+    log,
+    version: packageJson.version,
+    startedAt,
+    access,
+    metrics,
+    seatMetrics,
+    store,
+    keys,
+    identity,
+    usage,
+    dataVolume,
+    activationOf: (keyId) => keys.activationOf(keyId),
+    clearing: () => clearing,
+    stopping: () => life.signal.aborted,
+    ...(tls === undefined ? {} : { limits: { https: tls } }),
+  });
+  http.server.headersTimeout = 15_000; // a request's head may not trickle in
+  const address = await listenOn(http, config.LICENCE_LISTEN);
+  life.onStop('http', () =>
+    closeHttp(http, {
+      delayMs: drainMs,
+      beforeClose: () => store.waitingRoom.close(), // who waits for a seat is answered, so that closing need not wait
+    }),
+  );
+  if (config.LICENCE_TLS_DIR !== undefined) {
+    const stop = followCertificate(http.server as never, config.LICENCE_TLS_DIR, log);
+    life.onStop('certificate', stop);
   }
-  return life.run();
+  log.info({ address, version: packageJson.version, fingerprint: identity.fingerprint }, 'ready');
 }
 
-await runProgram({
-  name: 'licence-server',
-  purpose: 'counts the floating seats of products and keeps their keys',
-  settings,
-  prefixes: ['LICENCE_'],
-  run,
-  commands,
-});
+await runProgram(
+  {
+    name: 'licence-server',
+    purpose: 'counts the floating seats of products and keeps their keys',
+    settings,
+    prefixes: ['LICENCE_'],
+    run,
+    commands,
+  },
+  stopRequest,
+);

@@ -81,7 +81,7 @@ export const settings = {
   LICENCE_DRAIN_SECONDS: integer('told to stop, it goes on serving so long while others learn that it goes', 0, 0, 300),
   LICENCE_TLS_DIR: text('directory with tls.crt and tls.key: serve HTTPS; reloaded when they change'),
   LICENCE_SOCKET_DIR: text("directory for the embedded PostgreSQL's socket; unset: the system's temporary directory"),
-  LICENCE_POSTGRES_BIN: text('directory of PostgreSQL programs; unset: searched'),
+  LICENCE_POSTGRES_BIN: text('directories of PostgreSQL programs, as in PATH; unset: searched'),
   LOG_LEVEL: oneOf('least important lines to log', logLevels, 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
 };

@@ -113,7 +113,7 @@ export async function ourComputer(dir: string, app: { main: string; options: str
 /** A plain transaction a request, on a PostgreSQL of its own with the same settings. */
 export async function startDesignA(dir: string): Promise<Contestant & { readonly major: number }> {
   const log = createLog('bench', 'warn');
-  const postgres = await startEmbedded({ root: join(dir, 'design-a'), database: 'design_a' }, log);
+  const postgres = await startEmbedded({ root: join(dir, 'design-a'), database: 'design_a', migrations: dir }, log);
   await migrate(postgres.connection, migrationsDir);
   const fixture = new Fixture(postgres.connection, dir);
   await fixture.query("INSERT INTO pool (product) VALUES ('erp')");

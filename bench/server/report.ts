@@ -156,7 +156,7 @@ export function footprintMarkdown(f: Footprint, results: readonly CaseResult[]):
     ],
     ['/metrics, p99', `${fixed(f.metricsP99Ms, 2)} ms`],
     ['idle: server, PostgreSQL', `${fixed(f.idleServerCpu, 2)} %, ${fixed(f.idlePostgresCpu, 2)} %`],
-    ['clean stop, with the export', `${fixed(f.stopMs, 0)} ms`],
+    ['clean stop', `${fixed(f.stopMs, 0)} ms`],
     ['restart to first answer after kill -9', `${fixed(f.restartAfterKillMs, 0)} ms`],
   ];
   return table(['footprint', '', 'goal', ''], [...judged, ...told.map(([what, value]) => [what, value, '', ''])]);

@@ -12,13 +12,14 @@ const patienceMs = 60_000;
 /**
  * Waits for a database that is not there yet, or that is not the primary yet: it may start, or change places, together with this
  * program.
- * @throws Error that says what is wrong and what to do
+ * @throws Error that says what is wrong and what to do; the signal's reason
  */
 export async function waitForDatabase(
   config: DatabaseConfig,
   setup: string,
   ledger: string,
   log: Logger,
+  signal?: AbortSignal,
 ): Promise<void> {
   const until = performance.now() + patienceMs;
   for (;;) {
@@ -28,7 +29,7 @@ export async function waitForDatabase(
     if (!found.passes || performance.now() > until)
       throw new Error(`the database of DATABASE_URL cannot be used: ${why}; ${todo}`);
     log.warn({ why, todo }, 'the database cannot be used yet');
-    await sleep(systemClock, 1_000);
+    await sleep(systemClock, 1_000, signal);
   }
 }
 

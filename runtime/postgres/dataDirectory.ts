@@ -3,21 +3,26 @@ import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../clock.ts';
-import type { Account, Installation } from './programs.ts';
+import type { Account, Installation, Installations } from './programs.ts';
 
 /** What to start with, given what is installed and what lies in the directory. */
 export type Choice =
   | { readonly kind: 'use' | 'initialise'; readonly installation: Installation }
-  | { readonly kind: 'takeOver'; readonly installation: Installation; readonly from: number }
+  | { readonly kind: 'upgrade'; readonly installation: Installation; readonly from: Source }
   | { readonly kind: 'refuse'; readonly message: string };
 
-/** Pure: `data` are the majors with data, `exports` those with a logical export of a clean stop. */
-export function choose(
-  installed: readonly Installation[],
-  data: readonly number[],
-  exports: readonly number[],
-): Choice {
-  const newest = installed[0];
+/** Where the rows of older data come from: the data, by the programs of their time; else the dump that a clean stop once left. */
+export type Source = { readonly major: number } & ({ readonly by: Installation } | { readonly dump: true });
+
+/** What lies in a directory: majors with data, and those with a dump, which earlier versions of this program left at a clean stop. */
+export interface Contents {
+  readonly data: readonly number[];
+  readonly dumps: readonly number[];
+}
+
+/** Pure. */
+export function choose({ chosen, all }: Installations, { data, dumps }: Contents): Choice {
+  const newest = chosen[0];
   if (newest === undefined) {
     return {
       kind: 'refuse',
@@ -25,17 +30,29 @@ export function choose(
     };
   }
   const last = Math.max(...data, 0);
+  const older = Math.max(...data.filter((major) => major < last && dumps.includes(major)), 0);
+  if (older > 0) {
+    return {
+      kind: 'refuse',
+      message:
+        `an earlier version of this program was cut short when it took the data of PostgreSQL ${older} over into ${last}: ` +
+        `move the directory ${last} away to begin again from ${older}, or ${older} and ${older}.dump if ${last} has served since`,
+    };
+  }
   if (last === 0) return { kind: 'initialise', installation: newest };
-  if (last === newest.major) return { kind: 'use', installation: newest };
-  const same = installed.find((i) => i.major === last);
-  if (last < newest.major && exports.includes(last)) return { kind: 'takeOver', installation: newest, from: last };
-  if (same) return { kind: 'use', installation: same };
+  const same = chosen.find((i) => i.major === last);
+  if (last >= newest.major && same) return { kind: 'use', installation: same };
+  if (last < newest.major) {
+    const by = all.find((i) => i.major === last);
+    if (by !== undefined) return { kind: 'upgrade', installation: newest, from: { major: last, by } };
+    if (dumps.includes(last)) return { kind: 'upgrade', installation: newest, from: { major: last, dump: true } };
+  }
   const why =
-    last > newest.major ? 'which is newer' : 'and was not stopped cleanly, so there is no export to take over';
-  return {
-    kind: 'refuse',
-    message: `the data is of PostgreSQL ${last}, ${why}; the installed one is ${newest.major}: start once with PostgreSQL ${last}`,
-  };
+    last > newest.major
+      ? `which is newer than ${newest.major}, the one that may run: install PostgreSQL ${last}`
+      : `and only a PostgreSQL ${last} can read them, which is not here (${newest.major} is): install it beside, and the start ` +
+        `takes its data over into ${newest.major}; where it cannot be had, export with a server that has it, and import here`;
+  return { kind: 'refuse', message: `the data is of PostgreSQL ${last}, ${why}` };
 }
 
 /** Why a platform cannot have a PostgreSQL as a child; undefined where it can. */
@@ -45,18 +62,21 @@ export const platformRefusal = (platform: NodeJS.Platform): string | undefined =
     : undefined;
 
 export const dataOf = (root: string, major: number): string => join(root, String(major));
-export const exportOf = (root: string, major: number): string => join(root, `${major}.dump`);
+export const dumpOf = (root: string, major: number): string => join(root, `${major}.dump`);
+/** Data that were carried over wholly, on their way into their place. */
+export const carriedOf = (root: string, major: number): string => join(root, `${major}.carried`);
 
-/** The majors with data, and those with an export, in `root`. */
-export function contentsOf(root: string): { readonly data: number[]; readonly exports: number[] } {
+/** The majors with data, and those with a dump, in `root`. */
+export function contentsOf(root: string): Contents {
   const names = existsSync(root) ? readdirSync(root) : [];
-  return {
-    data: names.filter((n) => /^\d+$/.test(n)).map(Number),
-    exports: names.filter((n) => /^\d+\.dump$/.test(n)).map((n) => Number(n.split('.')[0])),
-  };
+  const majorsOf = (pattern: RegExp) => names.filter((n) => pattern.test(n)).map((n) => Number(n.split('.')[0]));
+  const carried = majorsOf(/^\d+\.carried$/);
+  return carried.length > 0
+    ? { data: carried, dumps: [] }
+    : { data: majorsOf(/^\d+$/), dumps: majorsOf(/^\d+\.dump$/) };
 }
 
-/** Where the socket of a PostgreSQL on `root` (a real path) is: a name that fits into the 107 bytes of a socket's path. */
+/** Where the socket of a PostgreSQL on `root` (a real path, or what else names it) is: a name that fits into the 107 bytes of a socket's path. */
 export const socketPlace = (base: string | undefined, root: string): string =>
   join(base ?? tmpdir(), `licence-${createHash('sha256').update(root).digest('hex').slice(0, 12)}`);
 
@@ -104,19 +124,19 @@ const tell = (pid: number, signal: NodeJS.Signals): void => {
  * (fast, then at once), and only when no process is left is a stale `postmaster.pid` removed: its number may by now
  * belong to somebody else, which PostgreSQL could not tell.
  */
-export async function clearLeftovers(data: string): Promise<void> {
+export async function clearLeftovers(data: string, signal: AbortSignal): Promise<void> {
   const pidFile = join(data, 'postmaster.pid');
   if (!existsSync(pidFile) || !existsSync('/proc/self')) return;
   const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-  const startedAt = systemClock.now();
+  const startedAt = performance.now();
   for (;;) {
     const left = processesIn(data);
     if (left.length === 0) break;
-    const waitedMs = systemClock.now() - startedAt;
+    const waitedMs = performance.now() - startedAt;
     if (waitedMs > 15_000) throw new Error(`PostgreSQL processes ${left.join(', ')} in ${data} do not end; stop them`);
-    const signal = waitedMs < 4_000 ? 'SIGINT' : waitedMs < 8_000 ? 'SIGQUIT' : 'SIGKILL';
-    for (const pid of left.includes(postmaster) && signal !== 'SIGKILL' ? [postmaster] : left) tell(pid, signal);
-    await sleep(systemClock, 25);
+    const word = waitedMs < 4_000 ? 'SIGINT' : waitedMs < 8_000 ? 'SIGQUIT' : 'SIGKILL';
+    for (const pid of left.includes(postmaster) && word !== 'SIGKILL' ? [postmaster] : left) tell(pid, word);
+    await sleep(systemClock, 25, signal);
   }
   rmSync(pidFile, { force: true });
 }

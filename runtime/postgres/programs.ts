@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
+import { execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,10 +21,30 @@ const majorOf = async (bin: string): Promise<number | undefined> => {
   }
 };
 
-/** Every PostgreSQL server on this machine, newest first: `given` alone if there is one, else PATH and Debian's place. */
-export async function findInstallations(given?: string): Promise<Installation[]> {
+/** What may run, and what is there besides; both newest first. */
+export interface Installations {
+  /** Of `given` if that is set, else all. */
+  readonly chosen: readonly Installation[];
+  /** From all places: an older one may be needed for its data to be carried over. */
+  readonly all: readonly Installation[];
+}
+
+/**
+ * The PostgreSQL servers on this machine, from PATH and Debian's place.
+ * @param given directories of programs, separated as in PATH; whoever names one wants no other to run
+ */
+export async function findInstallations(given?: string): Promise<Installations> {
   const debian = existsSync(debianRoot) ? readdirSync(debianRoot).map((v) => join(debianRoot, v, 'bin')) : [];
-  const dirs = given === undefined ? [...(process.env.PATH ?? '').split(delimiter), ...debian] : [given];
+  const chosen = given === undefined ? undefined : await installationsIn(given.split(delimiter));
+  const all = await installationsIn([
+    ...(given ?? '').split(delimiter),
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...debian,
+  ]);
+  return { chosen: chosen ?? all, all };
+}
+
+async function installationsIn(dirs: readonly string[]): Promise<Installation[]> {
   const found = new Map<number, Installation>();
   for (const dir of dirs) {
     if (dir === '' || !existsSync(join(dir, 'postgres'))) continue;
@@ -50,6 +70,10 @@ export function unprivilegedAccount(): Account | undefined {
   const [, , uid = '65534', gid = '65534'] = line?.split(':') ?? [];
   return { uid: Number(uid), gid: Number(gid) };
 }
+
+/** Whom the data have to belong to: the account, or whoever this process is. */
+export const ownerOfData = (account: Account | undefined): Account =>
+  account ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((p) => existsSync(p));
 
@@ -78,30 +102,40 @@ export function commandFor(
   return { file: setpriv, args: [...whom, ...death, program, ...args], options: {} };
 }
 
-/** Runs a program to its end. @throws Error with what it wrote to standard error; also when `timeoutMs` is over. */
-export function runToEnd(
-  program: string,
-  args: readonly string[],
-  account: Account | undefined,
-  timeoutMs: number,
-): Promise<void> {
-  const command = commandFor(program, args, account, true);
+export interface RunOptions {
+  readonly account: Account | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends the program; it is waited for all the same. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a program to its end and answers what it wrote to standard error.
+ * @throws Error with that when it fails; the signal's reason when it was ended by that
+ */
+export function runToEnd(program: string, args: readonly string[], options: RunOptions): Promise<string> {
+  const { signal, env = {} } = options;
+  signal.throwIfAborted();
+  const command = commandFor(program, args, options.account, true);
   return new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn(command.file, command.args, {
+    const child = spawn(command.file, command.args, {
       ...command.options,
       cwd: '/',
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
     });
+    const end = () => child.kill('SIGTERM');
+    signal.addEventListener('abort', end, { once: true });
     let said = '';
-    child.stderr?.on('data', (chunk) => {
+    child.stderr.on('data', (chunk) => {
       said = (said + chunk).slice(-4_000);
     });
     child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new Error(`${program} ended with ${signal ?? code}: ${said.trim()}`));
+    child.on('close', (code, by) => {
+      signal.removeEventListener('abort', end);
+      if (signal.aborted) reject(signal.reason);
+      else if (code === 0) resolve(said);
+      else reject(new Error(`${program} ended with ${by ?? code}: ${said.trim()}`));
     });
   });
 }

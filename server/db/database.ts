@@ -1,4 +1,3 @@
-import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { databaseAddress } from '../../runtime/database/address.ts';
 import type { DatabaseConfig } from '../../runtime/database/session.ts';
@@ -7,6 +6,7 @@ import { lockDirectory } from '../../runtime/directoryLock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { migrate } from '../../runtime/migrate.ts';
 import { startEmbedded } from '../../runtime/postgres/embedded.ts';
+import { unlessAborted } from '../../runtime/shutdown.ts';
 import { poolSetup } from '../seats/seatSql.ts';
 
 export const migrationsDir = join(import.meta.dirname, 'migrations');
@@ -28,11 +28,12 @@ export interface DatabaseOptions {
 }
 
 /** Opens the given database, or the embedded one, with an up-to-date schema. */
-export async function openDatabase(options: DatabaseOptions, log: Logger): Promise<Database> {
-  const database =
-    options.url === undefined ? await embedded(options, log) : await external(options.url, options.caFile, log);
+export async function openDatabase(options: DatabaseOptions, log: Logger, signal: AbortSignal): Promise<Database> {
+  const { url, caFile } = options;
+  const database = url === undefined ? await embedded(options, log, signal) : await external(url, caFile, log, signal);
   try {
-    const applied = await migrate(database.connection, migrationsDir, { ledger: 'lease', log });
+    const migrating = migrate(database.connection, migrationsDir, { ledger: 'lease', log });
+    const applied = await unlessAborted(signal, migrating);
     if (applied.length > 0) log.info({ applied }, 'schema brought up to date');
     return database;
   } catch (error) {
@@ -41,16 +42,13 @@ export async function openDatabase(options: DatabaseOptions, log: Logger): Promi
   }
 }
 
-async function embedded(options: DatabaseOptions, log: Logger): Promise<Database> {
+async function embedded(options: DatabaseOptions, log: Logger, signal: AbortSignal): Promise<Database> {
   const lock = lockDirectory(options.dataDir, 'licence-server');
   try {
-    const root = join(options.dataDir, 'postgres');
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    chmodSync(root, 0o700);
-    const postgres = await startEmbedded(
-      { root, database: 'licence', socketBase: options.socketDir, bin: options.postgresBin },
-      log,
-    );
+    const { dataDir, socketDir: socketBase, postgresBin: bin } = options;
+    const root = join(dataDir, 'postgres');
+    const how = { root, database: 'licence', migrations: migrationsDir, socketBase, bin };
+    const postgres = await startEmbedded(how, log, signal);
     return {
       connection: postgres.connection,
       stop: async (leftMs = 6_000) => {
@@ -65,9 +63,9 @@ async function embedded(options: DatabaseOptions, log: Logger): Promise<Database
 }
 
 /** Waits for a database that is not there yet: it may start together with this server. */
-async function external(url: string, caFile: string | undefined, log: Logger): Promise<Database> {
+async function external(url: string, caFile: string | undefined, log: Logger, signal: AbortSignal): Promise<Database> {
   const { config, notes } = databaseAddress(url, caFile, process.env, 'licence-server');
   for (const note of notes) log.warn(note);
-  await waitForDatabase(config, poolSetup, 'lease', log);
+  await unlessAborted(signal, waitForDatabase(config, poolSetup, 'lease', log, signal));
   return { connection: config, stop: async () => {} };
 }

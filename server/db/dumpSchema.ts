@@ -8,7 +8,7 @@ import { findInstallations } from '../../runtime/postgres/programs.ts';
  * so that a change of the schema is read in a review. `url` is of a superuser.
  */
 export async function dumpSchema(url: string): Promise<string> {
-  const [newest] = await findInstallations();
+  const [newest] = (await findInstallations()).all;
   if (newest === undefined) throw new Error('no PostgreSQL was found: pg_dump is needed');
   const args = ['--schema-only', '--no-owner', '--no-privileges', '--no-comments', '-d', url];
   const { stdout } = await promisify(execFile)(join(newest.bin, 'pg_dump'), args, { maxBuffer: 16 << 20 });

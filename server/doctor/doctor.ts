@@ -54,7 +54,8 @@ Exit status: 0 all is well; 1 something is worth a look; 2 something does not wo
 export const doctorCommand: ProgramCommand<typeof settings> = {
   purpose: 'looks for what is wrong, and changes nothing',
   help,
-  run: async (readConfig, args) => {
+  run: async (readConfig, args, stop) => {
+    stop.addEventListener('abort', () => process.exit(1)); // it leaves nothing behind
     const json = wantsJson(args);
     const findings = await examineEnvironment(readConfig);
     const { version } = packageJson;

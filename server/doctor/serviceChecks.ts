@@ -12,8 +12,21 @@ import { tryDatabase } from '../../runtime/database/waitForDatabase.ts';
 import { directoryHolder } from '../../runtime/directoryLock.ts';
 import { http1 } from '../../runtime/http1.ts';
 import { readMigrations } from '../../runtime/migrate.ts';
-import { choose, contentsOf, dataOf, platformRefusal, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
-import { findInstallations, type Installation } from '../../runtime/postgres/programs.ts';
+import {
+  type Contents,
+  choose,
+  contentsOf,
+  dataOf,
+  platformRefusal,
+  socketPlace,
+} from '../../runtime/postgres/dataDirectory.ts';
+import { rightsFault } from '../../runtime/postgres/dataRights.ts';
+import {
+  findInstallations,
+  type Installations,
+  ownerOfData,
+  unprivilegedAccount,
+} from '../../runtime/postgres/programs.ts';
 import { migrationsDir } from '../db/database.ts';
 import type { Trust } from '../keys/trust.ts';
 import { poolSetup } from '../seats/seatSql.ts';
@@ -45,29 +58,44 @@ export async function checkEmbedded(config: ServerConfig, isRunning: boolean): P
   const refusal = platformRefusal(process.platform);
   if (refusal !== undefined) return [fail(check, refusal, 'set DATABASE_URL')];
   const installed = await findInstallations(config.LICENCE_POSTGRES_BIN);
-  let contents: ReturnType<typeof contentsOf>;
+  let contents: Contents;
   try {
     contents = contentsOf(root);
   } catch (error) {
     return [fail(check, `${root} cannot be read (${codeOf(error)})`, 'run this as the user that runs the server')];
   }
-  return judgeEmbedded(installed, contents, isRunning, (major) => versionIn(dataOf(root, major)));
+  const judged = judgeEmbedded(installed, contents, isRunning, (major) => versionIn(dataOf(root, major)));
+  return [...judged, ...contents.data.flatMap((major) => checkRights(dataOf(root, major)))];
+}
+
+/** PostgreSQL refuses data that others may write, or that are another user's. */
+function checkRights(data: string): Finding[] {
+  const check = 'postgres-rights';
+  if (!existsSync(data)) return [];
+  const fault = rightsFault(data, ownerOfData(unprivilegedAccount()));
+  if (fault === undefined) return [];
+  const said = `${fault.path} ${fault.what}`;
+  return [
+    fault.isMended
+      ? warn(check, said, `the next start puts it right; or ${fault.command}`)
+      : fail(check, said, fault.command),
+  ];
 }
 
 /** Pure but for `versionIn`: what PG_VERSION says of a major's data, undefined if it cannot be read. */
 export function judgeEmbedded(
-  installed: readonly Installation[],
-  { data, exports }: { readonly data: readonly number[]; readonly exports: readonly number[] },
+  installed: Installations,
+  contents: Contents,
   isRunning: boolean,
   versionIn: (major: number) => string | undefined,
 ): Finding[] {
   const check = 'postgres';
-  const last = Math.max(...data, 0);
-  const choice = choose(installed, data, exports);
+  const last = Math.max(...contents.data, 0);
+  const choice = choose(installed, contents);
   if (choice.kind === 'refuse') {
-    return [
-      fail(check, choice.message, 'set LICENCE_POSTGRES_BIN to the directory of the programs of that PostgreSQL'),
-    ];
+    const todo =
+      "install it, or name the directory of its programs in LICENCE_POSTGRES_BIN (several: with ':' between them)";
+    return [fail(check, choice.message, todo)];
   }
   const { major, bin } = choice.installation;
   if (choice.kind === 'initialise') return [ok(check, `${major} in ${bin}; the first start makes the data`)];
@@ -81,28 +109,16 @@ export function judgeEmbedded(
       ),
     ];
   }
-  if (choice.kind === 'takeOver') {
+  if (choice.kind === 'upgrade' && !isRunning) {
     return [
       warn(
         check,
-        `the next start takes the data of ${choice.from} over into ${major}`,
+        `the next start takes the data of ${choice.from.major} over into ${major}`,
         'export before: licence-server export',
       ),
     ];
   }
-  const found = ok(check, `${major} in ${bin}, and data of it`);
-  const dump = 'postgres-export';
-  if (isRunning || exports.includes(last)) {
-    return [found, ok(dump, isRunning ? 'written when the server stops' : 'there: a newer PostgreSQL can take over')];
-  }
-  return [
-    found,
-    warn(
-      dump,
-      'the last stop left none: it was no clean one',
-      'start and stop the server once before you install a newer PostgreSQL',
-    ),
-  ];
+  return [ok(check, `${major} in ${bin}, and data of it`)];
 }
 
 const versionIn = (dir: string): string | undefined => {

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { extract, pack } from 'tar-stream';
 import { z } from 'zod';
+import type { Entry } from '../../runtime/postgres/tables.ts';
 import { plainFiles } from './computer.ts';
 
 /**
@@ -31,10 +32,6 @@ const manifest = z.object({
   entries: z.array(entry),
 });
 export type Manifest = z.infer<typeof manifest>;
-export interface Entry {
-  readonly name: string;
-  readonly content: Buffer;
-}
 
 /** What else an archive may hold. */
 const others =

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../runtime/log.ts';
+import { type Entry, readTables, tablesOf } from '../../runtime/postgres/tables.ts';
 import { roles } from '../access/tokens.ts';
 import { loadIdentity } from '../keys/identity.ts';
-import { archiveFormat, type Entry, type Manifest, writeArchive } from './archive.ts';
+import { archiveFormat, type Manifest, writeArchive } from './archive.ts';
 import { type Computer, identityFileOf, plainFiles } from './computer.ts';
 import { openLedger } from './openLedger.ts';
-import { readTables } from './tables.ts';
 
 export interface ExportRequest extends Computer {
   /** Whether the private key of this computer goes along: whoever has it is this computer. */
@@ -21,8 +21,10 @@ export interface ExportRequest extends Computer {
 /** What was written, for a person. */
 export type Exported = Pick<Manifest, 'fingerprint' | 'tables'> & { readonly activations: number };
 
+const never = new AbortController().signal;
+
 /** Writes all that makes this computer this computer, and its ledger, into one file. @throws Error saying what to do */
-export async function exportServer(request: ExportRequest, log: Logger): Promise<Exported> {
+export async function exportServer(request: ExportRequest, log: Logger, signal = never): Promise<Exported> {
   const identityFile = identityFileOf(request);
   const identity = await loadIdentity({ dataDir: request.dataDir, file: identityFile }); // the file is named: none is made
   const files = filesOf(request, identityFile);
@@ -35,12 +37,18 @@ export async function exportServer(request: ExportRequest, log: Logger): Promise
       postgresBin: request.postgresBin,
     },
     log,
+    signal,
   );
   const { fingerprint } = identity;
   let tables: Manifest['tables'] = {};
   try {
+    if (!(await tablesOf(ledger.client)).includes('lease')) {
+      throw new Error(
+        'the database holds no ledger of a licence server in the search path of this role; name the right one, and the right role, in DATABASE_URL',
+      );
+    }
     await writeArchive(request.file, async function* () {
-      const told = yield* readTables(ledger.client);
+      const told = yield* unlessEnding(readTables(ledger.client), signal);
       for (const file of files) yield { name: file.name, content: readFileSync(file.path) } satisfies Entry;
       tables = told.tables;
       return {
@@ -55,6 +63,16 @@ export async function exportServer(request: ExportRequest, log: Logger): Promise
     await ledger.close();
   }
   return { fingerprint, tables, activations: files.filter((f) => f.name.endsWith('.lic')).length };
+}
+
+/** The same rows, until the program is asked to end. */
+async function* unlessEnding<T, R>(rows: AsyncGenerator<T, R>, signal: AbortSignal): AsyncGenerator<T, R> {
+  for (;;) {
+    signal.throwIfAborted();
+    const next = await rows.next();
+    if (next.done) return next.value;
+    yield next.value;
+  }
 }
 
 /** Name in the archive and path of each file. */

@@ -5,13 +5,13 @@ import type pg from 'pg';
 import { lockDirectory } from '../../runtime/directoryLock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { applyMigration, type Migration, prepareMigrations, readMigrations } from '../../runtime/migrate.ts';
+import { type Entry, isEmptyDatabase, TableWriter } from '../../runtime/postgres/tables.ts';
 import { migrationsDir } from '../db/database.ts';
 import { writeDurably } from '../keys/durableFile.ts';
 import { identityOf, loadIdentity } from '../keys/identity.ts';
-import { type Entry, type Manifest, readArchive, verifyArchive } from './archive.ts';
+import { type Manifest, readArchive, verifyArchive } from './archive.ts';
 import { type Computer, identityFileOf, plainFiles } from './computer.ts';
 import { connectTo, openEmbedded } from './openLedger.ts';
-import { isEmptyDatabase, TableWriter } from './tables.ts';
 
 export interface ImportRequest extends Computer {
   readonly file: string;
@@ -21,13 +21,15 @@ export interface ImportRequest extends Computer {
 const draftName = 'import.draft';
 const readyName = 'import.ready';
 
+const never = new AbortController().signal;
+
 /**
  * Makes an empty data directory, and an empty database, into the computer of an export: checksums first, then into a draft
  * beside, then into place. All or nothing: what is broken off half-way leaves no ledger, and what is whole is moved into
  * place by the next start at the latest.
  * @throws Error naming what is in the way and what to do
  */
-export async function importServer(request: ImportRequest, log: Logger): Promise<Manifest> {
+export async function importServer(request: ImportRequest, log: Logger, signal = never): Promise<Manifest> {
   const manifest = await verifyArchive(request.file);
   const schema = schemaOf(manifest);
   const { dataDir } = request;
@@ -41,7 +43,8 @@ export async function importServer(request: ImportRequest, log: Logger): Promise
     rmSync(draft, { recursive: true, force: true });
     mkdirSync(draft, { mode: 0o700 });
     try {
-      await fill(request, manifest, schema, draft, log);
+      await fill(request, manifest, schema, draft, log, signal);
+      signal.throwIfAborted();
       renameSync(draft, join(dataDir, readyName));
     } catch (error) {
       rmSync(draft, { recursive: true, force: true });
@@ -72,16 +75,20 @@ async function fill(
   schema: Schema,
   draft: string,
   log: Logger,
+  signal: AbortSignal,
 ): Promise<void> {
   const { databaseUrl, dataDir, socketDir, postgresBin } = request;
   const ledger =
     databaseUrl === undefined
-      ? await openEmbedded(join(draft, 'postgres'), { dataDir, socketDir, postgresBin }, log, () => {})
+      ? await openEmbedded(join(draft, 'postgres'), { dataDir, socketDir, postgresBin }, log, signal, () => {})
       : await connectTo(databaseUrl, request.databaseCa);
   const { client } = ledger;
   try {
     await client.query('BEGIN');
-    await fillLedger(client, manifest, schema, request.file, (entry) => stage(request, draft, entry));
+    await fillLedger(client, manifest, schema, request.file, (entry) => {
+      signal.throwIfAborted();
+      return stage(request, draft, entry);
+    });
     await client.query('COMMIT');
   } finally {
     await ledger.close(); // ends a transaction that was not committed
@@ -103,13 +110,13 @@ async function fillLedger(
   }
   await prepareMigrations(client);
   for (const migration of schema.exported) await applyMigration(client, migration);
-  const writer = new TableWriter(client, manifest);
-  await writer.begin();
+  const writer = new TableWriter(client);
+  await writer.begin(Object.keys(manifest.tables));
   for await (const entry of readArchive(file, manifest)) {
     if (entry.name.startsWith('tables/')) await writer.add(entry);
     else await stageFile(entry);
   }
-  await writer.end();
+  await writer.end(manifest);
   for (const migration of schema.newer) await applyMigration(client, migration);
 }
 

@@ -8,7 +8,7 @@ import { type DirectoryLock, lockDirectory } from '../../runtime/directoryLock.t
 import type { Logger } from '../../runtime/log.ts';
 import { contentsOf, socketPlace } from '../../runtime/postgres/dataDirectory.ts';
 import { startEmbedded } from '../../runtime/postgres/embedded.ts';
-import type { DatabaseOptions } from '../db/database.ts';
+import { type DatabaseOptions, migrationsDir } from '../db/database.ts';
 
 /** A connection to a ledger, and how to end it. */
 export interface Ledger {
@@ -21,7 +21,7 @@ export interface Ledger {
  * is used; of a stopped one, PostgreSQL is started for as long as this takes.
  * @throws Error when there is none, or none that may be read
  */
-export async function openLedger(options: DatabaseOptions, log: Logger): Promise<Ledger> {
+export async function openLedger(options: DatabaseOptions, log: Logger, signal: AbortSignal): Promise<Ledger> {
   if (options.url !== undefined) return connectTo(options.url, options.caFile);
   const root = join(options.dataDir, 'postgres');
   if (contentsOf(root).data.length === 0) {
@@ -32,7 +32,7 @@ export async function openLedger(options: DatabaseOptions, log: Logger): Promise
   const lock = tryLock(options.dataDir);
   if (typeof lock === 'string') return openRunning(options, root, lock);
   try {
-    return await openEmbedded(root, options, log, () => lock.release());
+    return await openEmbedded(root, options, log, signal, () => lock.release());
   } catch (error) {
     lock.release();
     throw error;
@@ -44,12 +44,12 @@ export async function openEmbedded(
   root: string,
   options: DatabaseOptions,
   log: Logger,
+  signal: AbortSignal,
   released: () => void,
 ): Promise<Ledger> {
-  const postgres = await startEmbedded(
-    { root, database: 'licence', socketBase: options.socketDir, bin: options.postgresBin },
-    log,
-  );
+  const { socketDir: socketBase, postgresBin: bin } = options;
+  const how = { root, database: 'licence', migrations: migrationsDir, socketBase, bin };
+  const postgres = await startEmbedded(how, log, signal);
   try {
     const { client, close } = await connect(postgres.connection);
     return {

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,7 +18,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { readConfig } from '../../../runtime/config.ts';
 import { lockDirectory } from '../../../runtime/directoryLock.ts';
-import { findInstallations } from '../../../runtime/postgres/programs.ts';
+import { findInstallations, ownerOfData, unprivilegedAccount } from '../../../runtime/postgres/programs.ts';
 import { examine } from '../../../server/doctor/doctor.ts';
 import type { Finding } from '../../../server/doctor/finding.ts';
 import { settings } from '../../../server/settings.ts';
@@ -38,7 +39,7 @@ const wrong = (findings: readonly Finding[]): string[] =>
 
 beforeAll(async () => {
   database = await createTestDatabase(ledgerTemplate);
-  major = (await findInstallations())[0]?.major ?? 0;
+  major = (await findInstallations()).all[0]?.major ?? 0;
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
@@ -48,6 +49,12 @@ beforeEach(async () => {
   chmodSync(dir, 0o700);
 });
 afterEach(() => computer.remove());
+
+/** As root the tests run PostgreSQL as another user, whose its data are. */
+function giveToPostgres(data: string): void {
+  const { uid, gid } = ownerOfData(unprivilegedAccount());
+  for (const path of [data, ...readdirSync(data).map((name) => join(data, name))]) chownSync(path, uid, gid);
+}
 
 /** Everything below the directory, with what a change would change. */
 const stamps = () =>
@@ -60,12 +67,12 @@ it('finds nothing wrong with a sound computer, and changes nothing', async () =>
   lockDirectory(dir, 'licence-server').release(); // there was a server once
   mkdirSync(join(dir, 'postgres', String(major)), { recursive: true });
   writeFileSync(join(dir, 'postgres', String(major), 'PG_VERSION'), `${major}\n`);
-  writeFileSync(join(dir, 'postgres', `${major}.dump`), '');
+  chmodSync(join(dir, 'postgres', String(major)), 0o700);
+  giveToPostgres(join(dir, 'postgres', String(major)));
   const before = stamps();
   const findings = await look();
   expect(wrong(findings)).toEqual([]);
   expect(findings.map((f) => f.message)).toContainEqual(expect.stringContaining('7 seats of erp for Test'));
-  expect(findings.map((f) => f.message)).toContain('there: a newer PostgreSQL can take over');
   expect(stamps()).toEqual(before);
   expect(wrong(await look({ DATABASE_URL: database.url }))).toEqual([]);
 });
@@ -98,7 +105,7 @@ it.each<[string, () => Record<string, string> | undefined, RegExp]>([
   [
     'data of a PostgreSQL that is not installed',
     () => void mkdirSync(join(dir, 'postgres', '9'), { recursive: true }),
-    /fail postgres: the data is of PostgreSQL 9, and was not stopped cleanly.* → set LICENCE_POSTGRES_BIN/,
+    /fail postgres: the data is of PostgreSQL 9, and only a PostgreSQL 9 can read them, which is not here .* → .* LICENCE_POSTGRES_BIN/,
   ],
   [
     'data that a newer PostgreSQL will take over',
@@ -109,9 +116,25 @@ it.each<[string, () => Record<string, string> | undefined, RegExp]>([
     /warn postgres: the next start takes the data of 9 over .* → export before/,
   ],
   [
-    'a stop that was not clean',
-    () => void mkdirSync(join(dir, 'postgres', String(major)), { recursive: true }),
-    /warn postgres-export: the last stop left none/,
+    'data with rights for a group, as a kubelet gives them',
+    () => {
+      const data = join(dir, 'postgres', String(major));
+      mkdirSync(data, { recursive: true });
+      giveToPostgres(data);
+      chmodSync(data, 0o2770);
+    },
+    /warn postgres-rights: .*postgres\/\d+ has the rights 2770, which PostgreSQL refuses → the next start puts it right/,
+  ],
+  [
+    'data of another user, as a restore may make them',
+    () => {
+      const data = join(dir, 'postgres', String(major));
+      mkdirSync(data, { recursive: true });
+      writeFileSync(join(data, 'PG_VERSION'), `${major}\n`);
+      giveToPostgres(data);
+      chownSync(join(data, 'PG_VERSION'), 54_321, 54_321);
+    },
+    /fail postgres-rights: .*PG_VERSION belongs to user 54321, and PostgreSQL runs as user \d+ → chown -R \d+:\d+ '/,
   ],
   [
     'data in the directory of another major',

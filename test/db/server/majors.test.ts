@@ -1,75 +1,155 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
 import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
-import { findInstallations } from '../../../runtime/postgres/programs.ts';
-import { ensureOtherPostgres } from '../../support/otherPostgres.ts';
-import { createComputer, postgresOf, ServerProcess, until } from './support/serverProcess.ts';
+import { findInstallations, type Installation } from '../../../runtime/postgres/programs.ts';
+import { ensureOtherPostgres, type OtherPostgres } from '../../support/otherPostgres.ts';
+import {
+  type Computer,
+  createComputer,
+  postgresOf,
+  postmasterOf,
+  ServerProcess,
+  until,
+} from './support/serverProcess.ts';
 
-it('a newer PostgreSQL takes over after a clean stop, and refuses after a crash until the older one was stopped', async (test) => {
-  const newer = await ensureOtherPostgres().catch((error) => {
+let newer: OtherPostgres | undefined;
+let older: Installation | undefined;
+let computer: Computer;
+let root: string;
+const running: ServerProcess[] = [];
+
+beforeEach(async () => {
+  computer = await createComputer(5_000);
+  root = join(computer.dataDir, 'postgres');
+});
+afterEach(async () => {
+  await endAll();
+  computer.remove();
+  newer?.remove();
+});
+
+/** Two majors of PostgreSQL, or a skip. */
+async function twoMajors(test: TestContext): Promise<{ older: Installation; newer: OtherPostgres }> {
+  newer = await ensureOtherPostgres().catch((error) => {
     if (!(error instanceof PrerequisiteMissing) || process.env.CI === 'true') throw error;
     return test.skip(error.message);
   });
-  const [older] = (await findInstallations()).filter((i) => i.major < newer.major);
-  if (older === undefined) {
-    newer.remove();
-    const message = `no PostgreSQL older than ${newer.major} is installed`;
-    if (process.env.CI === 'true') throw new Error(message);
-    return test.skip(message);
-  }
-  const computer = await createComputer(10);
-  const root = join(computer.dataDir, 'postgres');
-  const start = (bin: string) =>
-    ServerProcess.start({ ...computer.env, LICENCE_POSTGRES_BIN: bin, LICENCE_CLEAR_STALE: 'never' });
+  const { major } = newer;
+  [older] = (await findInstallations()).all.filter((i) => i.major < major);
+  if (older !== undefined) return { older, newer };
+  const message = `no PostgreSQL older than ${major} is installed`;
+  if (process.env.CI === 'true') throw new Error(message);
+  return test.skip(message);
+}
+const start = async (bin: string, readyWhen?: string): Promise<ServerProcess> => {
+  const env = { ...computer.env, LICENCE_POSTGRES_BIN: bin, LICENCE_CLEAR_STALE: 'never' };
+  const server = await ServerProcess.start(env, 'server', readyWhen);
+  running.push(server);
+  return server;
+};
+/** Kills servers and whatever PostgreSQL they have, as a node that loses its power. */
+async function endAll(): Promise<void> {
+  for (const server of running) server.child.kill('SIGKILL');
+  await until('PostgreSQL to end', async () => {
+    const left = postgresOf(computer.dataDir);
+    for (const pid of left) process.kill(pid, 'SIGKILL');
+    return left.length === 0;
+  });
+  await Promise.all(running.splice(0).map((server) => server.exited));
+}
+const tell = async (server: ServerProcess) => {
+  const { fingerprint, keys, products } = (await server.call('GET', '/v1/status')).body;
+  return { fingerprint, keys, inUse: products[0].seatsInUse };
+};
+async function takeSeats(server: ServerProcess): Promise<string[]> {
+  const users = ['anna', 'борис', ...Array.from({ length: 300 }, (_, i) => `u${i}`)];
+  const answers = await Promise.all([
+    ...users.map((user) => server.checkOut(user)),
+    server.checkOut('sticky', 'sticky'),
+  ]);
+  return answers.map(({ body }) => body.leaseId);
+}
+async function expectLive(server: ServerProcess, ids: readonly string[]): Promise<void> {
+  for (const id of ids) expect((await server.call('POST', `/v1/leases/${id}/heartbeat`)).status).toBe(200);
+  expect((await server.checkOut('anna')).body.leaseId).toBe(ids[0]);
+}
+
+it('a newer PostgreSQL takes over what a crash of the older one has left: same computer, same seats; and back it does not go', async (test) => {
+  const { older, newer } = await twoMajors(test);
   let server = await start(older.bin);
-  try {
-    const ids: string[] = [];
-    for (const user of ['anna', 'борис']) ids.push((await server.checkOut(user)).body.leaseId);
-    ids.push((await server.checkOut('sticky', 'sticky')).body.leaseId);
-    const tell = async () => {
-      const { fingerprint, keys, products } = (await server.call('GET', '/v1/status')).body;
-      return { fingerprint, keys, inUse: products[0].seatsInUse };
-    };
-    const before = await tell();
-    expect(before).toMatchObject({ keys: [{ state: 'Active' }], inUse: 3 });
-    const allLive = async () => {
-      for (const id of ids) expect((await server.call('POST', `/v1/leases/${id}/heartbeat`)).status).toBe(200);
-      expect((await server.checkOut('anna')).body.leaseId).toBe(ids[0]);
-    };
+  const ids = await takeSeats(server);
+  const before = await tell(server);
+  expect(before).toMatchObject({ keys: [{ state: 'Active' }], inUse: ids.length });
+  writeFileSync(join(root, `${older.major}.dump`), 'of a clean stop of an earlier version, long ago');
+  await endAll();
 
-    await server.stop('SIGKILL');
-    server = await start(newer.bin);
-    expect(await server.exited).toBe(1);
-    expect(server.output).toContain(
-      `the data is of PostgreSQL ${older.major}, and was not stopped cleanly, so there is no export to take over; ` +
-        `the installed one is ${newer.major}: start once with PostgreSQL ${older.major}`,
-    );
+  server = await start(newer.bin);
+  expect(await tell(server)).toEqual(before);
+  await expectLive(server, ids);
+  expect(readFileSync(join(root, String(newer.major), 'PG_VERSION'), 'utf8').trim()).toBe(String(newer.major));
+  expect(readdirSync(root).sort()).toEqual([String(newer.major), `${older.major}.replaced`].sort());
+  expect(await server.stop()).toBe(0);
 
-    server = await start(older.bin);
-    await allLive();
-    expect(await server.stop()).toBe(0);
-    expect(readdirSync(root)).toContain(`${older.major}.dump`);
-    server = await start(newer.bin);
-    await allLive();
-    expect(await tell()).toEqual(before);
-    expect(readFileSync(join(root, String(newer.major), 'PG_VERSION'), 'utf8').trim()).toBe(String(newer.major));
-    expect(readdirSync(root).sort()).toEqual([
-      `${older.major}.replaced`,
-      `${older.major}.replaced.dump`,
-      String(newer.major),
-    ]);
-    expect(await server.stop()).toBe(0);
-
-    server = await start(older.bin);
-    expect(await server.exited).toBe(1);
-    expect(server.output).toContain(
-      `the data is of PostgreSQL ${newer.major}, which is newer; the installed one is ${older.major}`,
-    );
-  } finally {
-    await server.stop('SIGKILL');
-    await until('PostgreSQL to end', async () => postgresOf(computer.dataDir).length === 0);
-    computer.remove();
-    newer.remove();
-  }
+  server = await start(older.bin);
+  expect(await server.exited).toBe(1);
+  expect(server.output).toContain(
+    `the data is of PostgreSQL ${newer.major}, which is newer than ${older.major}, the one that may run: install PostgreSQL ${newer.major}`,
+  );
 }, 300_000);
+
+it('an upgrade that is killed, or told to end, at any moment is begun again from the good data', async (test) => {
+  const { older, newer } = await twoMajors(test);
+  const first = await start(older.bin);
+  const ids = await takeSeats(first);
+  expect(await first.stop()).toBe(0);
+  const draft = join(root, `${newer.major}.draft`);
+  const pidOf = (dir: string) => existsSync(join(dir, 'postmaster.pid'));
+  const moments: [string, () => boolean][] = [
+    ['new data are being made', () => existsSync(join(draft, 'base'))],
+    ['the newer one starts', () => pidOf(draft)],
+    ['the older one starts', () => pidOf(join(root, String(older.major)))],
+    ['it is on its way, once more', () => pidOf(join(root, String(older.major)))],
+  ];
+  for (const [n, [moment, isThere]] of moments.entries()) {
+    const server = await start(newer.bin, 'takes the data over');
+    await until(moment, async () => isThere(), 60_000);
+    if (n % 2 === 0) await endAll();
+    else {
+      expect(await server.stop(), moment).toBe(0);
+      expect(postgresOf(computer.dataDir)).toEqual([]);
+      expect(existsSync(draft)).toBe(false);
+    }
+    expect(server.output).not.toContain('"msg":"ready"');
+    expect(existsSync(join(root, String(newer.major)))).toBe(false);
+  }
+  const server = await start(newer.bin);
+  await expectLive(server, ids);
+}, 300_000);
+
+it('an upgrade that was killed between its last moves is ended by the next start', async (test) => {
+  const { older, newer } = await twoMajors(test);
+  const first = await start(newer.bin);
+  const ids = await takeSeats(first);
+  expect(await first.stop()).toBe(0);
+  renameSync(join(root, String(newer.major)), join(root, `${newer.major}.carried`));
+  mkdirSync(join(root, String(older.major)));
+  writeFileSync(join(root, `${older.major}.dump`), '');
+  const server = await start(newer.bin);
+  await expectLive(server, ids);
+  expect(readdirSync(root).sort()).toEqual([String(newer.major), `${older.major}.replaced`].sort());
+  expect(postmasterOf(computer.dataDir)).toBeGreaterThan(0);
+}, 120_000);
+
+it('data that an earlier version left half taken over are refused, with what to do', async (test) => {
+  const { older, newer } = await twoMajors(test);
+  const first = await start(older.bin);
+  expect(await first.stop()).toBe(0);
+  mkdirSync(join(root, String(newer.major)));
+  writeFileSync(join(root, `${older.major}.dump`), '');
+  const server = await start(newer.bin);
+  expect(await server.exited).toBe(1);
+  expect(server.output).toContain(
+    `move the directory ${newer.major} away to begin again from ${older.major}, or ${older.major} and ${older.major}.dump`,
+  );
+}, 120_000);

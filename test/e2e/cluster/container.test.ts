@@ -98,7 +98,6 @@ it('runs as a plain container: not root, on a read-only root, its data in the vo
   await cluster.ctr(['tasks', 'kill', '--signal', 'SIGTERM', 'plain-1']);
   expect(await first).toContain('"msg":"ready"'); // and status 0
   const postgres = join(computer.dataDir, 'postgres');
-  expect(readdirSync(postgres).some((name) => name.endsWith('.dump'))).toBe(true);
   expect(readFileSync(join(postgres, '15', 'PG_VERSION'), 'utf8').trim()).toBe('15');
 
   const second = runContainer('plain-2');

@@ -1,15 +1,30 @@
 import type pg from 'pg';
-import type { Entry, Manifest } from './archive.ts';
+import type { Logger } from '../log.ts';
 
-/** What a database says of itself in a manifest. */
-export type TablesTold = Pick<Manifest, 'postgres' | 'migrations' | 'tables' | 'sequences'>;
+/** A portion of a table's rows, under a name that tells the table; of an archive also a file. */
+export interface Entry {
+  readonly name: string;
+  readonly content: Buffer;
+}
 
-/** Who runs now is of the running, not of the ledger; `migration` is in the manifest. */
+/** What a database says of itself. */
+export interface TablesTold {
+  /** Its major version. */
+  readonly postgres: number;
+  readonly migrations: { name: string; hash: string }[];
+  /** Rows of each table. */
+  readonly tables: Record<string, number>;
+  /** Last value of each sequence; text, since it may be beyond what a number holds exactly. */
+  readonly sequences: Record<string, string>;
+}
+
+/** Who runs now is of the running, not of what is kept; `migration` is told besides. */
 const left = ['migration', 'replica'];
 const rowsAtOnce = 2_000;
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-async function tablesOf(client: pg.Client): Promise<string[]> {
+/** The names of its tables. */
+export async function tablesOf(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relpersistence = 'p' ORDER BY 1`,
@@ -24,11 +39,6 @@ async function tablesOf(client: pg.Client): Promise<string[]> {
 export async function* readTables(client: pg.Client): AsyncGenerator<Entry, TablesTold> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const names = await tablesOf(client);
-  if (!names.includes('migration') || !names.includes('lease')) {
-    throw new Error(
-      'the database holds no ledger of a licence server in the search path of this role; name the right one, and the right role, in DATABASE_URL',
-    );
-  }
   const tables: Record<string, number> = {};
   for (const name of names.filter((n) => !left.includes(n))) {
     tables[name] = 0;
@@ -62,43 +72,70 @@ export async function* readTables(client: pg.Client): AsyncGenerator<Entry, Tabl
 export const isEmptyDatabase = async (client: pg.Client): Promise<boolean> => (await tablesOf(client)).length === 0;
 
 /**
- * Fills the tables, whose schema is that of the export, within the transaction that the caller has begun.
- * @throws Error when a table has not as many rows in the end as the manifest says
+ * Fills the tables, whose schema is that of the rows, within the transaction that the caller has begun.
+ * @throws Error when a table has not as many rows in the end as is told
  */
 export class TableWriter {
   readonly #client: pg.Client;
-  readonly #told: TablesTold;
   readonly #written = new Map<string, number>();
 
-  constructor(client: pg.Client, told: TablesTold) {
+  constructor(client: pg.Client) {
     this.#client = client;
-    this.#told = told;
   }
 
-  async begin(): Promise<void> {
-    for (const name of Object.keys(this.#told.tables)) await this.#client.query(`TRUNCATE ${quoted(name)}`);
+  /** Empties the tables that will be filled. */
+  async begin(names: readonly string[]): Promise<void> {
+    for (const name of names.filter((n) => !left.includes(n))) this.#written.set(name, 0);
+    if (this.#written.size > 0)
+      await this.#client.query(`TRUNCATE ${[...this.#written.keys()].map(quoted).join(', ')}`);
   }
 
   /** Takes an entry below `tables/`. */
   async add({ name, content }: Entry): Promise<void> {
     const table = name.split('/')[1] ?? '';
-    if (!(table in this.#told.tables) || left.includes(table)) throw new Error(`${name} is of no table of the export`);
+    const written = this.#written.get(table);
+    if (written === undefined) throw new Error(`${name} is of no table of the export`);
     const lines = content.toString('utf8').trimEnd().split('\n');
     await this.#client.query(
       `INSERT INTO ${quoted(table)} OVERRIDING SYSTEM VALUE
        SELECT * FROM json_populate_recordset(NULL::${quoted(table)}, $1::json)`,
       [`[${lines.join(',')}]`],
     );
-    this.#written.set(table, (this.#written.get(table) ?? 0) + lines.length);
+    this.#written.set(table, written + lines.length);
   }
 
-  async end(): Promise<void> {
-    for (const [name, rows] of Object.entries(this.#told.tables)) {
+  async end({ tables, sequences }: Pick<TablesTold, 'tables' | 'sequences'>): Promise<void> {
+    for (const [name, rows] of Object.entries(tables)) {
       const written = this.#written.get(name) ?? 0;
       if (written !== rows) throw new Error(`the export has ${written} of ${rows} rows of ${name}`);
     }
-    for (const [name, value] of Object.entries(this.#told.sequences)) {
+    for (const [name, value] of Object.entries(sequences)) {
       await this.#client.query('SELECT setval($1::regclass, $2::bigint)', [quoted(name), value]);
     }
   }
+}
+
+const progressMs = 10_000;
+
+/** All rows of one database into another with the same schema, in one transaction; of both the superuser is connected. */
+export async function copyTables(from: pg.Client, to: pg.Client, log: Logger, signal: AbortSignal): Promise<void> {
+  await to.query('BEGIN');
+  await to.query('SET LOCAL session_replication_role = replica'); // the rows are consistent, in whatever order they come
+  const writer = new TableWriter(to);
+  await writer.begin(await tablesOf(from));
+  const rows = readTables(from);
+  let toldAt = performance.now();
+  for (let next = await rows.next(); ; next = await rows.next()) {
+    signal.throwIfAborted();
+    if (next.done) {
+      await writer.end(next.value);
+      break;
+    }
+    await writer.add(next.value);
+    if (performance.now() - toldAt > progressMs) {
+      toldAt = performance.now();
+      log.info({ at: next.value.name }, 'rows are being carried over');
+    }
+  }
+  await to.query('COMMIT');
 }
