@@ -35,10 +35,13 @@ EXPOSE 8081
 ENTRYPOINT ["node", "--no-allocation-site-pretenuring", "--max-semi-space-size=4", "/app/dist/operator/main.js"]
 
 # PostgreSQL without its just-in-time compiler (more than half of its size, useless for short queries) and without the Perl
-# scripts around it. createcluster.conf: the package would otherwise make a database in the image. initdb needs a name for its uid.
+# scripts around it. createcluster.conf: the package would otherwise make a database in the image. libnss-wrapper: initdb needs a name for
+# its user, and a platform may run this as any. tini is the first process: it takes the processes that a crash of PostgreSQL orphans, and
+# is there for a signal before the program is. Whoever takes a newer PostgreSQL leaves the older one in beside it: its data are taken over
+# by the programs of both.
 FROM ${BASE_IMAGE} AS postgres
 RUN set -eu; mkdir -p /etc/postgresql-common; echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf; \
-    apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql-15; \
+    apt-get update -qq; apt-get install -y -qq --no-install-recommends postgresql-15 libnss-wrapper tini; \
     rm -rf /usr/lib/*/libLLVM-* /usr/lib/*/libz3.so* /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* \
       /usr/share/perl /usr/lib/*/perl /usr/lib/*/libperl.so* /usr/share/i18n /usr/share/postgresql/15/man \
       /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*; \
@@ -54,9 +57,9 @@ FROM postgres AS server
 COPY --from=build /app/compile-cache /app/compile-cache
 COPY --from=build /app/dist/server /app/dist/server
 # As the operator's: what a request allocates is gone with its answer.
-ENTRYPOINT ["node", "--no-allocation-site-pretenuring", "--max-semi-space-size=8", "/app/dist/server/main.js"]
+ENTRYPOINT ["tini", "--", "node", "--no-allocation-site-pretenuring", "--max-semi-space-size=8", "/app/dist/server/main.js"]
 
 FROM postgres AS authority
 COPY --from=build /app/compile-cache /app/compile-cache
 COPY --from=build /app/dist/authority /app/dist/authority
-ENTRYPOINT ["node", "--no-allocation-site-pretenuring", "/app/dist/authority/main.js"]
+ENTRYPOINT ["tini", "--", "node", "--no-allocation-site-pretenuring", "/app/dist/authority/main.js"]

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, realpathSync, renameSync, rmSync, stat
 import { join } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
-import { choose, contentsOf, dataOf, dumpOf, platformRefusal } from './dataDirectory.ts';
+import { type Choice, choose, contentsOf, dataOf, dumpOf, platformRefusal } from './dataDirectory.ts';
 import { ensureRights } from './dataRights.ts';
 import { initialise } from './initialise.ts';
 import { Postmaster } from './postmaster.ts';
@@ -27,6 +27,8 @@ export interface EmbeddedOptions {
   readonly migrations: string;
   /** Further server settings. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Data of an older major are used by its own programs, and are not carried over. */
+  readonly asItIs?: boolean;
   /** How long it may take until PostgreSQL answers at all, in ms. */
   readonly openWithinMs?: number;
 }
@@ -55,7 +57,8 @@ export async function startEmbedded(options: EmbeddedOptions, log: Logger, signa
   const root = prepareRoot(options.root, account);
   finishUpgrade(root);
   const contents = contentsOf(root);
-  const choice = choose(await findInstallations(options.bin), contents);
+  const best = choose(await findInstallations(options.bin), contents);
+  const choice = options.asItIs === true ? withoutUpgrade(best) : best;
   if (choice.kind === 'refuse') throw new Error(`embedded PostgreSQL: ${choice.message}`);
   const { installation: by } = choice;
   const { socketBase, database, settings = {}, openWithinMs } = options;
@@ -78,6 +81,14 @@ export async function startEmbedded(options: EmbeddedOptions, log: Logger, signa
     pid: () => postmaster.pid(),
     stop: (graceMs) => postmaster.stop(graceMs),
   };
+}
+
+function withoutUpgrade(choice: Choice): Choice {
+  if (choice.kind !== 'upgrade') return choice;
+  const { from } = choice;
+  return 'by' in from
+    ? { kind: 'use', installation: from.by }
+    : { kind: 'refuse', message: `the data is of PostgreSQL ${from.major}, which is not here: install it beside` };
 }
 
 /** The directory, for its owner alone. @throws Error naming it when it belongs to somebody else */

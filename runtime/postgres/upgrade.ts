@@ -19,6 +19,9 @@ export interface Upgrade extends Omit<PostmasterOptions, 'data' | 'by' | 'socket
   readonly migrations: string;
 }
 
+/** For a shutdown that writes everything down. */
+const wholeMs = 600_000;
+
 /**
  * Carries the rows of an older PostgreSQL's data over into new data of a newer one. The older programs are started on the older data
  * (which recovers them after a crash), the newer ones on a draft; both get the schema of this program, and the draft all rows, as an
@@ -35,10 +38,11 @@ export async function upgrade(asked: Upgrade, log: Logger, signal: AbortSignal):
     try {
       if ('by' in from) await copy(asked, from.major, from.by, target, log, signal);
       else await restore(asked, from.major, target, signal);
-    } finally {
-      await target.stop(60_000);
+    } catch (error) {
+      await target.stop(1_000); // the draft is of no use
+      throw error;
     }
-    signal.throwIfAborted();
+    await target.stop(wholeMs);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     if (signal.aborted) throw signal.reason;
@@ -95,7 +99,7 @@ async function copy(
     }
     await connected(source, (read) => connected(target, (write) => copyTables(read, write, log, signal)));
   } finally {
-    await source.stop(60_000);
+    await source.stop(signal.aborted ? 5_000 : wholeMs);
   }
 }
 

@@ -48,7 +48,7 @@ export async function openEmbedded(
   released: () => void,
 ): Promise<Ledger> {
   const { socketDir: socketBase, postgresBin: bin } = options;
-  const how = { root, database: 'licence', migrations: migrationsDir, socketBase, bin };
+  const how = { root, database: 'licence', migrations: migrationsDir, socketBase, bin, asItIs: true };
   const postgres = await startEmbedded(how, log, signal);
   try {
     const { client, close } = await connect(postgres.connection);

@@ -9,6 +9,7 @@ import {
   createComputer,
   postgresOf,
   postmasterOf,
+  runServer,
   ServerProcess,
   until,
 } from './support/serverProcess.ts';
@@ -84,11 +85,20 @@ it('a newer PostgreSQL takes over what a crash of the older one has left: same c
   writeFileSync(join(root, `${older.major}.dump`), 'of a clean stop of an earlier version, long ago');
   await endAll();
 
+  // an export reads what is there, and carries nothing over
+  const archive = join(computer.dataDir, 'export.tar.gz');
+  expect(await runServer({ ...computer.env, LICENCE_POSTGRES_BIN: newer.bin }, 'export', archive)).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining(`exported ${ids.length} seats`),
+  });
+  expect(readdirSync(root)).toEqual([String(older.major)]);
+
   server = await start(newer.bin);
   expect(await tell(server)).toEqual(before);
   await expectLive(server, ids);
   expect(readFileSync(join(root, String(newer.major), 'PG_VERSION'), 'utf8').trim()).toBe(String(newer.major));
   expect(readdirSync(root).sort()).toEqual([String(newer.major), `${older.major}.replaced`].sort());
+  expect(readFileSync(join(root, String(newer.major), 'postgresql.conf'), 'utf8')).toMatch(/^huge_pages = off/m);
   expect(await server.stop()).toBe(0);
 
   server = await start(older.bin);
