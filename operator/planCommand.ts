@@ -108,13 +108,14 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
     const changed = asked.files.flatMap((file) => objectsOf(file, asked.namespace ?? namespace));
     const isInCluster = io.env.KUBERNETES_SERVICE_HOST !== undefined;
     const running = await operatorInCluster(client, signal);
+    const image = asked.image ?? io.env.OPERATOR_SERVER_IMAGE ?? serverImageOf(running, io.version);
     const config = readConfig(io.settings, {
-      ...running,
+      ...running.settings,
       ...io.env,
-      ...(asked.image === undefined ? {} : { OPERATOR_SERVER_IMAGE: asked.image }),
+      ...(image === undefined ? {} : { OPERATOR_SERVER_IMAGE: image }),
       ...(asked.maxRollouts === undefined ? {} : { OPERATOR_MAX_ROLLOUTS: asked.maxRollouts }),
     });
-    return await previewAll(
+    const previews = await previewAll(
       {
         client,
         clock: systemClock,
@@ -133,6 +134,9 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
       },
       signal,
     );
+    const isNews = asked.image === undefined && running.version !== undefined && running.version !== io.version;
+    const note = `servers that name no image get ${config.OPERATOR_SERVER_IMAGE}; --image tells another one`;
+    return isNews ? { ...previews, notes: [...previews.notes, note] } : previews;
   } finally {
     await client.close();
   }
@@ -154,13 +158,29 @@ function objectsOf(file: string, namespace: string): KubeObject[] {
   });
 }
 
-/** Settings of the operator that runs in the cluster, and its namespace; nothing if there is none, or several, or none to be seen. */
-async function operatorInCluster(client: KubeClient, signal: AbortSignal): Promise<Record<string, string>> {
+/** The operator that runs in the cluster. */
+export interface RunningOperator {
+  readonly version?: string | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/**
+ * The image of servers that name none, as this version of the operator brings it: that of the running one, unless that follows
+ * its version, as the chart has it when nobody chose another; undefined: the default of this program.
+ */
+export function serverImageOf({ version, settings }: RunningOperator, own: string): string | undefined {
+  const image = settings.OPERATOR_SERVER_IMAGE;
+  if (image === undefined || version === undefined || !image.endsWith(`:${version}`)) return image;
+  return `${image.slice(0, -version.length)}${own}`;
+}
+
+/** Nothing is known of it if there is none, or several, or none to be seen. */
+async function operatorInCluster(client: KubeClient, signal: AbortSignal): Promise<RunningOperator> {
   try {
     const labelSelector = 'app.kubernetes.io/name=licence-operator';
     const { items } = await client.list(kinds.Deployment, { labelSelector, signal });
     const [operator, other] = items;
-    if (operator === undefined || other !== undefined) return {};
+    if (operator === undefined || other !== undefined) return { settings: {} };
     const { template } = operator.spec as {
       template: { spec: { containers: readonly { env?: readonly { name: string; value?: string }[] }[] } };
     };
@@ -168,9 +188,12 @@ async function operatorInCluster(client: KubeClient, signal: AbortSignal): Promi
     const known = env.flatMap(({ name, value }) =>
       name.startsWith('OPERATOR_') && value !== undefined ? [[name, value]] : [],
     );
-    return { OPERATOR_NAMESPACE: operator.metadata.namespace ?? '', ...Object.fromEntries(known) };
+    return {
+      version: operator.metadata.labels?.['app.kubernetes.io/version'],
+      settings: { OPERATOR_NAMESPACE: operator.metadata.namespace ?? '', ...Object.fromEntries(known) },
+    };
   } catch (error) {
-    if (isForbidden(error)) return {};
+    if (isForbidden(error)) return { settings: {} };
     throw error;
   }
 }

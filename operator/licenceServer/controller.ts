@@ -11,7 +11,6 @@ import { kinds } from '../kube/resourceKind.ts';
 import type { Priority } from '../kube/workQueue.ts';
 import { Prune } from './act/prune.ts';
 import { appliedHash, fieldManager, type LicenceServer, licenceServerKind } from './api/types.ts';
-import { RollingServers } from './decide/fleet.ts';
 import type { Defaults } from './decide/plan.ts';
 import { firstPassOver } from './firstPass.ts';
 import { LookUp } from './observe/lookUp.ts';
@@ -24,6 +23,7 @@ import type { Watch } from './observe/watch.ts';
 import { reconcileLicenceServer } from './reconcile.ts';
 import type { OperatorMetrics } from './tell/operatorMetrics.ts';
 import { Teller } from './tell/teller.ts';
+import { Turns } from './turns.ts';
 
 export interface LicenceServerControllerOptions {
   /** Guarded by the leader lease: every write goes through it. */
@@ -61,7 +61,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     if (isDue) controller.enqueue(key, priority);
   };
   const listedKeys = () => stores.licenceServers.list().filter(isListed).map(keyOf);
-  const rolling = new RollingServers(options.maxRollouts, enqueue);
+  const turns = new Turns({ stores, maxRollouts: options.maxRollouts, enqueue });
   const poller = new ServerPoller({
     client: options.servers,
     clock,
@@ -92,7 +92,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
         watch,
         metrics: options.metrics,
         poller,
-        rolling,
+        turns,
         servers: options.servers,
         defaults: options.defaults,
         lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
@@ -122,13 +122,12 @@ export function createLicenceServerController(options: LicenceServerControllerOp
       .filter((key) => key !== keyOf(object));
 
   const subscribe = (): (() => void)[] => {
+    const look = () => turns.look();
     const follow = [
       stores.licenceServers.onChange(enqueueObject(enqueue) as never),
-      stores.licenceServers.onChange({
-        add: (server) => rolling.noteServer(keyOf(server), server),
-        update: (_, server) => rolling.noteServer(keyOf(server), server),
-        delete: (server) => rolling.noteServer(keyOf(server), undefined),
-      }),
+      // Whoever waits for a turn hears of a place from whoever gave it back.
+      stores.licenceServers.onChange({ add: look, update: look, delete: look }),
+      stores.deployments.onChange({ add: look, update: look, delete: look }),
       // A server whose claim was taken goes on as soon as the other one is gone, or uses another.
       stores.licenceServers.onChange(enqueueMapped(neighbours, enqueue) as never),
       stores.secrets.onChange(enqueueMapped(referrers('Secret'), enqueue)),
@@ -145,11 +144,6 @@ export function createLicenceServerController(options: LicenceServerControllerOp
         update: (_, deployment) => {
           if (viewOfDeployment(deployment).available > 0) poller.cameUp(instanceOf(deployment) ?? '');
         },
-      }),
-      stores.deployments.onChange({
-        add: (deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),
-        update: (_, deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', deployment),
-        delete: (deployment) => rolling.noteDeployment(instanceOf(deployment) ?? '', undefined),
       }),
       // Listed, or not any more to be listed: both are to be told, the second in the status of each.
       watch.onChange((namespace) => {

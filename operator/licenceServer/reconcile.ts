@@ -24,6 +24,7 @@ import { type FailedPass, failedPassOf, failedStatus } from './tell/failedPass.t
 import type { OperatorMetrics } from './tell/operatorMetrics.ts';
 import { refusedStatus, statusOf, terminatingStatus } from './tell/status.ts';
 import type { Teller } from './tell/teller.ts';
+import type { Turns } from './turns.ts';
 
 export interface ReconcileOptions extends ObserveOptions {
   readonly client: KubeClient;
@@ -33,6 +34,7 @@ export interface ReconcileOptions extends ObserveOptions {
   readonly prune: Prune;
   readonly teller: Teller;
   readonly metrics: Pick<OperatorMetrics, 'pastWakes'>;
+  readonly turns: Turns;
   readonly defaults: Defaults;
 }
 
@@ -53,7 +55,7 @@ export const reconcileLicenceServer =
       await tellFailure(options, key, error, context);
       throw error;
     } finally {
-      options.rolling.release(key);
+      options.turns.end(key);
       options.lookUp.endPass(key);
     }
   };
@@ -78,10 +80,9 @@ async function pass(
   const asking = regenerationInputOf(valid, before, seen.atMs, options.defaults.regeneration === true);
   const call = regenerationCallOf(asking);
   const regeneration = call && (await step('regenerate', () => askForKey(options, valid, asking.before, call, signal)));
-  const observed = { ...seen, check, regeneration, fleet: options.rolling.fleet(key) };
+  const observed = { ...seen, check, regeneration, fleet: options.turns.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
-  if (decided.countsInFleet) options.rolling.hold(key);
-  if (decided.waitsForFleet) options.rolling.wait(key);
+  options.turns.note(key, decided);
   const children = step('build', () => childrenOf(valid, decided, observed, options.defaults));
   const refusals = decided.paused
     ? []
@@ -157,6 +158,7 @@ const waitsInDeletion = (name: string): string =>
 
 async function leave(options: ReconcileOptions, key: string, server: LicenceServer): Promise<Result | undefined> {
   options.poller.forget(key);
+  options.turns.forget(key);
   const state = await finishDeletion(options.client, options.stores, server);
   if (state !== 'waiting') return undefined;
   const now = options.stores.licenceServers.get(key) ?? server;
@@ -169,6 +171,5 @@ function forget(options: ReconcileOptions, key: string): undefined {
   options.lookUp.forget(key);
   options.prune.forget(key);
   options.teller.forget(key);
-  options.rolling.noteServer(key, undefined);
-  options.rolling.noteDeployment(key, undefined);
+  options.turns.forget(key);
 }

@@ -260,7 +260,7 @@ const keyRotation = z.object({
   verifyTimeout: durationText('30s', '1h')
     .default('5m')
     .describe(
-      'How long a new key may take to become active after the pod is ready, before the previous one is put back. Default: 5m. Bounds: 30s to 1h.',
+      'How long a new key may take to become active after the pod is ready, before the previous one is put back. An authority that cannot be reached only delays. Default: 5m. Bounds: 30s to 1h.',
     ),
   when: z
     .enum(['Always', 'Window'])

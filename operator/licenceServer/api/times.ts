@@ -28,3 +28,7 @@ export function earliest(...moments: readonly (number | undefined)[]): number | 
   const given = moments.filter((m) => m !== undefined);
   return given.length === 0 ? undefined : Math.min(...given);
 }
+
+/** A moment that is still to come, to look again at; undefined: it is over, and whatever is waited for brings a pass by itself. */
+export const stillToCome = (nowMs: number, atMs: number | undefined): number | undefined =>
+  atMs !== undefined && atMs > nowMs ? atMs : undefined;

@@ -51,8 +51,14 @@ export const requests = {
   newIdentity: `${group}/new-identity`,
 } as const;
 
+/** Whether a person has stopped everything that is done for this LicenceServer. */
+export const isPaused = ({ metadata }: LicenceServer): boolean =>
+  !['false', '', undefined].includes(metadata.annotations?.[requests.pause]?.trim().toLowerCase());
+
 /** Annotations on the pod template: what the pod was made for. Carried over unchanged until the next reason. */
 export const podMarks = {
+  /** All that a restart can have its reason in, as it was rendered; JSON. */
+  facts: `${group}/restart-facts`,
   clearing: `${group}/clearing`,
   restartReason: `${group}/restart-reason`,
   rolledAt: `${group}/rolled-at`,
@@ -64,6 +70,12 @@ export const appliedHash = `${group}/applied`;
 
 /** Annotation on the Deployment: digest of the pod template as the operator last rendered it, without the marks. */
 export const templateDigest = `${group}/template-digest`;
+
+/** Annotation on the Deployment: digests of what of the spec its pod was last rendered from, by `askedOf`; JSON. */
+export const askedDigests = `${group}/asked`;
+
+/** Annotation on the Deployment, from a roll that the operator decided by itself until its end: when that was. */
+export const pacedAt = `${group}/paced-at`;
 
 /** Annotation on a ConfigMap that is watched by metadata only: digest of its content. */
 export const contentDigest = `${group}/content-digest`;

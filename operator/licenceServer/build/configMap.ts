@@ -1,5 +1,6 @@
 import { digestOf } from '../api/digest.ts';
 import { containerPort, namesOf, podPaths, secretKeys } from '../api/names.ts';
+import { isScalable } from '../api/scalable.ts';
 import { durationMs } from '../api/times.ts';
 import { labels, type Spec } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
@@ -21,7 +22,7 @@ export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, st
   LICENCE_TOKENS_DIR: podPaths.tokens,
   LICENCE_ACCESS: spec.access.clients.toLowerCase(),
   ...(spec.access.clients === 'ServiceAccount' ? { LICENCE_AUDIENCE: audienceOf(owner) } : {}),
-  ...(spec.replicas > 1 ? { LICENCE_DRAIN_SECONDS: String(drainSeconds) } : {}),
+  ...(isScalable(spec) ? { LICENCE_DRAIN_SECONDS: String(drainSeconds) } : {}),
   LICENCE_LEASE_SECONDS: String(spec.seats.leaseSeconds),
   LICENCE_STALE_AFTER_SECONDS: String(durationMs(spec.staleSeats.after) / 1000),
   ...(spec.activation.mode === 'Online' && spec.activation.authority?.url !== undefined

@@ -1,6 +1,8 @@
-import { digestOf } from '../api/digest.ts';
+import { canonical, digestOf } from '../api/digest.ts';
 import { containerName, containerPort, namesOf, podPaths, portName } from '../api/names.ts';
-import { group, podMarks, type Spec, templateDigest } from '../api/types.ts';
+import { isScalable } from '../api/scalable.ts';
+import { askedDigests, group, pacedAt, podMarks, type Spec, templateDigest } from '../api/types.ts';
+import { askedOf } from '../decide/asked.ts';
 import { clearingIdOf, marksOf, type TemplateFacts } from '../decide/restart.ts';
 import { databaseParts, isOfParts, uriOfParts } from '../observe/databaseSecret.ts';
 import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
@@ -27,6 +29,10 @@ export interface PodParts {
   readonly marks: Marks;
   /** From `restOf`: as long as it is the same, whatever has no reason of its own is. */
   readonly rest: string;
+  /** The facts of the roll that the template is of, as text (`factsTextOf`); undefined: it is of before there were any. */
+  readonly facts?: string | undefined;
+  /** When the operator decided a roll by itself that has not come to its end yet. */
+  readonly pacedAt?: string | undefined;
 }
 
 /** The parts that `restOf` depends on. */
@@ -148,9 +154,8 @@ function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
       fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    ...(spec.replicas <= 1
-      ? {}
-      : {
+    ...(isScalable(spec)
+      ? {
           topologySpreadConstraints: [
             {
               maxSkew: 1,
@@ -159,7 +164,8 @@ function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
               labelSelector: { matchLabels: selectorOf(owner) },
             },
           ],
-        }),
+        }
+      : {}),
     containers: [containerOf(spec, parts)],
     volumes: volumesOf(owner, spec, parts),
   };
@@ -169,6 +175,7 @@ function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
     [podMarks.rolledAt]: rolledAt,
     [podMarks.reactivation]: reactivation,
     [podMarks.restartReason]: restartReason,
+    [podMarks.facts]: parts.facts,
     [databaseDigest]: parts.databaseDigest,
   };
   const annotations = {
@@ -185,10 +192,6 @@ function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
   };
 }
 
-/** The names of what configures the server, as one text. */
-const configOf = (config: string | undefined, trust: string | undefined, database: string | undefined): string =>
-  [config ?? '', trust ?? '', database ?? ''].join('/');
-
 /** Digest of the template without all that has a reason of its own to restart for, so that one change gives one reason. */
 export const restOf = (owner: Owner, spec: Spec, { trust, claim }: RestParts): string => {
   const blank = { image: '', keys: '', config: '', claim, marks: {}, rest: '' };
@@ -197,9 +200,12 @@ export const restOf = (owner: Owner, spec: Spec, { trust, claim }: RestParts): s
 
 /** What a template is made of, for `restartReasonsOf`: read from it as it is rendered, since an overlay may have its own image. */
 export const factsOf = (owner: Owner, spec: Spec, parts: PodParts): TemplateFacts => ({
-  ...factsOfDeployment({ metadata: {}, spec: { template: templateOf(owner, spec, parts) } }),
+  ...factsOfTemplate(templateOf(owner, spec, parts)),
   rest: parts.rest,
 });
+
+/** Facts as an annotation has them. */
+export const factsTextOf = (facts: TemplateFacts): string => canonical(facts);
 
 interface ContainerLike {
   readonly name: string;
@@ -215,20 +221,38 @@ interface VolumeLike {
 /** As much of a Deployment as its facts are read from. */
 interface DeploymentLike {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec?: { readonly template?: TemplateLike };
+}
+
+interface TemplateLike {
+  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
   readonly spec?: {
-    readonly template?: {
-      readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
-      readonly spec?: {
-        readonly containers?: readonly ContainerLike[];
-        readonly volumes?: readonly VolumeLike[];
-      };
-    };
+    readonly containers?: readonly ContainerLike[];
+    readonly volumes?: readonly VolumeLike[];
   };
 }
 
-/** The same facts of a Deployment as it stands in the cluster. */
-export function factsOfDeployment(deployment: DeploymentLike): TemplateFacts {
-  const template = deployment.spec?.template;
+/** The same facts of a Deployment in the cluster: as they were written, or, where they were not yet, from what stands there. */
+export function factsOfDeployment({ metadata, spec }: DeploymentLike): TemplateFacts {
+  const written = parseFacts(spec?.template?.metadata?.annotations?.[podMarks.facts]);
+  return written ?? { ...factsOfTemplate(spec?.template), rest: metadata.annotations?.[templateDigest] ?? '' };
+}
+
+function parseFacts(text: string | undefined): TemplateFacts | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const facts = JSON.parse(text) as Partial<TemplateFacts>;
+    const needed = [facts.image, facts.keys, facts.config, facts.rest];
+    if (needed.some((fact) => typeof fact !== 'string')) return undefined;
+    const { trust, database, clearing, rolledAt, reactivation } = facts;
+    return { ...(facts as TemplateFacts), trust, database, clearing, rolledAt, reactivation };
+  } catch {
+    // Somebody wrote into it.
+    return undefined;
+  }
+}
+
+function factsOfTemplate(template: TemplateLike | undefined): Omit<TemplateFacts, 'rest'> {
   const container = template?.spec?.containers?.find((c) => c.name === containerName);
   const volume = (name: string) => template?.spec?.volumes?.find((v) => v.name === name);
   const annotations = template?.metadata?.annotations;
@@ -236,12 +260,9 @@ export function factsOfDeployment(deployment: DeploymentLike): TemplateFacts {
   return {
     image: container?.image ?? '',
     keys: volume('keys')?.secret?.secretName ?? '',
-    config: configOf(
-      container?.envFrom?.find((e) => e.configMapRef !== undefined)?.configMapRef?.name,
-      volume('trust')?.configMap?.name,
-      annotations?.[databaseDigest],
-    ),
-    rest: deployment.metadata.annotations?.[templateDigest] ?? '',
+    config: container?.envFrom?.find((e) => e.configMapRef !== undefined)?.configMapRef?.name ?? '',
+    trust: volume('trust')?.configMap?.name,
+    database: annotations?.[databaseDigest],
     clearing,
     rolledAt,
     reactivation,
@@ -256,12 +277,17 @@ export const deployment = (owner: Owner, spec: Spec, parts: PodParts): Child => 
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: ownedMeta(owner, namesOf(owner.name).deployment, {
-    annotations: { [templateDigest]: parts.rest },
+    annotations: {
+      [templateDigest]: parts.rest,
+      [askedDigests]: canonical(askedOf(spec)),
+      ...(parts.pacedAt === undefined ? {} : { [pacedAt]: parts.pacedAt }),
+    },
   }),
   spec: {
     replicas: spec.suspend ? 0 : spec.replicas,
     revisionHistoryLimit,
     progressDeadlineSeconds: 600,
+    // No part of the template: a change of it alone restarts nothing.
     strategy:
       spec.replicas <= 1
         ? { type: 'Recreate' }

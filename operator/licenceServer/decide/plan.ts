@@ -1,14 +1,13 @@
-import { digestOf } from '../api/digest.ts';
 import { namesOf } from '../api/names.ts';
 import { durationMs, earliest, momentOf } from '../api/times.ts';
 import type { NextDisruption, ReactivationStatus, Spec, Status } from '../api/types.ts';
 import { configMap, settingsOf } from '../build/configMap.ts';
-import type { Marks, PodParts } from '../build/deployment.ts';
-import { factsOf, restOf } from '../build/deployment.ts';
-import type { Observed } from '../observe/observed.ts';
+import { type PodParts, restOf } from '../build/deployment.ts';
+import { type Observed, runs } from '../observe/observed.ts';
 import { decideReactivation } from './reactivation.ts';
 import { decideRegeneration, type RegenerationDecision, regenerationInputOf } from './regeneration.ts';
-import { type RestartReason, restartReasonsOf } from './restart.ts';
+import type { RestartReason } from './restart.ts';
+import { type Roll, rollOf } from './roll.ts';
 import { decideRotation, type RotationDecision, type RotationInput } from './rotation.ts';
 import { decideStaleSeats, type StaleSeatsDecision } from './staleSeats.ts';
 import type { Valid } from './validate.ts';
@@ -39,18 +38,17 @@ export interface Plan {
   readonly reactivation: ReactivationStatus | undefined;
   readonly staleSeats: StaleSeatsDecision;
   readonly nextDisruption: NextDisruption | undefined;
-  /** It rolls by the operator's own decision, so it counts in the fleet's budget. */
+  /** The operator's own decision to roll is acted on, so it counts in the fleet's budget. */
   readonly countsInFleet: boolean;
   /** It wants to, and other servers are in its way. */
   readonly waitsForFleet: boolean;
+  /** What those that are pending wait for. */
+  readonly pendingMessage: string;
   /** Nothing but status is written. */
   readonly paused: boolean;
   /** When to look again at the latest. */
   readonly wakeAtMs: number | undefined;
 }
-
-/** What can come from the operator's own upgrade, so that it is paced over the fleet. */
-const paced: readonly RestartReason[] = ['ImageChanged', 'ConfigChanged', 'TemplateChanged'];
 
 /** When the pod may roll for new keys. */
 export const rotationGate = (spec: Spec, nowMs: number): Gate =>
@@ -64,13 +62,13 @@ export function rotationInputOf(valid: Valid, status: Status, observed: Omit<Obs
     nowMs: observed.atMs,
     desired: valid.desiredKeys,
     copies: observed.copies,
-    ...(deployment === undefined ? {} : { deployed: { copy: deployment.facts.keys, settled: deployment.settled } }),
+    ...(deployment === undefined ? {} : { deployed: { copy: deployment.facts.keys, settled: runs(deployment) } }),
     rotation: status.rotation,
     proven: status.keysCopy,
     suspended: spec.suspend,
     checkable: true,
     server: observed.server,
-    gate: rotationGate(spec, observed.atMs),
+    gate: observed.claim?.deleting ? { open: false, message: claimGoing } : rotationGate(spec, observed.atMs),
     verifyTimeoutMs: durationMs(spec.keyRotation.verifyTimeout),
     retryAt: valid.requests.rotateRetryAt,
   };
@@ -86,8 +84,10 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
   const asking = { ...regenerationInputOf(valid, status, observed.atMs, isEnabled), answer: observed.regeneration };
   const regeneration = decideRegeneration(asking);
   const parts = partsOf(valid, observed, defaults, rotation.run);
-  const asked =
-    before === undefined || parts === undefined ? [] : restartReasonsOf(before.facts, factsOf(owner, spec, parts));
+  const isClaimGoing = observed.claim?.deleting === true;
+  const fleet = isClaimGoing ? { budget: false, message: claimGoing } : observed.fleet;
+  const isTurn = spec.suspend || fleet.budget;
+  const rolls = (made: PodParts | undefined) => rollOf({ owner, spec, before, parts: made, isTurn });
   const isRotating = rotation.rotation !== undefined && ['Rolling', 'Proving'].includes(rotation.rotation.phase);
   const staleSeats = decideStaleSeats({
     nowMs: observed.atMs,
@@ -95,25 +95,18 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
     suspended: spec.suspend,
     before: status.staleSeats,
     server: observed.server,
-    deployed: before && { settled: before.settled, clearing: before.facts.clearing },
-    busy: isRotating || asked.length > 0,
-    budget: observed.fleet.budget,
+    deployed: before && { settled: runs(before), clearing: before.facts.clearing },
+    busy: isRotating || rolls(parts).reasons.length > 0,
+    fleet,
   });
-  const marked = parts && withMarks(parts, { clearing: staleSeats.clearing ?? parts.marks.clearing });
-  const wanted =
-    before === undefined || marked === undefined ? [] : restartReasonsOf(before.facts, factsOf(owner, spec, marked));
-
-  // Nothing that a person asked for in this pass: the operator itself has changed, and its whole fleet with it.
-  const isFleetRollout =
-    wanted.length > 0 && valid.generation === status.observedGeneration && wanted.every((r) => paced.includes(r));
-  const held = isFleetRollout && !observed.fleet.budget && !spec.suspend;
-  const blocked = before === undefined && valid.missing.length > 0;
-  const reasons = held || blocked ? [] : wanted;
-  const pod = held || blocked || marked === undefined ? undefined : withReason(marked, before?.restartReason, reasons);
+  const clearing = staleSeats.clearing ?? parts?.marks.clearing;
+  const roll = rolls(parts && { ...parts, marks: { ...parts.marks, clearing } });
+  const isBlocked = before === undefined && valid.missing.length > 0;
+  const beginsClearing = status.staleSeats?.clearing === undefined && staleSeats.status?.clearing?.by === 'Roll';
   return {
-    pod,
-    reasons,
-    pending: held ? wanted : [],
+    pod: isBlocked ? undefined : roll.pod && { ...roll.pod, pacedAt: pacedAtOf(roll, valid, observed) },
+    reasons: isBlocked ? [] : roll.reasons,
+    pending: roll.held,
     rotation,
     regeneration,
     reactivation: decideReactivation({
@@ -123,36 +116,33 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
       keys: status.keys,
       names: (spec.keys ?? []).map((key) => key.name),
       server: observed.server,
-      deployed: before && { settled: before.settled, reactivation: before.facts.reactivation },
+      deployed: before && { settled: runs(before), reactivation: before.facts.reactivation },
     }),
     staleSeats,
-    nextDisruption: nextDisruptionOf(observed, rotation, staleSeats, held ? wanted : []),
-    countsInFleet:
-      (isFleetRollout && reasons.length > 0) ||
-      (status.staleSeats?.clearing === undefined && staleSeats.status?.clearing?.by === 'Roll'),
-    waitsForFleet: held || staleSeats.waitsForFleet === true,
+    nextDisruption: nextDisruptionOf(rotation, staleSeats, { reasons: roll.held, message: fleet.message }),
+    countsInFleet: (roll.isOwn && !spec.suspend) || beginsClearing,
+    waitsForFleet: !isClaimGoing && (roll.held.length > 0 || staleSeats.isHeld === true),
+    pendingMessage: fleet.message,
     paused: false,
-    wakeAtMs: earliest(
-      rotation.wakeAtMs,
-      regeneration.wakeAtMs,
-      staleSeats.wakeAtMs,
-      held ? observed.atMs + 5_000 : undefined,
-    ),
+    wakeAtMs: earliest(rotation.wakeAtMs, regeneration.wakeAtMs, staleSeats.wakeAtMs),
   };
 }
 
+/** A claim in deletion goes when its pod does: no roll of the operator's own completes what may be an accident. */
+const claimGoing = 'the volume is lost as soon as no pod uses it, since its PersistentVolumeClaim has been deleted';
+
+/** From a roll that the operator decided by itself until its end, or until a person's roll takes its place. */
+function pacedAtOf(roll: Roll, { spec }: Valid, { atMs, deployment }: Observed): string | undefined {
+  if (roll.isOwn) return spec.suspend ? undefined : momentOf(atMs);
+  return roll.reasons.length > 0 || deployment?.settled ? undefined : deployment?.pacedAt;
+}
+
 /** Where all of this leads once nothing is in its way any more: what the pod is made from then, and why it rolls for it. */
-export function targetOf(
-  valid: Valid,
-  observed: Observed,
-  defaults: Defaults,
-): { readonly pod: PodParts | undefined; readonly reasons: readonly RestartReason[] } {
+export function targetOf(valid: Valid, observed: Observed, defaults: Defaults): Roll {
   const { owner, spec, desiredKeys } = valid;
   const before = observed.deployment;
   const parts = partsOf(valid, observed, defaults, desiredKeys.ok ? desiredKeys.copy : before?.facts.keys);
-  const reasons =
-    before === undefined || parts === undefined ? [] : restartReasonsOf(before.facts, factsOf(owner, spec, parts));
-  return { pod: parts && withReason(parts, before?.restartReason, reasons), reasons };
+  return rollOf({ owner, spec, before, parts, isTurn: true });
 }
 
 /** Nothing moves; what would is told. */
@@ -168,6 +158,7 @@ function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: 
     nextDisruption: undefined,
     countsInFleet: false,
     waitsForFleet: false,
+    pendingMessage: '',
     paused: true,
     wakeAtMs: undefined,
   };
@@ -179,15 +170,13 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
   const { owner, spec } = valid;
   const names = namesOf(owner.name);
   const before = observed.deployment?.facts;
-  const [, trustBefore, databaseBefore] = before?.config.split('/') ?? [];
-  const kept = (text: string | undefined) => (text === '' ? undefined : text);
   const { database } = observed;
   const trust =
     observed.trust.kind === 'unasked'
       ? undefined
       : observed.trust.kind === 'found'
         ? names.trust(observed.trust.digest)
-        : kept(trustBefore);
+        : before?.trust;
   const claim = spec.storage.existingClaim ?? names.claim;
   return {
     image: spec.image ?? defaults.image,
@@ -196,7 +185,7 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
     trust,
     claim,
     databaseDigest:
-      database.kind === 'unasked' ? undefined : database.kind === 'found' ? database.digest : kept(databaseBefore),
+      database.kind === 'unasked' ? undefined : database.kind === 'found' ? database.digest : before?.database,
     marks: {
       clearing: before?.clearing,
       rolledAt: valid.requests.rollAt ?? before?.rolledAt,
@@ -207,30 +196,21 @@ function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: str
   };
 }
 
-const withMarks = (parts: PodParts, marks: Marks): PodParts => ({ ...parts, marks: { ...parts.marks, ...marks } });
-
-const withReason = (parts: PodParts, before: string | undefined, reasons: readonly RestartReason[]): PodParts =>
-  withMarks(parts, { restartReason: reasons.length === 0 ? before : reasons.join(',') });
-
 function nextDisruptionOf(
-  observed: Observed,
   rotation: RotationDecision,
   staleSeats: StaleSeatsDecision,
-  held: readonly RestartReason[],
+  held: { readonly reasons: readonly RestartReason[]; readonly message: string },
 ): NextDisruption | undefined {
   const waits = [
     rotation.waiting && { reasons: ['KeysChanged'], ...rotation.waiting },
     staleSeats.waiting && { reasons: ['StaleSeats'], ...staleSeats.waiting },
-    held.length === 0 ? undefined : { reasons: held, atMs: undefined, message: observed.fleet.message },
+    held.reasons.length === 0 ? undefined : { ...held, atMs: undefined },
   ].filter((w) => w !== undefined);
   if (waits.length === 0) return undefined;
   const atMs = earliest(...waits.map((w) => w.atMs));
   return {
     ...(atMs === undefined ? {} : { at: momentOf(atMs) }),
     reasons: waits.flatMap((w) => [...w.reasons]),
-    message: waits.map((w) => w.message).join('; '),
+    message: [...new Set(waits.map((w) => w.message))].join('; '),
   };
 }
-
-/** Name of the trusted keys' copy from its text, as `trustConfigMap` gives it. */
-export const trustDigestOf = (jwks: string): string => digestOf(jwks);

@@ -1,6 +1,6 @@
 import type { CustomerAnswer, CustomerRefusal } from '../../../licence/authorityCalls.ts';
 import type { IssuedKey, KeyAllowance } from '../../../licence/authorityWire.ts';
-import { backOffMs, momentOf, msOf } from '../api/times.ts';
+import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RegenerationStatus, Spec, Status } from '../api/types.ts';
 import type { DesiredKeys } from './rotation.ts';
 import type { Valid } from './validate.ts';
@@ -21,6 +21,8 @@ export interface RegenerationInput {
   readonly nowMs: number;
   /** Value of the regenerate-at annotation: `<moment>`, or `<key name>@<moment>` where there are several keys. */
   readonly request: string | undefined;
+  /** It is of before this LicenceServer was made: it came along with a copy of another one. */
+  readonly isOutdated: boolean;
   /** `status.regeneration` as read. */
   readonly before: RegenerationStatus | undefined;
   readonly desired: DesiredKeys;
@@ -62,10 +64,23 @@ export function regenerationInputOf(
   return {
     nowMs,
     request: valid.requests.regenerateAt,
+    isOutdated: isOutdated(valid, status),
     before: status.regeneration,
     desired: valid.desiredKeys,
     obstacle: obstacleOf(valid.spec, isEnabled),
   };
+}
+
+/**
+ * Whether a request was made of another LicenceServer than this one, which was restored with its annotations, from a backup or
+ * from Git. A value that is no moment tells only by being there before anything was done for this one.
+ */
+function isOutdated({ createdAt, requests }: Valid, status: Status): boolean {
+  const { regenerateAt = '' } = requests;
+  const createdMs = msOf(createdAt);
+  const askedMs = msOf(regenerateAt.slice(regenerateAt.lastIndexOf('@') + 1));
+  if (createdMs === undefined) return false;
+  return askedMs === undefined ? status.observedGeneration === undefined : askedMs < createdMs;
 }
 
 function obstacleOf({ activation }: Spec, isEnabled: boolean): RegenerationInput['obstacle'] {
@@ -87,7 +102,7 @@ function obstacleOf({ activation }: Spec, isEnabled: boolean): RegenerationInput
 /** The call that is due, from what was read: never from what is only now decided. */
 export function regenerationCallOf(i: Omit<RegenerationInput, 'answer'>): RegenerationCall | undefined {
   const { before } = i;
-  if (before === undefined || before.request !== i.request) return undefined;
+  if (before === undefined || before.request !== i.request || i.obstacle !== undefined) return undefined;
   if (i.nowMs < (msOf(before.nextAttemptAt) ?? 0)) return undefined;
   return before.phase === 'Asked' ? 'allowance' : before.phase === 'Allowed' ? 'regenerate' : undefined;
 }
@@ -96,8 +111,29 @@ export function decideRegeneration(i: RegenerationInput): RegenerationDecision {
   const { before, request } = i;
   if (request === undefined) return { status: before };
   if (before?.request !== request) return begin(i, request);
-  if (i.answer === undefined) return { status: before, wakeAtMs: msOf(before.nextAttemptAt) };
+  if (i.obstacle !== undefined) return stop(before, i.obstacle, i.nowMs);
+  if (i.answer === undefined) return { status: before, wakeAtMs: stillToCome(i.nowMs, msOf(before.nextAttemptAt)) };
   return settle(before, i.answer, i.nowMs);
+}
+
+/**
+ * A request that is under way when no key may be made any more. What only asked is over. What may have been spent already waits:
+ * the authority gives the same key for it for a week, once it may be asked for.
+ */
+function stop(
+  before: RegenerationStatus,
+  { reason, message }: NonNullable<RegenerationInput['obstacle']>,
+  nowMs: number,
+): RegenerationDecision {
+  const { nextAttemptAt: _, ...kept } = before;
+  switch (before.phase) {
+    case 'Asked':
+      return { status: { ...kept, phase: 'Refused', phaseAt: momentOf(nowMs), reason, message } };
+    case 'Allowed':
+      return { status: { ...kept, reason, message } };
+    default:
+      return { status: before };
+  }
 }
 
 function begin(i: RegenerationInput, request: string): RegenerationDecision {
@@ -109,6 +145,10 @@ function begin(i: RegenerationInput, request: string): RegenerationDecision {
   const refused = (reason: string, message: string): RegenerationDecision => ({
     status: { ...asked, phase: 'Refused', reason, message },
   });
+  if (i.isOutdated) {
+    const message = 'the request is older than this LicenceServer, so it was made of another one; set a moment of now';
+    return refused('RequestOutdated', message);
+  }
   if (i.obstacle !== undefined) return refused(i.obstacle.reason, i.obstacle.message);
   // Which key it is about is not known while one of them cannot be read: that is told elsewhere, and it waits.
   if (!desired.ok) return { status: i.before };

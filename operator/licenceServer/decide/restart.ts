@@ -15,13 +15,20 @@ export const restartReasons = [
 ] as const;
 export type RestartReason = (typeof restartReasons)[number];
 
-/** What a pod template was made of, as far as reasons go. */
+/**
+ * What a pod template was made of, as it was rendered. What the cluster made of the template afterwards (images that a policy
+ * rewrites, containers and labels that are added at admission) is no part of it, and so no reason to restart.
+ */
 export interface TemplateFacts {
   readonly image: string;
   /** Name of the keys copy. */
   readonly keys: string;
-  /** Names of the configuration copies and digests of what else configures the server. */
+  /** Name of the copy of the settings. */
   readonly config: string;
+  /** Name of the copy of the trusted keys, if there is one. */
+  readonly trust: string | undefined;
+  /** Digest of the database's connection, if it is an external one. */
+  readonly database: string | undefined;
   /** Digest of everything else in the template. */
   readonly rest: string;
   readonly clearing: string | undefined;
@@ -34,7 +41,7 @@ type Check = (before: TemplateFacts, after: TemplateFacts) => boolean;
 const checks: Readonly<Record<RestartReason, Check>> = {
   ImageChanged: (a, b) => a.image !== b.image,
   KeysChanged: (a, b) => a.keys !== b.keys,
-  ConfigChanged: (a, b) => a.config !== b.config,
+  ConfigChanged: (a, b) => a.config !== b.config || a.trust !== b.trust || a.database !== b.database,
   TemplateChanged: (a, b) => a.rest !== b.rest,
   StaleSeats: (a, b) => a.clearing !== b.clearing,
   RestartRequested: (a, b) => a.rolledAt !== b.rolledAt,

@@ -1,5 +1,5 @@
 import { type KeyFault, passingFaults } from '../../../licence/keyFaults.ts';
-import { backOffMs, earliest, momentOf, msOf } from '../api/times.ts';
+import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RotationPhase, RotationStatus } from '../api/types.ts';
 import type { ServerAnswer } from '../observe/serverAnswer.ts';
 import type { Gate } from './windows.ts';
@@ -34,7 +34,9 @@ export type DesiredKeys =
 
 export type CheckResult =
   | { readonly kind: 'usable' }
-  | { readonly kind: 'passing' | 'refused'; readonly key: string; readonly fault: KeyFault };
+  | { readonly kind: 'passing' | 'refused'; readonly key: string; readonly fault: KeyFault }
+  /** The running server could not be asked after all. */
+  | { readonly kind: 'unanswered'; readonly message: string };
 
 export interface RotationInput {
   readonly nowMs: number;
@@ -45,7 +47,7 @@ export interface RotationInput {
   readonly deployed?: {
     /** The copy that its pod template names. */
     readonly copy: string;
-    /** All pods are of this template and ready. */
+    /** All pods are of this template and ready, and there is one. */
     readonly settled: boolean;
   };
   /** `status.rotation` as read. */
@@ -71,6 +73,8 @@ export interface RotationDecision {
   readonly proven: string | undefined;
   /** The copy that the pod template is to name now; undefined: there is nothing to run with. */
   readonly run: string | undefined;
+  /** The running server was asked in this pass, and would activate every one of the keys. */
+  readonly checked?: boolean;
   /** When to look again at the latest. */
   readonly wakeAtMs?: number | undefined;
   /** A roll that is known to come, and what it waits for. */
@@ -81,6 +85,9 @@ const retry = {
   passing: { firstMs: 15_000, maxMs: 15 * 60_000 },
   refused: { firstMs: 10 * 60_000, maxMs: 6 * 3_600_000 },
 } as const;
+
+/** Reasons that a later look may overwrite: none of them says anything of the keys. */
+const waits: readonly (string | undefined)[] = [undefined, 'ServerUnreachable', ...passingFaults];
 
 /** The last proven copy that still exists. Without a memory (status lost) what is deployed counts as proven. */
 function provenCopy(i: RotationInput): string | undefined {
@@ -146,6 +153,12 @@ export function checkDue(i: Omit<RotationInput, 'check'>): boolean {
 }
 
 export function decideRotation(i: RotationInput): RotationDecision {
+  const decision = decide(i);
+  // A copy that is not to be seen may be seen again: the only one who knows its name is the status.
+  return { ...decision, proven: decision.proven ?? i.proven };
+}
+
+function decide(i: RotationInput): RotationDecision {
   const proven = provenCopy(i);
   const deployed = i.deployed !== undefined && i.deployed.copy in i.copies ? i.deployed.copy : undefined;
   const settled: RotationDecision = { rotation: i.rotation, proven, run: deployed ?? proven };
@@ -153,10 +166,10 @@ export function decideRotation(i: RotationInput): RotationDecision {
   if (s === undefined) return { ...settled, rotation: undefined, run: i.desired.ok ? i.desired.copy : settled.run };
   switch (s.phase) {
     case 'Staged':
-      if (!i.desired.ok) return { ...settled, rotation: undefined };
+      if (!i.desired.ok) return settled;
       return staged(i, s, { proven, run: deployed ?? proven ?? s.copy });
     case 'Checked':
-      if (!i.desired.ok) return { ...settled, rotation: undefined };
+      if (!i.desired.ok) return settled;
       return checked(i, s, { proven, run: deployed ?? proven ?? s.copy });
     case 'Rolling':
       return rolling(i, s, proven);
@@ -177,16 +190,17 @@ interface Kept {
 function staged(i: RotationInput, before: RotationStatus, kept: Kept): RotationDecision {
   // The template already names it: the phase after this one was acted on and its record was lost.
   if (i.deployed?.copy === before.copy) return rolling(i, enter(before, 'Rolling', i.nowMs), kept.proven);
-  const s = retryAsked(i, before) && i.retryAt !== undefined ? { ...before, retriedAt: i.retryAt } : before;
   const unchecked = !i.checkable || i.suspended || changedKeys(i).length === 0;
-  if (unchecked || i.check?.kind === 'usable') return checked(i, enter(s, 'Checked', i.nowMs), kept);
-  if (i.check === undefined) {
-    const due = attemptDue(i, before);
-    const rotation =
-      due && i.server.kind !== 'answered'
-        ? held(s, 'ServerUnreachable', 'the running server does not answer, so the new keys cannot be checked yet')
-        : s;
-    return { rotation, ...kept, wakeAtMs: due ? undefined : msOf(s.nextAttemptAt) };
+  const isAnswered = i.check !== undefined && i.check.kind !== 'unanswered';
+  // A request is honoured by a check, and by nothing less.
+  const s = (isAnswered || unchecked) && i.retryAt ? { ...before, retriedAt: i.retryAt } : before;
+  if (unchecked) return checked(i, enter(s, 'Checked', i.nowMs), kept);
+  if (i.check?.kind === 'usable') return { ...checked(i, enter(s, 'Checked', i.nowMs), kept), checked: true };
+  if (i.check === undefined || i.check.kind === 'unanswered') {
+    const due = attemptDue(i, s);
+    const isAway = i.check !== undefined || i.server.kind !== 'answered';
+    const again = i.check === undefined ? stillToCome(i.nowMs, msOf(s.nextAttemptAt)) : i.nowMs + retry.passing.firstMs;
+    return { rotation: due && isAway ? unanswered(s) : answering(s), ...kept, wakeAtMs: again };
   }
   const { kind, key, fault } = i.check;
   const attempts = s.attempts + 1;
@@ -201,18 +215,31 @@ function staged(i: RotationInput, before: RotationStatus, kept: Kept): RotationD
   return { rotation, proven: kept.proven, run, wakeAtMs: atMs };
 }
 
+/** What is known of the keys stays said, also while nobody can be asked about them again. */
+const unanswered = (s: RotationStatus): RotationStatus =>
+  waits.includes(s.reason)
+    ? held(s, 'ServerUnreachable', 'the running server does not answer, so the new keys cannot be checked yet')
+    : s;
+
+function answering(s: RotationStatus): RotationStatus {
+  if (s.reason !== 'ServerUnreachable') return s;
+  const { reason: _, message: __, ...kept } = s;
+  return kept;
+}
+
 function checked(i: RotationInput, s: RotationStatus, kept: Kept): RotationDecision {
   if (i.deployed?.copy === s.copy) return rolling(i, enter(s, 'Rolling', i.nowMs), kept.proven);
   if (i.gate.open || i.suspended) {
     // Written first, acted on in the next pass.
     return { rotation: enter(s, 'Rolling', i.nowMs), ...kept, wakeAtMs: i.nowMs };
   }
-  const message = 'the new keys are checked and wait for the window';
+  const { message: obstacle, opensAtMs } = i.gate;
+  const message = obstacle ?? 'the new keys are checked and wait for the window';
   return {
-    rotation: held(s, 'WaitingForWindow', message),
+    rotation: held(s, obstacle === undefined ? 'WaitingForWindow' : 'WaitingForClaim', message),
     ...kept,
-    wakeAtMs: i.gate.opensAtMs,
-    waiting: { atMs: i.gate.opensAtMs, message },
+    wakeAtMs: stillToCome(i.nowMs, opensAtMs),
+    waiting: { atMs: opensAtMs, message },
   };
 }
 
@@ -258,8 +285,10 @@ function proofOf(i: RotationInput, s: RotationStatus): Proof {
 }
 
 function proving(i: RotationInput, s: RotationStatus, proven: string | undefined): RotationDecision {
-  // Somebody put another template in place, or the pod is not there: it has to roll first.
-  if (i.deployed?.copy !== s.copy || !i.deployed.settled) return { rotation: s, proven, run: s.copy };
+  // Somebody put another template in place, or the pod is not there: the time for its proof begins when it is.
+  if (i.deployed?.copy !== s.copy || !i.deployed.settled) {
+    return { rotation: enter(s, 'Rolling', i.nowMs), proven, run: s.copy };
+  }
   const proof = proofOf(i, s);
   if (proof.kind === 'proven') {
     return { rotation: enter(s, 'Active', i.nowMs), proven: s.copy, run: s.copy };
@@ -287,11 +316,11 @@ function proving(i: RotationInput, s: RotationStatus, proven: string | undefined
 }
 
 function rolledBack(i: RotationInput, s: RotationStatus, proven: string | undefined): RotationDecision {
-  const run = proven ?? i.deployed?.copy ?? s.copy;
-  const isBack = i.deployed?.copy === run && i.deployed.settled;
+  // Of a cluster of which nothing is to be seen the refused copy is not taken for the one to run.
+  const run = proven ?? i.deployed?.copy ?? (s.copy in i.copies ? s.copy : undefined);
+  const isBack = run !== undefined && i.deployed?.copy === run && i.deployed.settled;
   if (!i.desired.ok || !isBack || !attemptDue(i, s)) {
-    return { rotation: s, proven, run, wakeAtMs: earliest(msOf(s.nextAttemptAt)) };
+    return { rotation: s, proven, run, wakeAtMs: stillToCome(i.nowMs, msOf(s.nextAttemptAt)) };
   }
-  const again = { ...enter(s, 'Staged', i.nowMs), ...(i.retryAt === undefined ? {} : { retriedAt: i.retryAt }) };
-  return { rotation: again, proven, run, wakeAtMs: i.nowMs };
+  return { rotation: enter(s, 'Staged', i.nowMs), proven, run, wakeAtMs: i.nowMs };
 }

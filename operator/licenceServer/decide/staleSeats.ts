@@ -1,5 +1,6 @@
-import { backOffMs, durationMs, momentOf, msOf } from '../api/times.ts';
+import { backOffMs, durationMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { Spec, StaleSeatsStatus } from '../api/types.ts';
+import type { Fleet } from '../observe/observed.ts';
 import { type ServerAnswer, staleOf } from '../observe/serverAnswer.ts';
 import { type Gate, gateOfWindows } from './windows.ts';
 
@@ -25,10 +26,10 @@ export interface StaleSeatsInput {
         readonly clearing?: string | undefined;
       }
     | undefined;
-  /** Something else is changing the pod: a rotation or a rollout. */
+  /** Something else is changing the pod in this very pass, or a rotation is. */
   readonly busy: boolean;
   /** Whether another server may roll now, within the fleet's budget. */
-  readonly budget: boolean;
+  readonly fleet: Fleet;
 }
 
 export type StaleSeatsEvent =
@@ -55,15 +56,13 @@ export interface StaleSeatsDecision {
   readonly event?: StaleSeatsEvent | undefined;
   readonly wakeAtMs?: number | undefined;
   /** Only the fleet's budget is in the way. */
-  readonly waitsForFleet?: boolean;
+  readonly isHeld?: boolean;
   /** A clearing that is wanted, and what it waits for. */
   readonly waiting?: { readonly atMs?: number | undefined; readonly message: string } | undefined;
 }
 
 const longestBackOffMs = 24 * 3_600_000;
-/** How soon it is looked again whether another server may roll. */
-const budgetAgainMs = 5_000;
-/** A clearing that was not proven after this time is taken as one that did not help. */
+/** A clearing that was not proven after this time has ended, and did not help. */
 const proofTimeoutMs = 10 * 60_000;
 
 /**
@@ -93,7 +92,7 @@ function sinceOf(i: StaleSeatsInput): string | undefined {
 }
 
 /** What keeps a wanted clearing from starting now. */
-function gateOf(i: StaleSeatsInput): Gate & { readonly message?: string } {
+function gateOf(i: StaleSeatsInput): Gate {
   if (i.server.kind !== 'answered') return { open: false, message: 'the server does not answer' };
   const { products } = i.server.status;
   switch (i.spec.when) {
@@ -131,14 +130,15 @@ export function decideStaleSeats(i: StaleSeatsInput): StaleSeatsDecision {
   if (!gate.open) {
     return {
       ...idle,
-      wakeAtMs: gate.opensAtMs,
+      wakeAtMs: stillToCome(i.nowMs, gate.opensAtMs),
       waiting: { atMs: gate.opensAtMs, message: gate.message ?? 'the gate is closed' },
     };
   }
-  if (i.busy || !i.deployed.settled) return { ...idle, waiting: { message: 'another change of the pod is under way' } };
-  if (i.spec.policy === 'Roll' && !i.budget) {
-    const waiting = { message: 'other servers are rolling' };
-    return { ...idle, waitsForFleet: true, wakeAtMs: i.nowMs + budgetAgainMs, waiting };
+  // Nothing is disturbed by a release, so it waits for nobody.
+  if (i.spec.policy === 'Roll') {
+    if (i.busy || !i.deployed.settled)
+      return { ...idle, waiting: { message: 'another change of the pod is under way' } };
+    if (!i.fleet.budget) return { ...idle, isHeld: true, waiting: { message: i.fleet.message } };
   }
   const clearing = {
     id: `c${i.nowMs.toString(36)}`,
@@ -162,14 +162,16 @@ function isOfClearing(
   return told === id || told?.startsWith(`${id}.`) === true || (msOf(answer.status.startedAt) ?? 0) > startedMs;
 }
 
-/** A clearing is in flight: act on it again, or read its outcome. */
+/** A clearing is in flight: act on it again, or read its outcome. It ends in every case, so that it blocks nobody for ever. */
 function prove(
   i: StaleSeatsInput,
   status: StaleSeatsStatus,
   clearing: NonNullable<StaleSeatsStatus['clearing']>,
 ): StaleSeatsDecision {
+  const { clearing: _, ...rest } = status;
+  // There is no pod any more that it could be about.
+  if (i.suspended) return { status: compact(rest) };
   const startedMs = msOf(clearing.startedAt) ?? 0;
-  const act = clearing.by === 'Roll' ? { clearing: clearing.id } : { release: clearing.id };
   const answer = i.server.kind === 'answered' ? i.server : undefined;
   const after = answer === undefined ? undefined : staleOf(answer.status);
   const acted =
@@ -177,21 +179,17 @@ function prove(
       ? // Counts from before the call say nothing about it.
         after !== undefined && after < i.spec.threshold && (answer?.atMs ?? 0) > startedMs
       : i.deployed?.clearing === clearing.id && i.deployed.settled && isOfClearing(answer, clearing.id, startedMs);
-  const timedOut = i.nowMs - startedMs >= proofTimeoutMs && answer !== undefined;
-  if (after === undefined || i.suspended || (!acted && !timedOut)) {
-    return { status: compact(status), ...act, wakeAtMs: startedMs + proofTimeoutMs };
+  const endsAtMs = startedMs + proofTimeoutMs;
+  if (!acted && i.nowMs < endsAtMs) {
+    const act = clearing.by === 'Roll' ? { clearing: clearing.id } : { release: clearing.id };
+    return { status: compact(status), ...act, wakeAtMs: endsAtMs };
   }
-  const helped = after < i.spec.threshold;
+  const helped = after !== undefined && after < i.spec.threshold;
   const failures = helped ? 0 : (status.failures ?? 0) + 1;
-  const { clearing: _, ...rest } = status;
-  const outcome = { by: clearing.by, before: clearing.before, after };
+  // Of a server that does not answer nothing is known to have been cleared.
+  const outcome = { by: clearing.by, before: clearing.before, after: after ?? clearing.before };
   return {
-    status: compact({
-      ...rest,
-      failures,
-      lastClearing: { at: momentOf(i.nowMs), ...outcome },
-    }),
-    ...(clearing.by === 'Roll' ? { clearing: clearing.id } : {}),
+    status: compact({ ...rest, failures, lastClearing: { at: momentOf(i.nowMs), ...outcome } }),
     event: { kind: helped ? 'StaleSeatsCleared' : 'StaleSeatsRemain', ...outcome },
     // When the next one may come is for the next pass to say.
     wakeAtMs: i.nowMs,

@@ -1,6 +1,6 @@
 import { namesOf } from '../api/names.ts';
 import { licenceServerSpec } from '../api/schema.ts';
-import { type LicenceServer, requests, type Spec } from '../api/types.ts';
+import { isPaused, type LicenceServer, requests, type Spec } from '../api/types.ts';
 import type { Owner } from '../build/object.ts';
 import { overlayFault } from '../build/overlay.ts';
 import { desiredKeysOf } from '../observe/keySources.ts';
@@ -18,6 +18,8 @@ export interface Fault {
 export interface Valid {
   readonly owner: Owner;
   readonly generation: number;
+  /** When the LicenceServer was made; undefined: not yet. */
+  readonly createdAt: string | undefined;
   readonly spec: Spec;
   readonly desiredKeys: DesiredKeys;
   /** What a new pod could not start without; a pod that runs is left as it is. */
@@ -105,6 +107,7 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
     valid: {
       owner: { name, namespace, uid },
       generation: server.metadata.generation ?? 0,
+      createdAt: server.metadata.creationTimestamp,
       spec,
       desiredKeys: desiredKeysOf(name, observed.keySources),
       missing,
@@ -114,7 +117,7 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
         reactivateAt: request(server, requests.reactivateAt),
         rotateRetryAt: request(server, requests.rotateRetryAt),
         regenerateAt: request(server, requests.regenerateAt),
-        paused: !['false', '', undefined].includes(server.metadata.annotations?.[requests.pause]?.toLowerCase()),
+        paused: isPaused(server),
       },
     },
   };

@@ -3,7 +3,9 @@ import { durationMs } from '../api/times.ts';
 import type { Window } from '../api/types.ts';
 
 /** Whether one of the windows is open, and when the next one opens if none is. Pure; daylight saving is croner's. */
-export type Gate = { readonly open: true } | { readonly open: false; readonly opensAtMs?: number };
+export type Gate =
+  | { readonly open: true }
+  | { readonly open: false; readonly opensAtMs?: number; readonly message?: string };
 
 const cronOf = (window: Window): Cron =>
   new Cron(window.schedule, { timezone: window.timeZone, paused: true, mode: '5-part' });

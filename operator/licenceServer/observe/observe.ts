@@ -5,12 +5,11 @@ import { kinds } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
 import type { LicenceServer, Spec } from '../api/types.ts';
 import { digestsOfCopy, isKeysCopy } from '../build/keysSecret.ts';
-import type { RollingServers } from '../decide/fleet.ts';
 import { rotationInputOf } from '../decide/plan.ts';
 import { type CheckResult, changedKeys, checkDue } from '../decide/rotation.ts';
 import { claimHolderOf, type Valid } from '../decide/validate.ts';
 import type { LookUp } from './lookUp.ts';
-import { type Observed, viewOfClaim, viewOfDeployment } from './observed.ts';
+import { type Fleet, type Observed, viewOfClaim, viewOfDeployment } from './observed.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import type { Stores } from './stores.ts';
@@ -24,7 +23,8 @@ export interface ObserveOptions {
   readonly poller: Pick<ServerPoller, 'answer' | 'target'>;
   readonly servers: ServerClient;
   readonly watch: Pick<Watch, 'lists' | 'unheardIn'>;
-  readonly rolling: RollingServers;
+  /** Whether one more server may roll, as the one of this key sees it. */
+  readonly turns: { fleet(key: string): Fleet };
 }
 
 /** Gathers what is known of a LicenceServer's world; everything is a plain value afterwards. */
@@ -67,7 +67,7 @@ export async function observe(
       },
       unheard: watch.unheardIn(namespace),
       // Asked again in the moment of the decision.
-      fleet: options.rolling.fleet(key),
+      fleet: options.turns.fleet(key),
       claimHolder: claimHolderOf(server, spec, neighbours),
     },
   };
@@ -93,9 +93,8 @@ export async function checkKeys(
     const activation = files[name]?.[`${name}.activation`];
     const answer = await options.servers.checkKey(target, files[name]?.[name] ?? '', activation);
     if (!answer.ok) {
-      const fault = { reason: 'AuthorityUnreachable', message: answer.message } as const;
-      passing ??= { kind: 'passing', key: name, fault };
-      continue;
+      // Nothing that it says of another key would help: all of them go to work together.
+      return { kind: 'unanswered', message: answer.message };
     }
     if (answer.value.usable) continue;
     const fault = answer.value.fault ?? { reason: 'AuthorityRefused', message: 'the key would not be activated' };

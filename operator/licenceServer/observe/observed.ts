@@ -1,7 +1,9 @@
 import type { Unheard } from '../../kube/namespaceWatch.ts';
 import type { KubeObject } from '../../kube/object.ts';
+import { askedDigests, pacedAt, podMarks } from '../api/types.ts';
 import { factsOfDeployment } from '../build/deployment.ts';
 import type { ExistingClaim } from '../build/persistentVolumeClaim.ts';
+import { type Asked, parseAsked } from '../decide/asked.ts';
 import type { RegenerationAnswer } from '../decide/regeneration.ts';
 import { marksOf, type TemplateFacts } from '../decide/restart.ts';
 import type { CheckResult } from '../decide/rotation.ts';
@@ -48,12 +50,23 @@ export type Found =
 export interface Fleet {
   /** Whether one more may roll now. */
   readonly budget: boolean;
-  /** Why not. */
+  /** Why not, and who is in the way. */
   readonly message: string;
 }
 
+/** All its pods are of the latest template and ready, and there is at least one: a server that is stopped has none. */
+export const runs = (view: Pick<DeploymentView, 'settled' | 'replicas'>): boolean => view.settled && view.replicas > 0;
+
 export interface DeploymentView {
   readonly facts: TemplateFacts;
+  /** The same as they are written on it; undefined: it is of before they were. */
+  readonly factsText: string | undefined;
+  /** What of the spec it was made from; undefined: it is of before that was written down. */
+  readonly asked: Asked | undefined;
+  /** When the operator decided by itself that it rolls, until it has. */
+  readonly pacedAt: string | undefined;
+  /** A person has stopped it (`kubectl rollout pause`). */
+  readonly stopped: boolean;
   readonly restartReason: string | undefined;
   /** The controller has seen the latest template, and every wanted pod is of it and ready. */
   readonly settled: boolean;
@@ -79,7 +92,9 @@ interface DeploymentStatus {
 /** A Deployment as far as decisions go. */
 export function viewOfDeployment(object: KubeObject): DeploymentView {
   const deployment = object as KubeObject & {
-    readonly spec?: { readonly replicas?: number } & Parameters<typeof factsOfDeployment>[0]['spec'];
+    readonly spec?: { readonly replicas?: number; readonly paused?: boolean } & Parameters<
+      typeof factsOfDeployment
+    >[0]['spec'];
     readonly status?: DeploymentStatus;
   };
   const wanted = deployment.spec?.replicas ?? 1;
@@ -87,9 +102,14 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
   const isSeen = observedGeneration >= (deployment.metadata.generation ?? 0);
   const progressing = deployment.status?.conditions?.find((c) => c.type === 'Progressing');
   const hasFailed = isSeen && progressing?.reason === 'ProgressDeadlineExceeded' && availableReplicas < wanted;
+  const marks = deployment.spec?.template?.metadata?.annotations;
   return {
     facts: factsOfDeployment(deployment),
-    restartReason: marksOf(deployment.spec?.template?.metadata?.annotations).restartReason,
+    factsText: marks?.[podMarks.facts],
+    asked: parseAsked(deployment.metadata.annotations?.[askedDigests]),
+    pacedAt: deployment.metadata.annotations?.[pacedAt],
+    stopped: deployment.spec?.paused === true,
+    restartReason: marksOf(marks).restartReason,
     settled: isSeen && replicas === wanted && updatedReplicas === wanted && availableReplicas === wanted,
     replicas,
     available: availableReplicas,
@@ -100,6 +120,8 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
 export interface ClaimView extends ExistingClaim {
   readonly name: string;
   readonly phase: string;
+  /** Somebody has deleted it: it stays only until no pod uses it any more. */
+  readonly deleting: boolean;
   readonly capacity: string | undefined;
   /** What is under way, or wrong, with its growing; in the cluster's words. */
   readonly resize?: { readonly reason: string; readonly message: string } | undefined;
@@ -123,6 +145,7 @@ export function viewOfClaim(object: KubeObject): ClaimView {
   return {
     name: claim.metadata.name,
     phase: claim.status?.phase ?? 'Pending',
+    deleting: claim.metadata.deletionTimestamp !== undefined,
     capacity: claim.status?.capacity?.storage,
     resize: resizeOf(claim.status),
     storageClassName: claim.spec?.storageClassName,

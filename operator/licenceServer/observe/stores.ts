@@ -4,18 +4,19 @@ import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../../kube/store.ts';
 import { fieldManager, type LicenceServer, labels, licenceServerKind } from '../api/types.ts';
 import { referenceIndex } from './references.ts';
+import { clearingIndex, pacedIndex } from './rolling.ts';
 
 /** Everything that is known of the cluster, by kind. */
 export class Stores {
   readonly licenceServers: Store<LicenceServer> = new Store<LicenceServer>({
     transform: (object) => withoutLastApplied(object) as LicenceServer,
-    indexes: { reference: referenceIndex },
+    indexes: { reference: referenceIndex, clearing: clearingIndex },
   });
   /** Metadata of all: their content is read by name, when it is needed. */
   readonly secrets = metadataStore();
   readonly configMaps = metadataStore();
   readonly claims = new Store({ transform: withoutLastApplied });
-  readonly deployments = new Store({ transform: withoutLastApplied });
+  readonly deployments = new Store({ transform: withoutLastApplied, indexes: { paced: pacedIndex } });
   readonly watched: readonly WatchedKind[];
   readonly #byKind = new Map<ResourceKind, Store>();
 

@@ -1,19 +1,25 @@
+import { passingFaults } from '../../../licence/keyFaults.ts';
 import { differences } from '../../kube/difference.ts';
 import { hashOf } from '../../kube/hashOf.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { namesOf } from '../api/names.ts';
-import { momentOf } from '../api/times.ts';
+import { momentOf, msOf, stillToCome } from '../api/times.ts';
 import {
   appliedHash,
+  askedDigests,
   contentDigest,
   type NextDisruption,
+  pacedAt,
   podMarks,
   type Status,
   templateDigest,
 } from '../api/types.ts';
 import { type Children, childrenOf, kindOf, removable } from '../build/children.ts';
-import { type Defaults, plan, rotationGate, targetOf } from '../decide/plan.ts';
+import { factsOf } from '../build/deployment.ts';
+import { askedOf } from '../decide/asked.ts';
+import { type Defaults, type Plan, plan, rotationGate, targetOf } from '../decide/plan.ts';
 import type { RestartReason } from '../decide/restart.ts';
+import type { Roll } from '../decide/roll.ts';
 import type { Fault, Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
 
@@ -92,16 +98,24 @@ export function previewOf(input: PreviewInput): Unpaced {
   const target = targetOf(valid, observed, defaults);
   const isNew = observed.deployment === undefined;
   const isBlocked = isNew && valid.missing.length > 0;
-  const pod = isBlocked ? undefined : target.pod;
+  const pod = isBlocked ? undefined : target.pod && { ...target.pod, pacedAt: now.pod?.pacedAt };
   const children = changesOf(childrenOf(valid, { ...now, pod }, observed, defaults), input);
   const copy = valid.desiredKeys.ok ? valid.desiredKeys.copy : undefined;
   const made = [
     ...(observed.identityExists || !valid.makesIdentity ? [] : [namesOf(owner.name).identity]),
     ...(copy === undefined || copy in observed.copies ? [] : [copy]),
   ].map((name): ChildChange => ({ kind: 'Secret', name, action: 'create', fields: [] }));
-  const { restarts, paced } = requests.paused ? { restarts: [], paced: undefined } : restartsOf(input, now, target);
+  const after = planAfter(input, now, target);
+  const { restarts, paced, ...told } = requests.paused
+    ? { restarts: [], paced: undefined, notes: [] }
+    : restartsOf(input, now, target, after);
+  const nextDisruption = (now.rotation.waiting === undefined ? after : now).nextDisruption;
   const keysFault = valid.desiredKeys.ok ? [] : [valid.desiredKeys.message];
   const notes = [
+    ...(observed.deployment?.restartReason !== undefined && !observed.deployment.settled && !spec.suspend
+      ? [`its pod is not up yet since its last roll, for ${observed.deployment.restartReason}`]
+      : []),
+    ...told.notes,
     ...(requests.paused && target.reasons.length > 0
       ? [`it is paused: ${target.reasons.join(', ')} would restart it once the pause annotation is removed`]
       : []),
@@ -128,36 +142,104 @@ export function previewOf(input: PreviewInput): Unpaced {
     restarts: spec.suspend ? [] : restarts,
     children: requests.paused ? [] : changes,
     seats: seatsOf(status),
-    ...(now.nextDisruption === undefined ? {} : { nextDisruption: now.nextDisruption }),
+    ...(nextDisruption === undefined ? {} : { nextDisruption }),
     notes,
     paced: spec.suspend ? undefined : paced,
   };
 }
 
-/** What restarts now, and what restarts once the new keys were checked and their window is open. */
+/** What restarts now, and what restarts in the passes after it: for keys, once they were checked, and for stale seats. */
 function restartsOf(
-  { valid: { spec }, observed }: PreviewInput,
-  now: ReturnType<typeof plan>,
-  target: ReturnType<typeof targetOf>,
-): { readonly restarts: readonly Restart[]; readonly paced: number | undefined } {
+  input: PreviewInput,
+  now: Plan,
+  target: Roll,
+  after: Plan,
+): { readonly restarts: readonly Restart[]; readonly paced: number | undefined; readonly notes: readonly string[] } {
   const restarts: Restart[] = [];
-  const first = [...now.reasons, ...now.pending];
-  if (first.length > 0) restarts.push({ reasons: first, when: 'at once' });
-  if (target.reasons.includes('KeysChanged') && !first.includes('KeysChanged')) {
-    const gate = rotationGate(spec, observed.atMs);
-    const checked = 'after the running server has checked the new keys with the authority';
-    restarts.push({
-      reasons: ['KeysChanged'],
-      when: gate.open ? checked : `${checked}, inside the next window`,
-      ...(gate.open || gate.opensAtMs === undefined ? {} : { at: momentOf(gate.opensAtMs) }),
-    });
+  let paced: number | undefined;
+  const first = now.reasons;
+  if (first.length > 0) {
+    if (now.countsInFleet) paced = 0;
+    restarts.push({ reasons: first, when: 'at once' });
   }
-  const isPaced = first.length > 0 && (now.countsInFleet || now.waitsForFleet);
-  return { restarts, paced: isPaced ? 0 : undefined };
+  const keys =
+    target.reasons.includes('KeysChanged') && !first.includes('KeysChanged') ? keysOf(input, now) : undefined;
+  if (keys?.restart !== undefined) restarts.push(keys.restart);
+  const { clearing } = after.staleSeats.status ?? {};
+  const next = after.staleSeats.waiting?.atMs;
+  const { when } = input.valid.spec.staleSeats;
+  if (clearing?.by === 'Roll' && !first.includes('StaleSeats')) {
+    paced ??= restarts.length;
+    restarts.push({ reasons: ['StaleSeats'], when: restarts.length === 0 ? 'at once' : 'after that' });
+  } else if (
+    next !== undefined &&
+    input.valid.spec.staleSeats.policy === 'Roll' &&
+    ['Always', 'Window'].includes(when)
+  ) {
+    const reason = after.staleSeats.waiting?.message ?? '';
+    restarts.push({ reasons: ['StaleSeats'], when: `not before its time: ${reason}`, at: momentOf(next) });
+  }
+  return { restarts, paced, notes: keys?.notes ?? [] };
+}
+
+/** When the pod restarts for keys that differ, if it does as things stand. */
+function keysOf(
+  { valid: { spec, requests }, observed }: PreviewInput,
+  { rotation: { rotation } }: Plan,
+): { readonly restart?: Restart; readonly notes: readonly string[] } {
+  const { attempts = 0, message = '', nextAttemptAt, reason = '', retriedAt } = rotation ?? {};
+  const isRetried = requests.rotateRetryAt !== undefined && requests.rotateRetryAt !== retriedAt;
+  const waitsUntil = isRetried ? undefined : stillToCome(observed.atMs, msOf(nextAttemptAt));
+  if (waitsUntil !== undefined && !(passingFaults as readonly string[]).includes(reason)) {
+    const times = `${attempts} ${attempts === 1 ? 'time' : 'times'}`;
+    const note = `the keys were refused ${times} (${reason}: ${message}); they are tried again at ${nextAttemptAt}, and the pod restarts only if they are accepted then`;
+    return { notes: [note] };
+  }
+  const gate = rotationGate(spec, observed.atMs);
+  const atMs = gate.open ? waitsUntil : Math.max(waitsUntil ?? 0, gate.opensAtMs ?? 0) || undefined;
+  const checked = 'after the running server has checked the new keys with the authority';
+  const restart: Restart = {
+    reasons: ['KeysChanged'],
+    when: gate.open ? checked : `${checked}, inside the next window`,
+    ...(atMs === undefined ? {} : { at: momentOf(atMs) }),
+  };
+  return { restart, notes: waitsUntil === undefined ? [] : [`${message}; it is tried again at ${nextAttemptAt}`] };
+}
+
+/** The plan of a later pass, when all that is asked for now has been done: what comes then comes by itself. */
+function planAfter(input: PreviewInput, now: Plan, target: Roll): Plan {
+  const { valid, status, observed, defaults } = input;
+  const { deployment } = observed;
+  if (deployment === undefined || target.pod === undefined || valid.requests.paused) return now;
+  const { keys } = target.pod;
+  const at = momentOf(observed.atMs);
+  const facts = factsOf(valid.owner, valid.spec, target.pod);
+  return plan(
+    valid,
+    {
+      ...status,
+      keysCopy: keys,
+      rotation: { copy: keys, key: '', phase: 'Active', startedAt: at, phaseAt: at, attempts: 0 },
+      ...(now.staleSeats.status === undefined ? {} : { staleSeats: now.staleSeats.status }),
+    },
+    {
+      ...observed,
+      copies: { ...observed.copies, [keys]: observed.copies[keys] ?? {} },
+      deployment: { ...deployment, facts, asked: askedOf(valid.spec), settled: true, failure: undefined },
+    },
+    defaults,
+  );
 }
 
 /** Annotations that say what was done, and so change with everything else. */
-const bookkeeping: readonly string[] = [appliedHash, templateDigest, podMarks.restartReason];
+const bookkeeping: readonly string[] = [
+  appliedHash,
+  askedDigests,
+  pacedAt,
+  templateDigest,
+  podMarks.facts,
+  podMarks.restartReason,
+];
 const isTold = (path: string) => !bookkeeping.some((annotation) => path.endsWith(`annotations.${annotation}`));
 
 function changesOf(children: Children, { observed, live, valid }: PreviewInput): readonly ChildChange[] {
@@ -202,8 +284,8 @@ function changesOf(children: Children, { observed, live, valid }: PreviewInput):
 /** Who rolls now, and who has failed, as the fleet's budget counts it. */
 export interface Pace {
   readonly maxRollouts: number;
-  /** Servers other than those that are previewed that roll now. */
-  readonly rolling: number;
+  /** Servers that hold a place now. */
+  readonly rolling: readonly string[];
   /** A server whose roll has failed: all others wait. */
   readonly failed: string | undefined;
 }
@@ -211,12 +293,15 @@ export interface Pace {
 /** Gives each server of a fleet rollout its turn, in the order given. */
 export function paceOf(previews: readonly Unpaced[], pace: Pace): readonly Preview[] {
   const { maxRollouts, rolling, failed } = pace;
-  const size = previews.filter(({ paced }) => paced !== undefined).length;
-  let place = rolling;
+  const keyOf = ({ namespace, name }: Preview) => `${namespace}/${name}`;
+  const rollers = previews.filter(({ paced }) => paced !== undefined);
+  const size = rollers.length;
+  // Whoever is to roll again has its place already.
+  let place = rolling.filter((key) => !rollers.some((preview) => keyOf(preview) === key)).length;
   return previews.map(({ paced, ...preview }): Preview => {
     if (paced === undefined) return preview;
     const turn = Math.floor(place++ / maxRollouts) + 1;
-    const isBlocked = failed !== undefined && failed !== `${preview.namespace}/${preview.name}`;
+    const isBlocked = failed !== undefined && failed !== keyOf(preview as Preview);
     const when = isBlocked
       ? `not before LicenceServer ${failed} is put right, or paused: its roll has failed`
       : turn === 1

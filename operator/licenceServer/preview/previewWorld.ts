@@ -9,14 +9,15 @@ import { kinds, objectPath, type ResourceKind } from '../../kube/resourceKind.ts
 import { canonical } from '../api/digest.ts';
 import { namesOf } from '../api/names.ts';
 import { type LicenceServer, licenceServerKind, type Spec, type Status } from '../api/types.ts';
-import { RollingServers } from '../decide/fleet.ts';
+import { failedOf } from '../decide/fleet.ts';
 import type { Defaults } from '../decide/plan.ts';
 import { type Fault, readSpec, type Valid, validate } from '../decide/validate.ts';
 import { LookUp } from '../observe/lookUp.ts';
 import { observe } from '../observe/observe.ts';
 import type { Observed } from '../observe/observed.ts';
+import { rollingIn } from '../observe/rolling.ts';
 import type { ServerAnswer } from '../observe/serverAnswer.ts';
-import { instanceOf, Stores } from '../observe/stores.ts';
+import { Stores } from '../observe/stores.ts';
 import { type Preview, paceOf, previewOf, seatsOf, type Unpaced } from './preview.ts';
 
 /** Gathers what a preview is made of: by reading only, and by dry runs of changed LicenceServers where the rights allow it. */
@@ -53,16 +54,15 @@ export async function previewAll(options: PreviewOptions, signal: AbortSignal): 
     candidates.push(...[...new Set(found)].map((server) => ({ server })));
   }
   const sorted = candidates.sort((a, b) => (keyOf(a.server) < keyOf(b.server) ? -1 : 1));
+  const rolling = rollingIn(world.stores);
   // All of them are there before any is judged: two of a file may want the same claim.
   for (const candidate of sorted) if (!('refusal' in candidate)) world.stores.licenceServers.put(candidate.server);
   const previews: Unpaced[] = [];
   for (const candidate of sorted) previews.push(await world.preview(candidate, signal));
-  const keys = sorted.map(({ server }) => keyOf(server));
-  const rolling = [...world.rolling.othersOf('')].filter((key) => !keys.includes(key)).length;
   const items = paceOf(previews, {
     maxRollouts: options.maxRollouts,
-    rolling,
-    failed: world.rolling.failedBeside(''),
+    rolling: rolling.map(({ key }) => key),
+    failed: failedOf(rolling),
   });
   return { items, notes: world.notes() };
 }
@@ -75,7 +75,6 @@ interface Candidate {
 
 class World {
   readonly stores = new Stores();
-  readonly rolling: RollingServers;
   readonly #options: PreviewOptions;
   readonly #discovery: Discovery;
   readonly #unreadable = new Set<string>();
@@ -86,7 +85,6 @@ class World {
 
   private constructor(options: PreviewOptions) {
     this.#options = options;
-    this.rolling = new RollingServers(options.maxRollouts);
     this.#discovery = new Discovery({ ...options, kinds: [kinds.ServiceMonitor, kinds.PrometheusRule] });
     const { secrets, configMaps } = this.stores;
     this.#lookUp = new LookUp({ client: { get: this.#get.bind(this) as KubeClient['get'] }, secrets, configMaps });
@@ -116,13 +114,8 @@ class World {
             : undefined;
       store?.put(object);
     }
-    for (const deployment of world.stores.deployments.list()) {
-      const key = instanceOf(deployment);
-      if (key !== undefined) world.rolling.noteDeployment(key, deployment);
-    }
     const servers = world.stores.licenceServers.list();
     world.#before = new Map(servers.map((server) => [keyOf(server), server]));
-    for (const server of servers) world.rolling.noteServer(keyOf(server), server);
     return world;
   }
 
@@ -227,18 +220,17 @@ class World {
         lookUp: this.#lookUp,
         poller: { answer: () => answer, target: () => undefined },
         watch: { lists: (kind) => this.#discovery.has(kind), unheardIn: () => [] },
-        rolling: this.rolling,
+        // Whether a place is free is for the pace over all of them to say.
+        turns: { fleet: () => ({ budget: true, message: '' }) },
       },
       server,
       spec,
       signal,
     );
-    // Whether a place is free is for the pace over all of them to say.
-    const seen = { ...observed, fleet: { budget: true, message: '' } };
-    if (!this.#unreadable.has('Secret')) return seen;
+    if (!this.#unreadable.has('Secret')) return observed;
     const copy = observed.deployment?.facts.keys;
     return {
-      ...seen,
+      ...observed,
       copies: copy === undefined ? {} : { [copy]: {} },
       identityExists: server.status?.fingerprint !== undefined,
     };

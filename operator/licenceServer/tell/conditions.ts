@@ -202,7 +202,7 @@ function progressOf(seen: Seen): Fault | undefined {
         };
   }
   if (plan.pending.length > 0) {
-    return { reason: 'RolloutHeld', message: `${plan.pending.join(', ')}: ${observed.fleet.message}` };
+    return { reason: 'RolloutHeld', message: `${plan.pending.join(', ')}: ${plan.pendingMessage}` };
   }
   if (plan.reasons.length > 0) return { reason: 'Rolling', message: `the pod rolls: ${plan.reasons.join(', ')}` };
   if (rotation !== undefined && ['Staged', 'Rolling', 'Proving'].includes(rotation.phase) && !valid.spec.suspend) {

@@ -21,6 +21,7 @@ export function eventsOf(before: Status, after: Status, plan: Plan | undefined):
   return [
     ...stalled(before, after),
     ...troubled(before, after),
+    ...checked(after, plan),
     ...rotation(before, after),
     ...regeneration(before, after),
     ...reactivation(before, after),
@@ -53,18 +54,21 @@ export function failureEvents(before: Status, { reason, message }: Fault): reado
   return isKnown ? [] : [say('Warning', reason, 'Reconcile', message)];
 }
 
+const keysOf = (key: string): string => (key === '' ? 'the keys' : `key ${key.replaceAll(',', ', ')}`);
+
+/** Only where somebody was asked: the phase after it is entered without a check too. */
+function checked({ rotation }: Status, plan: Plan | undefined): Told[] {
+  if (plan?.rotation.checked !== true || rotation === undefined) return [];
+  return [say('Normal', 'KeysChecked', 'Rotate', `${keysOf(rotation.key)} would be activated`)];
+}
+
 function rotation(before: Status, after: Status): Told[] {
   const [was, is] = [before.rotation, after.rotation];
   if (is === undefined || (was?.copy === is.copy && was.phase === is.phase)) return [];
-  const keys = is.key === '' ? 'the keys' : `key ${is.key.replaceAll(',', ', ')}`;
+  const keys = keysOf(is.key);
   switch (is.phase) {
     case 'Staged':
       return [say('Normal', 'KeysStaged', 'Rotate', `new content of ${keys} was seen`)];
-    case 'Checked':
-      return [checked(keys)];
-    case 'Rolling':
-      // Without a window the phase before passes unseen.
-      return was?.phase === 'Checked' || before.keysCopy === undefined || is.key === '' ? [] : [checked(keys)];
     case 'Active':
       return [say('Normal', 'KeysActive', 'Rotate', `${keys} was proven active`)];
     case 'RolledBack':
@@ -100,8 +104,6 @@ function reactivation({ reactivation: was }: Status, { reactivation: is }: Statu
   const isNew = is?.provenAt !== undefined && was?.provenAt !== is.provenAt;
   return isNew ? [say('Normal', 'Reactivated', 'Reactivate', 'every key of spec was activated again')] : [];
 }
-
-const checked = (keys: string): Told => say('Normal', 'KeysChecked', 'Rotate', `${keys} would be activated`);
 
 function staleSeats(plan: Plan | undefined): Told[] {
   const event = plan?.staleSeats.event;

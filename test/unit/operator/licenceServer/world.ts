@@ -1,6 +1,7 @@
 import type { ServerStatus } from '../../../../licence/serverStatus.ts';
 import type { LicenceServer, SpecInput, Status } from '../../../../operator/licenceServer/api/types.ts';
 import { factsOf, type PodParts } from '../../../../operator/licenceServer/build/deployment.ts';
+import { askedOf } from '../../../../operator/licenceServer/decide/asked.ts';
 import type { Defaults } from '../../../../operator/licenceServer/decide/plan.ts';
 import { readSpec, type Valid, validate } from '../../../../operator/licenceServer/decide/validate.ts';
 import type { Observed } from '../../../../operator/licenceServer/observe/observed.ts';
@@ -49,7 +50,7 @@ export const observed = (more: Partial<Observed> = {}): Observed => ({
   keySources: [{ name: 'erp', kind: 'found', digest: 'd1', keyId: 'id-erp' }],
   copies: { [keysCopy]: { erp: 'd1' } },
   deployment: undefined,
-  claim: { name: 'office-data', phase: 'Bound', capacity: '1Gi', size: '1Gi' },
+  claim: { name: 'office-data', phase: 'Bound', deleting: false, capacity: '1Gi', size: '1Gi' },
   identityExists: true,
   fingerprint: 'sha256:1',
   trust: { kind: 'unasked' },
@@ -82,6 +83,10 @@ export function deployed(
   if (!read.ok) throw new Error(read.message);
   return {
     facts: factsOf(owner, read.spec, parts),
+    factsText: parts.facts,
+    asked: askedOf(read.spec),
+    pacedAt: parts.pacedAt,
+    stopped: false,
     restartReason: parts.marks.restartReason,
     settled: true,
     replicas: 1,

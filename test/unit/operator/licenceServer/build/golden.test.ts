@@ -38,7 +38,10 @@ function rendered(spec: SpecInput) {
     database: { kind: 'found', digest: 'd1' },
   });
   const judged = valid(server, seen);
-  const children = childrenOf(judged, plan(judged, {}, seen, defaults), seen, defaults);
+  const planned = plan(judged, {}, seen, defaults);
+  // As a pod has it that was made before facts were written down: they come with its next roll.
+  const pod = planned.pod && { ...planned.pod, facts: undefined };
+  const children = childrenOf(judged, { ...planned, pod }, seen, defaults);
   const deployment = children.deployment as unknown as Parameters<typeof factsOfDeployment>[0];
   const { image: _, ...facts } = factsOfDeployment(deployment);
   return {

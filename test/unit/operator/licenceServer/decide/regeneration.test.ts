@@ -1,15 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import type { RegenerationStatus } from '../../../../../operator/licenceServer/api/types.ts';
+import type { RegenerationStatus, Status } from '../../../../../operator/licenceServer/api/types.ts';
 import {
   decideRegeneration,
   type RegenerationInput,
   regenerationCallOf,
+  regenerationInputOf,
 } from '../../../../../operator/licenceServer/decide/regeneration.ts';
 import {
   regeneratedIn,
   successorOf,
   withSuccessors,
 } from '../../../../../operator/licenceServer/observe/successors.ts';
+import { licenceServer, observed, valid } from '../world.ts';
 
 const nowMs = Date.parse('2030-01-01T12:00:00Z');
 const status = (more: Partial<RegenerationStatus> = {}): RegenerationStatus => ({
@@ -27,6 +29,7 @@ const input = (more: Partial<RegenerationInput> = {}): RegenerationInput => ({
   before: undefined,
   desired: { ok: true, copy: 'c', keys: { erp: { digest: 'd', keyId: 'id-old' } } },
   obstacle: undefined,
+  isOutdated: false,
   ...more,
 });
 const two = {
@@ -109,6 +112,43 @@ describe('a request for a new key', () => {
     ['nothing for a value that is gone', { before: status({ phase: 'Allowed' }), request: 'r2' }, undefined],
   ])('asks the authority for %s', (_, given, call) => {
     expect(regenerationCallOf(input(given))).toBe(call);
+  });
+});
+
+describe('a request for a new key that is under way when no key may be made any more', () => {
+  const obstacle = { reason: 'RegenerationDisabled', message: 'm' };
+  test('is over if it has only asked, and waits if something may have been spent', () => {
+    const asked = decideRegeneration(input({ before: status(), obstacle }));
+    expect(asked.status).toMatchObject({ phase: 'Refused', reason: 'RegenerationDisabled' });
+    const allowed = decideRegeneration(input({ before: status({ phase: 'Allowed' }), obstacle }));
+    expect(allowed.status).toMatchObject({ phase: 'Allowed', reason: 'RegenerationDisabled' });
+    expect([asked.wakeAtMs, allowed.wakeAtMs]).toEqual([undefined, undefined]);
+  });
+  test.each(['Asked', 'Allowed'] as const)('makes no call: %s', (phase) => {
+    expect(regenerationCallOf(input({ before: status({ phase }), obstacle }))).toBeUndefined();
+  });
+  test('whose time has come without an answer wakes nobody for it', () => {
+    const before = status({ phase: 'Allowed', nextAttemptAt: '2030-01-01T11:59:59Z' });
+    expect(decideRegeneration(input({ before })).wakeAtMs).toBeUndefined();
+  });
+});
+
+describe('a request that came along with a restored LicenceServer', () => {
+  const asked = (value: string, created: string, before: Status = {}) => {
+    const annotations = { 'licensing.softonit.ru/regenerate-at': value };
+    const server = licenceServer({}, { annotations, creationTimestamp: created });
+    return decideRegeneration(regenerationInputOf(valid(server, observed()), before, nowMs, true)).status;
+  };
+  const made = '2030-01-01T11:00:00Z';
+  test.each<[string, string, Status, string]>([
+    ['older than it is refused', 'erp@2030-01-01T10:59:59Z', {}, 'RequestOutdated'],
+    ['older than it, without a name, is refused', '2029-12-31T00:00:00Z', { observedGeneration: 1 }, 'RequestOutdated'],
+    ['that is no moment is refused if it was there from the first', 'again', {}, 'RequestOutdated'],
+    ['that is no moment counts if it came later', 'again', { observedGeneration: 1 }, 'TokenNotNamed'],
+    ['of its own time counts', `erp@${made}`, {}, 'TokenNotNamed'],
+  ])('%s', (_, value, before, reason) => {
+    // What counts gets as far as the next obstacle: there is no token here.
+    expect(asked(value, made, before)).toMatchObject({ phase: 'Refused', reason });
   });
 });
 

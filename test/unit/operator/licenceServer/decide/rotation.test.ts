@@ -323,11 +323,38 @@ describe('a rotation', () => {
       'keys-old',
     ],
     [
-      'cannot go back to a copy that is gone',
+      'cannot go back to a copy that is not to be seen, and keeps its name: it may be seen again',
       { copies: copies('new'), server: { kind: 'none' } },
       'Rolling',
       'keys-new',
-      { proven: undefined },
+      { proven: 'keys-old' },
+    ],
+    [
+      'of which no copy is to be seen forgets neither the proven one nor how far it came',
+      { rotation: status('new', 'RolledBack'), copies: {}, deployed: undefined as never },
+      'RolledBack',
+      undefined,
+      { proven: 'keys-old' },
+    ],
+    [
+      'keeps its record while the Secret is away',
+      {
+        rotation: status('new', 'Staged', { attempts: 3, reason: 'KeyRevoked', message: 'revoked' }),
+        desired: { ok: false, reason: 'SecretMissing', message: '' },
+      },
+      'Staged',
+      'keys-old',
+      { rotation: status('new', 'Staged', { attempts: 3, reason: 'KeyRevoked', message: 'revoked' }) },
+    ],
+    [
+      'whose pod went away rolls again first: the time for its proof begins anew',
+      {
+        rotation: status('new', 'Proving', { phaseAt: '2030-01-01T11:00:00Z' }),
+        deployed: { copy: 'keys-new', settled: false },
+      },
+      'Rolling',
+      'keys-new',
+      { rotation: { phaseAt: '2030-01-01T12:00:00Z' } as never },
     ],
   ];
   test.each(cases)('%s', (_, given, phase, run, more = {}) => {
@@ -360,6 +387,61 @@ describe('a rotation', () => {
       return (wakeAtMs ?? 0) - now;
     };
     expect([0, 1, 2, 20].map(after)).toEqual([600_000, 1_200_000, 2_400_000, 21_600_000]);
+  });
+
+  test('that is rolled back wakes nobody for a moment that is over', () => {
+    const over = { rotation: status('new', 'RolledBack', { nextAttemptAt: '2030-01-01T11:00:00Z' }) };
+    const gone = { desired: { ok: false, reason: 'SecretMissing', message: '' } } as const;
+    expect(decided({ ...over, ...gone }).wakeAtMs).toBeUndefined();
+    expect(decided({ ...over, deployed: { copy: 'keys-old', settled: false } }).wakeAtMs).toBeUndefined();
+  });
+
+  describe('that a person asks to be tried again', () => {
+    const refused = {
+      attempts: 2,
+      reason: 'KeyRevoked',
+      message: 'key erp: revoked',
+      nextAttemptAt: '2030-01-01T17:00:00Z',
+    };
+    const asked = { rotation: status('new', 'Staged', refused), retryAt: '1' };
+    const unseen: [string, Partial<RotationInput>][] = [
+      ['did not answer yet', { server: { kind: 'none' } }],
+      ['is away', { server: { kind: 'unreachable', atMs: now, message: 'down' } }],
+      ['went away when it was to be asked', { check: { kind: 'unanswered', message: 'reset' } }],
+    ];
+    test.each(unseen)('waits for a server that %s, and still says why it was refused', (_, given) => {
+      const { rotation } = decided({ ...asked, ...given });
+      expect(rotation).toMatchObject({ phase: 'Staged', ...refused });
+      expect(rotation).not.toHaveProperty('retriedAt');
+      expect(checkDue(input({ ...asked, rotation }))).toBe(true);
+    });
+
+    test('is tried once, as soon as the server can be asked', () => {
+      const again = decided({ ...asked, check: { kind: 'refused', key: 'erp', fault: revoked } });
+      expect(again.rotation).toMatchObject({ retriedAt: '1', attempts: 3 });
+      expect(checkDue(input({ ...asked, rotation: again.rotation }))).toBe(false);
+    });
+
+    test('is tried from the way back too', () => {
+      const back = { rotation: status('new', 'RolledBack', refused), retryAt: '1' };
+      const { rotation } = decided(back);
+      expect(rotation).toMatchObject({ phase: 'Staged' });
+      expect(checkDue(input({ ...back, rotation, server: { kind: 'none' } }))).toBe(false);
+      expect(checkDue(input({ ...back, rotation }))).toBe(true);
+    });
+  });
+
+  test('no longer says that the server does not answer when it does', () => {
+    const away = { reason: 'ServerUnreachable', message: 'does not answer' };
+    const later = { nextAttemptAt: '2030-01-01T17:00:00Z' };
+    const { rotation } = decided({ rotation: status('new', 'Staged', { ...away, ...later }) });
+    expect(rotation).toEqual(status('new', 'Staged', later));
+  });
+
+  test('tells of a check only where one was made', () => {
+    expect(decided({ check: { kind: 'usable' } }).checked).toBe(true);
+    expect(decided({ suspended: true }).checked).toBeUndefined();
+    expect(decided({ checkable: false }).checked).toBeUndefined();
   });
 
   test('asks only about keys that differ, of a server that answers, when it is due', () => {

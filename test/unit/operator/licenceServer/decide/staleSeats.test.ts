@@ -39,13 +39,14 @@ const input = (more: Partial<StaleSeatsInput> = {}): StaleSeatsInput => ({
   server: answered([product()]),
   deployed: { settled: true, clearing: undefined },
   busy: false,
-  budget: true,
+  fleet: { budget: true, message: '' },
   ...more,
 });
 const last = (ms: number) => ({ at: at(ms), by: 'Roll' as const, before: 2, after: 0 });
 const inUse = answered([product({ seatsInUse: 3 })]);
 const wanted = answered([product({ seatsInUse: 10, holdersWaiting: 1 })]);
 const elsewhere = answered([product(), product({ product: 'zup', seatsStale: 0, seatsInUse: 10, holdersWaiting: 1 })]);
+const full = { budget: false, message: 'one server rolls at a time, now n/a' };
 const windows = [{ schedule: '0 12 * * *', duration: '1h' }];
 
 describe('a clearing of stale seats', () => {
@@ -72,8 +73,8 @@ describe('a clearing of stale seats', () => {
     ['does not start while suspended', { suspended: true }, false],
     ['does not start while the pod changes', { busy: true }, false],
     ['does not start while the pod is not ready', { deployed: { settled: false } }, false],
-    ['does not start while other servers roll', { budget: false }, false],
-    ['in place needs no budget: no pod rolls', { budget: false, spec: spec({ policy: 'Release' }) }, true],
+    ['does not start while other servers roll', { fleet: full }, false],
+    ['in place needs no budget: no pod rolls', { fleet: full, spec: spec({ policy: 'Release' }) }, true],
     [
       'does not start on counts that are not known',
       { server: { kind: 'unreachable', atMs: now, message: 'down' } },
@@ -130,7 +131,8 @@ describe('a clearing of stale seats', () => {
     expect(decision.status).toEqual({
       lastClearing: { at: at(now), by: 'Roll', before: 2, after: 0 },
     });
-    expect(decision.clearing).toBe('c1');
+    // The pod carries its id already, and keeps it.
+    expect(decision).not.toHaveProperty('clearing');
   });
 
   test('that did not help doubles the wait each time, up to a day', () => {
@@ -154,6 +156,40 @@ describe('a clearing of stale seats', () => {
     const old = { clearing: { ...before.clearing, startedAt: at(now - 600_000) } };
     const decision = decideStaleSeats(input({ before: old, deployed: { settled: true } }));
     expect(decision.event).toMatchObject({ kind: 'StaleSeatsRemain', before: 2, after: 2 });
+  });
+
+  test.each<[string, Partial<StaleSeatsInput>, object]>([
+    ['the server does not come back', { server: { kind: 'unreachable', atMs: now, message: 'down' } }, { failures: 1 }],
+    ['nobody has asked the server yet', { server: { kind: 'none' } }, { failures: 1 }],
+    ['the pod never carried it', { deployed: { settled: true, clearing: 'c0' } }, { failures: 1 }],
+  ])('ends after ten minutes although %s, and no pod rolls for it any more', (_, given, status) => {
+    const old = { clearing: { ...before.clearing, startedAt: at(now - 600_000) } };
+    const decision = decideStaleSeats(input({ before: old, ...given }));
+    expect(decision.status).toMatchObject({ ...status, lastClearing: { at: at(now), before: 2, after: 2 } });
+    expect(decision.status).not.toHaveProperty('clearing');
+    expect(decision).not.toHaveProperty('clearing');
+  });
+
+  test('ends when the server is suspended: there is no pod that it could be about', () => {
+    for (const server of [answered([product()]), { kind: 'none' } as const]) {
+      const decision = decideStaleSeats(input({ before, suspended: true, server }));
+      expect(decision.status?.clearing).toBeUndefined();
+      expect(decision.wakeAtMs).toBeUndefined();
+    }
+  });
+
+  test('in place waits for no other change, of this server or of others', () => {
+    const release = { policy: 'Release', when: 'Always' } as const;
+    const others = { busy: true, fleet: full, deployed: { settled: false } };
+    expect(decideStaleSeats(input({ spec: spec(release), ...others })).status?.clearing).toMatchObject({
+      by: 'Release',
+    });
+  });
+
+  test('that waits for other servers says which, and looks again when they have rolled, not by the clock', () => {
+    const decision = decideStaleSeats(input({ fleet: full }));
+    expect(decision).toMatchObject({ isHeld: true, waiting: { message: full.message } });
+    expect(decision.wakeAtMs).toBeUndefined();
   });
 
   test('in place asks the server, and believes only later counts', () => {

@@ -1,0 +1,49 @@
+import { digestOf } from '../api/digest.ts';
+import { containerName } from '../api/names.ts';
+import { isScalable } from '../api/scalable.ts';
+import type { Spec } from '../api/types.ts';
+
+/**
+ * Whether a person asked for a roll, told by what differs: digests of what of the spec each part of the pod comes from. They
+ * stand beside what was rendered from it, so they tell an edit from another rendering by another version of the operator,
+ * whenever either was made. A field that is not named here counts as the operator's own change: it waits for its turn.
+ */
+export interface Asked {
+  readonly image: string;
+  readonly config: string;
+  readonly template: string;
+}
+
+export function askedOf(spec: Spec): Asked {
+  const { access, activation, podTemplate, seats, staleSeats, storage, tls } = spec;
+  const { caRef, trustedKeys, url } = activation.authority ?? {};
+  const containers = (podTemplate?.spec?.containers ?? []) as readonly { name?: unknown; image?: unknown }[];
+  return {
+    image: digestOf([spec.image ?? '', containers.find(({ name }) => name === containerName)?.image ?? '']),
+    config: digestOf([
+      [access.clients, isScalable(spec)],
+      [activation.mode === 'Online' ? (url ?? '') : '', trustedKeys !== undefined, caRef !== undefined],
+      tls !== undefined,
+      [seats.leaseSeconds, seats.reservations ?? []],
+      staleSeats.after,
+    ]),
+    template: digestOf([
+      [access.clients, isScalable(spec)],
+      [caRef ?? {}, trustedKeys !== undefined, tls ?? {}],
+      [spec.imagePullPolicy ?? '', spec.imagePullSecrets ?? [], spec.resources ?? {}, podTemplate ?? {}],
+      [spec.database ?? {}, storage.existingClaim ?? ''],
+    ]),
+  };
+}
+
+/** As it was written; undefined: it was not, or by hand. */
+export function parseAsked(text: string | undefined): Asked | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { image, config, template } = JSON.parse(text) as Partial<Asked>;
+    if ([image, config, template].some((digest) => typeof digest !== 'string')) return undefined;
+    return { image, config, template } as Asked;
+  } catch {
+    return undefined;
+  }
+}

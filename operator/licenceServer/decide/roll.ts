@@ -1,0 +1,81 @@
+import type { Spec } from '../api/types.ts';
+import { factsOf, factsTextOf, type PodParts } from '../build/deployment.ts';
+import type { Owner } from '../build/object.ts';
+import type { DeploymentView } from '../observe/observed.ts';
+import { askedOf } from './asked.ts';
+import { type RestartReason, restartReasonsOf, type TemplateFacts } from './restart.ts';
+
+/** What a pod is to be made from, and what of it rolls now: the one answer for the pass that does it and for a preview. Pure. */
+export interface Roll {
+  /** Undefined: the Deployment is left as it is, or there is nothing to make one from. */
+  readonly pod: PodParts | undefined;
+  /** Why it rolls now. */
+  readonly reasons: readonly RestartReason[];
+  /** Why it would roll besides, by the operator's own change, which is not its turn yet. */
+  readonly held: readonly RestartReason[];
+  /** The operator's own change is in what rolls now. */
+  readonly isOwn: boolean;
+}
+
+export interface RollInput {
+  readonly owner: Owner;
+  readonly spec: Spec;
+  /** The Deployment as it is; undefined: there is none. */
+  readonly before: DeploymentView | undefined;
+  /** What the pod would be made from if nothing were held. */
+  readonly parts: PodParts | undefined;
+  /** Whether the operator's own change may go on now. */
+  readonly isTurn: boolean;
+}
+
+/**
+ * What differs by the operator's own change: another default image, another rendering. A person's edit, even of long ago, is
+ * told by what of the spec the pod was last made from; credentials are nobody's upgrade.
+ */
+function ownChanges(before: DeploymentView, target: TemplateFacts, spec: Spec) {
+  const asked = askedOf(spec);
+  const isSame = (part: keyof typeof asked) => before.asked === undefined || before.asked[part] === asked[part];
+  const { facts } = before;
+  return {
+    image: facts.image !== target.image && isSame('image'),
+    config: facts.config !== target.config && isSame('config'),
+    template: facts.rest !== target.rest && isSame('template'),
+  };
+}
+
+export function rollOf({ owner, spec, before, parts, isTurn }: RollInput): Roll {
+  const nothing = { reasons: [], held: [], isOwn: false };
+  if (parts === undefined) return { pod: undefined, ...nothing };
+  if (before === undefined) return { pod: withFacts(parts, owner, spec), ...nothing };
+  const target = factsOf(owner, spec, parts);
+  const wanted = restartReasonsOf(before.facts, target);
+  const own = ownChanges(before, target, spec);
+  const isOwn = own.image || own.config || own.template;
+  const roll = (made: PodParts, reasons: readonly RestartReason[]) =>
+    reasons.length === 0
+      ? { ...made, facts: before.factsText }
+      : withFacts({ ...made, marks: { ...made.marks, restartReason: reasons.join(',') } }, owner, spec);
+  if (!isOwn || isTurn) return { pod: roll(parts, wanted), reasons: wanted, held: [], isOwn };
+
+  // The rest goes on: with the image and the settings that run, which a person's edit of something else is no consent to change.
+  const kept = {
+    ...parts,
+    ...(own.image ? { image: before.facts.image } : {}),
+    ...(own.config ? { config: before.facts.config } : {}),
+  };
+  const now = restartReasonsOf(before.facts, factsOf(owner, spec, kept));
+  const others = now.filter((reason) => reason !== 'TemplateChanged' || !own.template);
+  // A template cannot be rendered as another version did: it comes along if the pod rolls anyway, and stays as it is if not.
+  if (others.length === 0 && own.template) return { pod: undefined, reasons: [], held: wanted, isOwn: false };
+  return {
+    pod: roll(kept, now),
+    reasons: now,
+    held: wanted.filter((reason) => !now.includes(reason)),
+    isOwn: false,
+  };
+}
+
+const withFacts = (parts: PodParts, owner: Owner, spec: Spec): PodParts => ({
+  ...parts,
+  facts: factsTextOf(factsOf(owner, spec, parts)),
+});

@@ -1,0 +1,39 @@
+import { type KubeObject, keyOf } from '../../kube/object.ts';
+import { isPaused, type LicenceServer, pacedAt } from '../api/types.ts';
+import type { Rolling } from '../decide/fleet.ts';
+import { viewOfDeployment } from './observed.ts';
+import { instanceOf, type Stores } from './stores.ts';
+
+/** Index of Deployments: those whose last roll the operator decided by itself, and has not seen the end of. */
+export const pacedIndex = (deployment: KubeObject): readonly string[] =>
+  deployment.metadata.annotations?.[pacedAt] === undefined ? [] : ['paced'];
+
+/** Index of LicenceServers: those whose pod is to roll, or rolls, to clear stale seats. */
+export const clearingIndex = ({ status }: LicenceServer): readonly string[] =>
+  status?.staleSeats?.clearing?.by === 'Roll' ? ['Roll'] : [];
+
+/**
+ * Who holds the fleet's places, read from the cluster, so that a new leader knows it as well as the old one did. A server that
+ * a person has paused, suspended, deleted, or whose rollout a person has stopped, holds none.
+ */
+export function rollingIn({ deployments, licenceServers }: Pick<Stores, 'deployments' | 'licenceServers'>): Rolling[] {
+  const rolling = new Map<string, Rolling>();
+  for (const server of licenceServers.byIndex('clearing', 'Roll')) {
+    if (!isActedOn(server)) continue;
+    const key = keyOf(server);
+    rolling.set(key, { key, since: server.status?.staleSeats?.clearing?.startedAt, failed: false });
+  }
+  for (const deployment of deployments.byIndex('paced', 'paced')) {
+    const key = instanceOf(deployment) ?? '';
+    const server = licenceServers.get(key);
+    const view = viewOfDeployment(deployment);
+    if (server === undefined || !isActedOn(server) || view.settled || view.stopped) continue;
+    rolling.set(key, { key, since: view.pacedAt, failed: view.failure !== undefined });
+  }
+  return [...rolling.values()];
+}
+
+const isActedOn = (server: LicenceServer): boolean =>
+  server.metadata.deletionTimestamp === undefined &&
+  !isPaused(server) &&
+  (server.spec as { readonly suspend?: boolean } | undefined)?.suspend !== true;

@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
+import { settingsOf } from '../../../../../operator/licenceServer/build/configMap.ts';
+import { restOf } from '../../../../../operator/licenceServer/build/deployment.ts';
+import { askedOf, parseAsked } from '../../../../../operator/licenceServer/decide/asked.ts';
+import { owner } from '../world.ts';
+
+/** Edits of every field of spec, whether the pod depends on it or not. */
+const edits: readonly SpecInput[] = [
+  { image: 'private/server:2' },
+  { imagePullPolicy: 'Always' },
+  { imagePullSecrets: [{ name: 'registry' }] },
+  { replicas: 2 },
+  { suspend: true },
+  { keys: [{ name: 'erp', secretRef: { name: 'keys', key: 'erp' } }] },
+  { activation: { mode: 'Offline' } },
+  { activation: { authority: { url: 'https://a.example' } } },
+  { activation: { authority: { trustedKeys: { configMapRef: { name: 'v' } } } } },
+  { activation: { authority: { trustedKeys: { configMapRef: { name: 'w' } } } } },
+  { activation: { authority: { caRef: { configMap: { name: 'ca' } } } } },
+  { activation: { authority: { caRef: { secret: { name: 'ca' } } } } },
+  { activation: { authority: { tokenSecretRef: { name: 't' } } } },
+  { storage: { size: '5Gi' } },
+  { storage: { accessModes: ['ReadWriteMany'] } },
+  { storage: { existingClaim: 'c' } },
+  { storage: { reclaimPolicy: 'Delete' } },
+  { database: { secretRef: { name: 'db' } } },
+  { database: { secretRef: { name: 'db', key: 'url' } } },
+  { seats: { leaseSeconds: 60 } },
+  { seats: { reservations: [{ product: 'erp', seats: 5, users: ['a'] }] } },
+  { staleSeats: { after: '45m' } },
+  { staleSeats: { when: 'Always', threshold: 7, minInterval: '2h', policy: 'Release' } },
+  { keyRotation: { verifyTimeout: '1m' } },
+  { access: { clients: 'ServiceAccount' } },
+  { access: { allowFrom: [{ podSelector: {} }] } },
+  { service: { port: 80, annotations: { team: 'a' } } },
+  { ingress: { host: 'erp.example' } },
+  { tls: { secretName: 't' } },
+  { tls: { secretName: 'u' } },
+  { monitoring: { dashboard: 'Disabled' } },
+  { resources: { limits: { memory: '1Gi' } } },
+  { podTemplate: { metadata: { labels: { team: 'a' } } } },
+  { podTemplate: { spec: { containers: [{ name: 'server', image: 'x' }] } } },
+];
+const specs = fc
+  .subarray([...edits], { maxLength: 5 })
+  .map((chosen) => licenceServerSpec.parse(Object.assign({}, ...chosen)));
+
+describe('what a person asked for', () => {
+  test('differs exactly where what is rendered for it does', () => {
+    fc.assert(
+      fc.property(specs, specs, (a, b) => {
+        const [was, is] = [askedOf(a), askedOf(b)];
+        const rest = (spec: typeof a) =>
+          restOf(owner, spec, {
+            claim: spec.storage.existingClaim ?? 'office-data',
+            trust: spec.activation.authority?.trustedKeys && 't',
+          });
+        expect(was.config === is.config).toBe(
+          JSON.stringify(settingsOf(owner, a)) === JSON.stringify(settingsOf(owner, b)),
+        );
+        expect(was.template === is.template).toBe(rest(a) === rest(b));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('is not read from what somebody else wrote', () => {
+    const asked = askedOf(licenceServerSpec.parse({}));
+    expect(parseAsked(JSON.stringify(asked))).toEqual(asked);
+    for (const text of [undefined, '', 'x', '{}', '{"image":1,"config":"c","template":"t"}', 'null', '[]']) {
+      expect(parseAsked(text)).toBeUndefined();
+    }
+  });
+});
