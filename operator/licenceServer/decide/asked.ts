@@ -9,16 +9,22 @@ import type { Spec } from '../api/types.ts';
  * whenever either was made. A field that is not named here counts as the operator's own change: it waits for its turn.
  */
 export interface Asked {
+  /** Of another form nothing is known: what differs then is the operator's own change. */
+  readonly form: number;
   readonly image: string;
   readonly config: string;
   readonly template: string;
 }
+
+/** To be counted up with each change of what is digested: otherwise every server would seem to be edited at an upgrade, and roll at once. */
+const form = 1;
 
 export function askedOf(spec: Spec): Asked {
   const { access, activation, podTemplate, seats, staleSeats, storage, tls } = spec;
   const { caRef, trustedKeys, url } = activation.authority ?? {};
   const containers = (podTemplate?.spec?.containers ?? []) as readonly { name?: unknown; image?: unknown }[];
   return {
+    form,
     image: digestOf([spec.image ?? '', containers.find(({ name }) => name === containerName)?.image ?? '']),
     config: digestOf([
       [access.clients, isScalable(spec)],
@@ -36,13 +42,14 @@ export function askedOf(spec: Spec): Asked {
   };
 }
 
-/** As it was written; undefined: it was not, or by hand. */
+/** As it was written; undefined: it was not, or by hand, or in another form. */
 export function parseAsked(text: string | undefined): Asked | undefined {
   if (text === undefined) return undefined;
   try {
-    const { image, config, template } = JSON.parse(text) as Partial<Asked>;
-    if ([image, config, template].some((digest) => typeof digest !== 'string')) return undefined;
-    return { image, config, template } as Asked;
+    const asked = JSON.parse(text) as Partial<Asked>;
+    const { image, config, template } = asked;
+    if (asked.form !== form || [image, config, template].some((digest) => typeof digest !== 'string')) return undefined;
+    return { form, image, config, template } as Asked;
   } catch {
     return undefined;
   }

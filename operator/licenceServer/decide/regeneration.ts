@@ -78,7 +78,9 @@ export function regenerationInputOf(
 function isOutdated({ createdAt, requests }: Valid, status: Status): boolean {
   const { regenerateAt = '' } = requests;
   const createdMs = msOf(createdAt);
-  const askedMs = msOf(regenerateAt.slice(regenerateAt.lastIndexOf('@') + 1));
+  const value = regenerateAt.slice(regenerateAt.lastIndexOf('@') + 1);
+  // Nearly anything with a digit in it is a date to JavaScript.
+  const askedMs = /^\d{4}-\d\d-\d\dT/.test(value) ? msOf(value) : undefined;
   if (createdMs === undefined) return false;
   return askedMs === undefined ? status.observedGeneration === undefined : askedMs < createdMs;
 }

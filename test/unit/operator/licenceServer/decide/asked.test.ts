@@ -70,7 +70,8 @@ describe('what a person asked for', () => {
   test('is not read from what somebody else wrote', () => {
     const asked = askedOf(licenceServerSpec.parse({}));
     expect(parseAsked(JSON.stringify(asked))).toEqual(asked);
-    for (const text of [undefined, '', 'x', '{}', '{"image":1,"config":"c","template":"t"}', 'null', '[]']) {
+    expect(parseAsked(JSON.stringify({ ...asked, form: 0 }))).toBeUndefined();
+    for (const text of [undefined, '', 'x', '{}', '{"form":1,"image":1,"config":"c","template":"t"}', 'null', '[]']) {
       expect(parseAsked(text)).toBeUndefined();
     }
   });

@@ -145,6 +145,7 @@ describe('a request that came along with a restored LicenceServer', () => {
     ['older than it, without a name, is refused', '2029-12-31T00:00:00Z', { observedGeneration: 1 }, 'RequestOutdated'],
     ['that is no moment is refused if it was there from the first', 'again', {}, 'RequestOutdated'],
     ['that is no moment counts if it came later', 'again', { observedGeneration: 1 }, 'TokenNotNamed'],
+    ['that only looks like one counts too', 'erp@1', { observedGeneration: 1 }, 'TokenNotNamed'],
     ['of its own time counts', `erp@${made}`, {}, 'TokenNotNamed'],
   ])('%s', (_, value, before, reason) => {
     // What counts gets as far as the next obstacle: there is no token here.
