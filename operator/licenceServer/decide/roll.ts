@@ -34,7 +34,8 @@ export interface RollInput {
  */
 function ownChanges(before: DeploymentView, target: TemplateFacts, spec: Spec) {
   const asked = askedOf(spec);
-  const isSame = (part: 'image' | 'config' | 'template') => before.asked === undefined || before.asked[part] === asked[part];
+  const isSame = (part: 'image' | 'config' | 'template') =>
+    before.asked === undefined || before.asked[part] === asked[part];
   const { facts } = before;
   return {
     image: facts.image !== target.image && isSame('image'),
