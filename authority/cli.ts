@@ -181,7 +181,7 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .addOption(once())
     .action((id, { seats: seatLimit, ...rest }) => make(`${targetOf(id)}:renew`, { ...rest, seatLimit }));
   command('correct <licenceId>', 'Puts right what was issued wrong; servers take it up when they activate again')
-    .option('--organisation <name>', 'the right name; the organisation stays the same')
+    .option('--organisation <name>', 'the right name: of the same organisation, or of another one that is known')
     .option('--organisation-id <id>', 'the right organisation, if it is another one')
     .option('--seats <n>', 'the right number of seats', seats)
     .option('--support-until <date>', 'the right last day of the support term; none: no term')

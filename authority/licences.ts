@@ -29,7 +29,7 @@ import {
   momentIf,
 } from './licenceRows.ts';
 import type { Forced } from './newKeys.ts';
-import { organisationFor } from './organisations.ts';
+import { organisationFor, organisationOf } from './organisations.ts';
 import { doubtful, type NamedEnds } from './terms.ts';
 
 /** Licences and their keys. A key's text leaves here once, when it is made; the database keeps its hash. */
@@ -67,7 +67,7 @@ export async function issueLicence(
 
 /** What is put right. An end that is null is taken away. */
 export interface Correction extends NamedEnds, Forced {
-  /** The right name. The licence stays its organisation's, whatever it is called, unless `organisationId` names another one. */
+  /** The right name: that of a known organisation, or else a new name of the one that has the licence. */
   readonly organisation?: string | undefined;
   readonly organisationId?: string | undefined;
   readonly seatLimit?: number | undefined;
@@ -86,14 +86,17 @@ export async function correctLicence(
     const doubt = force ? undefined : doubtful(change, termsOf(newest), nowMs);
     if (doubt !== undefined) return doubt;
     const to = { ...entitlementsOf(licence, newest), ...withoutUndefined(change) };
-    const { organisation, organisationId = licence.organisation_id } = change;
-    if (organisation !== undefined) {
-      const named = await organisationFor(client, organisation, organisationId, nowMs);
+    let buyer = licence.organisation_id;
+    if (change.organisation !== undefined) {
+      // a name that is known is that organisation's; a new one is another name of the same
+      const meant = change.organisationId ?? (await organisationOf(client, change.organisation)) ?? buyer;
+      const named = await organisationFor(client, change.organisation, meant, nowMs);
       if (!named.ok) return named;
+      buyer = named.id;
     }
     await client.query(
       'UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5 WHERE id = $1',
-      [licenceId, to.organisation, to.supportPolicy, to.features, organisationId],
+      [licenceId, to.organisation, to.supportPolicy, to.features, buyer],
     );
     await client.query(
       'UPDATE licence_key SET seat_limit = $2, support_until = $3, expires_at = $4 WHERE key_id = $1',

@@ -18,6 +18,9 @@ export const keyFaultReasons = [
   'ActivationUntrusted',
   'ActivationExpired',
   'ActivationMissing',
+  'ActivationOutdated',
+  'ActivationUnreadable',
+  'ActivationUnwritable',
   // the way to the authority
   'AuthorityUnreachable',
   'AuthorityRefused',
@@ -33,4 +36,8 @@ export interface KeyFault {
 }
 
 /** Faults that may pass by themselves: worth trying again, never worth rolling back for. */
-export const passingFaults: readonly KeyFaultReason[] = ['AuthorityUnreachable'];
+export const passingFaults: readonly KeyFaultReason[] = [
+  'AuthorityUnreachable',
+  'ActivationUnreadable',
+  'ActivationUnwritable',
+];

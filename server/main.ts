@@ -19,8 +19,10 @@ import { commands } from './commands.ts';
 import { DataVolume } from './dataVolume.ts';
 import { openDatabase } from './db/database.ts';
 import { createAuthorityClient } from './keys/authorityClient.ts';
+import { folderIdOf } from './keys/folderId.ts';
 import { loadIdentity } from './keys/identity.ts';
 import { createKeys } from './keys/keys.ts';
+import { createLedgerOwner } from './keys/ledgerOwner.ts';
 import { SeatMetrics } from './seats/seatMetrics.ts';
 import { SeatStore } from './seats/store.ts';
 import { type ServerConfig, settings } from './settings.ts';
@@ -144,6 +146,16 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     identity,
     dataDir,
     setEntitlements: (products) => store.setEntitlements(products),
+    // an embedded database lies in the data directory, which one server has locked: nobody else can serve it
+    ...(config.DATABASE_URL === undefined
+      ? {}
+      : {
+          owner: createLedgerOwner(store.db, {
+            fingerprint: identity.fingerprint,
+            folder: await folderIdOf(join(dataDir, 'Licence')),
+            takeOverFrom: config.LICENCE_TAKE_OVER_FROM,
+          }),
+        }),
     ...(config.LICENCE_KEYS_DIR === undefined ? {} : { keysDir: config.LICENCE_KEYS_DIR }),
     ...(config.LICENCE_TRUSTED_KEYS === undefined ? {} : { trustFile: config.LICENCE_TRUSTED_KEYS }),
     ...(authority === undefined ? {} : { authority }),
@@ -168,7 +180,10 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     activationOf: (keyId) => keys.activationOf(keyId),
     clearing: () => clearing,
     stopping: () => life.signal.aborted,
-    ...(tls === undefined ? {} : { limits: { https: tls } }),
+    limits: {
+      ...(tls === undefined ? {} : { https: tls }),
+      ...(config.LICENCE_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.LICENCE_TRUSTED_PROXIES }),
+    },
   });
   http.server.headersTimeout = 15_000; // a request's head may not trickle in
   const address = await listenOn(http, config.LICENCE_LISTEN);

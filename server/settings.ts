@@ -1,7 +1,17 @@
 import { win32 } from 'node:path';
 import { z } from 'zod';
 import { bounds } from '../licence/words.ts';
-import { type Config, checkedText, integer, listen, oneOf, type Setting, text, textOr } from '../runtime/config.ts';
+import {
+  type Config,
+  checkedText,
+  integer,
+  listen,
+  networks,
+  oneOf,
+  type Setting,
+  text,
+  textOr,
+} from '../runtime/config.ts';
 import { uriFault } from '../runtime/database/address.ts';
 import { logLevels } from '../runtime/log.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
@@ -54,10 +64,15 @@ export const settings = {
     uriFault,
   ),
   DATABASE_CA: text('PEM file of the certificate authorities of DATABASE_URL, unless its sslrootcert names one'),
+  LICENCE_TAKE_OVER_FROM: text(
+    'fingerprint of a computer that is gone for good: this one takes over the seats in its DATABASE_URL',
+  ),
   LICENCE_KEYS_DIR: text('directory with a file a key'),
   LICENCE_TRUSTED_KEYS: text("JWKS file of the vendor's public keys"),
   LICENCE_AUTHORITY_URL: text('address of the authority that activates keys'),
-  LICENCE_AUTHORITY_CA: text("PEM file of the authority's certificate authorities"),
+  LICENCE_AUTHORITY_CA: text(
+    "PEM file of the authority's certificate authorities, believed beside the system's; taken up when it changes",
+  ),
   LICENCE_IDENTITY_FILE: text("PEM file of the server's private key; unset: made once in the data directory"),
   LICENCE_REACTIVATE: text('an id: activate the configured keys again, once per id'),
   LICENCE_ACCESS: oneOf('how clients prove themselves', ['token', 'serviceaccount', 'open'], 'token'),
@@ -79,6 +94,7 @@ export const settings = {
   LICENCE_RESERVATIONS: reservations,
   LICENCE_HISTORY_DAYS: integer('days that events, denials and the audit are kept', 90, 1, 3_650),
   LICENCE_DRAIN_SECONDS: integer('told to stop, it goes on serving so long while others learn that it goes', 0, 0, 300),
+  LICENCE_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),
   LICENCE_TLS_DIR: text('directory with tls.crt and tls.key: serve HTTPS; reloaded when they change'),
   LICENCE_SOCKET_DIR: text("directory for the embedded PostgreSQL's socket; unset: the system's temporary directory"),
   LICENCE_POSTGRES_BIN: text('directories of PostgreSQL programs, as in PATH; unset: searched'),

@@ -39,6 +39,8 @@ const proved = new WeakMap<Socket, Proved>();
 export function tokenOf(headers: IncomingHttpHeaders): string | undefined {
   const { authorization } = headers;
   if (authorization?.startsWith('Bearer ')) return authorization.slice(7);
+  // the scheme's name may come in any case, and its blanks in any number (RFC 9110, section 11)
+  if (authorization !== undefined && /^bearer /i.test(authorization)) return authorization.slice(7).trimStart();
   const own = headers['x-licence-token'];
   return typeof own === 'string' ? own : undefined;
 }

@@ -416,7 +416,8 @@ CREATE TABLE public.audit (
     action text NOT NULL,
     target text NOT NULL,
     reason text,
-    request_id text
+    request_id text,
+    outcome text
 );
 
 ALTER TABLE public.audit ALTER COLUMN audit_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -494,6 +495,14 @@ CREATE TABLE public.lease (
     CONSTRAINT lease_holder_check CHECK (((octet_length(holder) >= 4) AND (octet_length(holder) <= 2403)))
 )
 WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='1', autovacuum_vacuum_insert_scale_factor='0.2');
+
+CREATE TABLE public.ledger_owner (
+    one boolean DEFAULT true NOT NULL,
+    fingerprint text NOT NULL,
+    folder text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_owner_one_check CHECK (one)
+);
 
 CREATE TABLE public.migration (
     name text NOT NULL,
@@ -587,6 +596,9 @@ ALTER TABLE ONLY public.denial
 
 ALTER TABLE ONLY public.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (pool_id, holder);
+
+ALTER TABLE ONLY public.ledger_owner
+    ADD CONSTRAINT ledger_owner_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);

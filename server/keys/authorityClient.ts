@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { Agent, fetch } from 'undici';
+import { fetch } from 'undici';
 import { z } from 'zod';
 import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
 import { supportPolicies } from '../../licence/words.ts';
-import { http1 } from '../../runtime/http1.ts';
+import { causeOfSilence, createOutwardAgent } from '../../runtime/outwardAgent.ts';
+import { followCertificates } from './caFile.ts';
 
 export type AuthorityAnswer<T> =
   | { readonly ok: true; readonly answer: T }
@@ -22,13 +22,15 @@ export interface AuthorityClient {
   check(request: ActivationRequest): Promise<AuthorityAnswer<ActivationCheckResponse>>;
   /** Its present keys, signed by the key `kid` (`openKeySet` verifies it); undefined: it has none to give. */
   keySet(kid: string): Promise<string | undefined>;
+  /** What is wrong with its settings, in one sentence; undefined: nothing. */
+  trouble(): string | undefined;
   close(): Promise<void>;
 }
 
 export interface AuthorityClientOptions {
   /** Base URL, `https://cabinet.example.org`. */
   readonly url: string;
-  /** PEM file of the certificate authorities to believe beside the system's. */
+  /** PEM file of the certificate authorities to believe beside all others; taken up when it changes. */
   readonly caFile?: string;
   /** For the whole exchange. */
   readonly timeoutMs?: number;
@@ -55,11 +57,20 @@ const checkResponse = z.object({
 const refusal = z.object({ reason: z.string(), detail: z.string().max(1_000) });
 
 export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: AuthorityClientOptions): AuthorityClient {
-  const dispatcher = new Agent({
-    ...http1,
-    connect: { timeout: timeoutMs, ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }) },
-    keepAliveTimeout: 1_000, // calls are rare: an idle connection only goes stale
-  });
+  const own = caFile === undefined ? undefined : followCertificates(caFile, 'LICENCE_AUTHORITY_CA');
+  // calls are rare: an idle connection only goes stale
+  const agentFor = (ca: string | undefined) => createOutwardAgent({ ca, connectMs: timeoutMs, keepAliveMs: 1_000 });
+  let [believed, agent] = [own?.pem, agentFor(own?.pem)];
+  /** The agent that believes what the file says now. What the one before has under way, it ends. */
+  const dispatcherNow = () => {
+    own?.look();
+    if (own?.pem !== believed) {
+      const before = agent;
+      [believed, agent] = [own?.pem, agentFor(own?.pem)];
+      before.close().catch(() => {});
+    }
+    return agent;
+  };
   const base = url.replace(/\/+$/, '');
   const place = new URL(base).origin;
   const unreachable = (what: string): KeyFault => ({
@@ -82,14 +93,15 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
         body: JSON.stringify(request),
         redirect: 'error', // the key must not travel to another place
         signal: AbortSignal.timeout(timeoutMs),
-        dispatcher,
+        dispatcher: dispatcherNow(),
       });
       status = response.status;
       retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
       body = jsonOf(await bounded(response.body));
     } catch (error) {
-      return { ok: false, fault: unreachable(`cannot be reached (${causeOf(error)})`) };
+      return { ok: false, fault: unreachable(`cannot be reached (${causeOfSilence(error)})`) };
     }
+    if (status === 407) return { ok: false, fault: unreachable('cannot be reached: the proxy asks for credentials') };
     if (status >= 500 || status === 429 || status === 408) {
       const fault = unreachable(`answers with status ${status}`);
       return { ok: false, fault, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
@@ -116,7 +128,7 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
           headers: { accept: 'application/jose' },
           redirect: 'error',
           signal: AbortSignal.timeout(timeoutMs),
-          dispatcher,
+          dispatcher: dispatcherNow(),
         });
         const text = (await bounded(response.body)).trim();
         return response.status === 200 ? text : undefined;
@@ -124,7 +136,8 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
         return undefined;
       }
     },
-    close: () => dispatcher.destroy(),
+    trouble: () => own?.trouble,
+    close: () => agent.destroy(),
   };
 }
 
@@ -151,11 +164,4 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'timed out';
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return 'code' in cause ? String(cause.code) : cause.message;
 }

@@ -42,6 +42,13 @@ export const forAnotherKey: KeyFault = {
   message: 'the activation file beside the key is for another key; have this key answered',
 };
 
+/** An answer that was given before one that this server has had. */
+export const outdated: KeyFault = {
+  reason: 'ActivationOutdated',
+  message:
+    'a newer activation of this key was installed here; make a new request, have it answered, and install that answer',
+};
+
 export const ended = (expiresAt: string | undefined): KeyFault => ({
   reason: 'ActivationExpired',
   message: `the licence ended at ${expiresAt}; install a key that prolongs it`,

@@ -9,7 +9,7 @@ import { isKeyId, type ParsedKey } from '../../licence/key.ts';
 import { type KeyFault, passingFaults } from '../../licence/keyFaults.ts';
 import { budgetNow } from '../../licence/regenerationBudget.ts';
 import type { KeyStatus } from '../../licence/serverStatus.ts';
-import { ended, forAnotherKey } from './checkOffline.ts';
+import { ended, forAnotherKey, outdated } from './checkOffline.ts';
 import type { KeyRecord } from './keyRecords.ts';
 
 /**
@@ -48,6 +48,9 @@ export interface Situation {
   readonly configured: readonly JudgedKey[];
   readonly files: readonly JudgedFile[];
   readonly records: Readonly<Record<string, KeyRecord>>;
+  /** The last sequence received for a key, also for one that was removed meanwhile. */
+  readonly sequenceOf: (keyId: string) => number;
+  /** By keyId, or by the name of a file. */
   readonly attempts: ReadonlyMap<string, Attempt>;
   /** Whether there is an authority to ask. */
   readonly canAsk: boolean;
@@ -74,7 +77,6 @@ interface Judgement {
   readonly action?: KeyAction;
   readonly state: KeyStatus['state'];
   readonly fault?: KeyFault;
-  readonly wakeAtMs?: number;
 }
 
 export function decideKeys(s: Situation): KeyDecision {
@@ -90,12 +92,14 @@ export function decideKeys(s: Situation): KeyDecision {
   const counting = [...sound.values()].filter((a) => !removed.some((f) => f.name === a.keyId));
   const newest = new Set(newestActivations(counting).map((a) => a.keyId));
 
-  const wakes = judged.flatMap(({ judgement }) => (judgement.wakeAtMs === undefined ? [] : [judgement.wakeAtMs]));
+  const wanted = [
+    ...uniqueActions(judged.flatMap(({ judgement }) => (judgement.action === undefined ? [] : [judgement.action]))),
+    ...removed.map((f) => ({ do: 'remove' as const, name: f.name })),
+  ];
+  const later = wanted.filter((a) => notBefore(s, subjectOf(a)) !== undefined);
+  const wakes = later.map((a) => notBefore(s, subjectOf(a)) ?? s.clockMs);
   return {
-    actions: [
-      ...uniqueActions(judged.flatMap(({ judgement }) => (judgement.action === undefined ? [] : [judgement.action]))),
-      ...removed.map((f) => ({ do: 'remove' as const, name: f.name })),
-    ],
+    actions: wanted.filter((a) => !later.includes(a)),
     keys: [
       ...judged.map(({ key, judgement }) => statusOfConfigured(s, key, judgement, sound)),
       ...rest.filter((f) => !removed.includes(f)).map((f) => statusOfFile(s, f, newest)),
@@ -107,9 +111,18 @@ export function decideKeys(s: Situation): KeyDecision {
 
 const keyIdOf = (key: JudgedKey): string | undefined => (key.parsed.ok ? key.parsed.keyId : undefined);
 
+/** What an action is about: the keyId, or the name of a file. */
+export const subjectOf = (action: KeyAction): string => (action.do === 'remove' ? action.name : action.keyId);
+
+/** When something that has failed is due again; undefined: now. */
+function notBefore(s: Situation, subject: string): number | undefined {
+  const at = s.attempts.get(subject)?.nextAtMs;
+  return at !== undefined && at > s.clockMs ? at : undefined;
+}
+
 /** Two names of one key are one activation. */
 const uniqueActions = (actions: readonly KeyAction[]): KeyAction[] => [
-  ...new Map(actions.map((a) => [`${a.do} ${a.do === 'remove' ? a.name : a.keyId}`, a])).values(),
+  ...new Map(actions.map((a) => [`${a.do} ${subjectOf(a)}`, a])).values(),
 ];
 
 const asFault = (f: KeyFault): KeyFault => ({ reason: f.reason, message: f.message });
@@ -125,21 +138,18 @@ function judgeConfigured(s: Situation, key: JudgedKey, sound: ReadonlyMap<string
   if (present !== undefined && !again) return { ...judgeSound(s, present), ...adopted(s, keyId) };
 
   const attempt = s.attempts.get(keyId);
-  const wait = attempt !== undefined && attempt.nextAtMs > s.clockMs ? { wakeAtMs: attempt.nextAtMs } : {};
-  const due = s.canAsk && (attempt === undefined || attempt.nextAtMs <= s.clockMs);
-  const action = due ? { action: { do: 'activate' as const, keyId, key: key.parsed.key } } : {};
+  const action = s.canAsk ? { action: { do: 'activate' as const, keyId, key: key.parsed.key } } : {};
   if (present !== undefined) {
     return {
       ...judgeSound(s, present),
       ...(attempt === undefined ? {} : { fault: attempt.fault }),
       ...action,
-      ...wait,
     };
   }
   const fault = attempt?.fault ?? fileFault(s, keyId) ?? (s.canAsk ? undefined : noAuthority);
   // A bad file is about to be replaced: that is not final until the authority has spoken.
   const state = s.canAsk && attempt === undefined ? 'Pending' : stateOf(fault);
-  return { state, ...(fault === undefined ? {} : { fault }), ...action, ...wait };
+  return { state, ...(fault === undefined ? {} : { fault }), ...action };
 }
 
 const noAuthority: KeyFault = {
@@ -157,11 +167,16 @@ function judgeOffline(
 ): Judgement {
   const { verified } = offline;
   const fits = verified.ok && verified.activation.keyId === keyId;
-  if (fits && (present === undefined || verified.activation.sequence > present.sequence)) {
-    return { state: 'Pending', action: { do: 'install', keyId, activation: offline.text } };
+  // An older answer than one that was there is no answer, even when that one is lost.
+  const old = fits && verified.activation.sequence < s.sequenceOf(keyId);
+  if (fits && !old && (present === undefined || verified.activation.sequence > present.sequence)) {
+    const fault = s.attempts.get(keyId)?.fault;
+    const action = { action: { do: 'install' as const, keyId, activation: offline.text } };
+    if (fault === undefined) return { state: 'Pending', ...action };
+    return { ...(present === undefined ? { state: stateOf(fault) } : judgeSound(s, present)), fault, ...action };
   }
   if (present !== undefined) return { ...judgeSound(s, present), ...adopted(s, keyId) };
-  return { state: 'Refused', fault: verified.ok ? forAnotherKey : asFault(verified) };
+  return { state: 'Refused', fault: verified.ok ? (fits ? outdated : forAnotherKey) : asFault(verified) };
 }
 
 /** A sound file nobody has a record of belongs to the configuration that names its key. */

@@ -4,28 +4,30 @@ import { parseKey } from '../../licence/key.ts';
 import type { KeyFault } from '../../licence/keyFaults.ts';
 import { momentOf } from '../../licence/moment.ts';
 import type { KeyCheckRequest, KeyCheckResponse, KeyStatus } from '../../licence/serverStatus.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, monotonicOf, sleep, systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import { entitlementsAt, type SetEntitlements } from '../seats/entitlement.ts';
+import { entitlementsAt, type ProductEntitlement, type SetEntitlements } from '../seats/entitlement.ts';
 import { activationRequest } from './activationRequest.ts';
+import { createAttempts } from './attempts.ts';
 import type { AuthorityClient } from './authorityClient.ts';
-import { backOffMs } from './backOff.ts';
-import { checkOffline, wrongProduct } from './checkOffline.ts';
+import { checkOffline, outdated, wrongProduct } from './checkOffline.ts';
 import { createClockGuard } from './clockGuard.ts';
 import { readConfiguredKeys } from './configuredKeys.ts';
-import { type Attempt, decideKeys, type KeyAction, type KeyDecision, type Situation } from './decide.ts';
+import { decideKeys, type KeyAction, type KeyDecision, type Situation, subjectOf } from './decide.ts';
 import type { Identity } from './identity.ts';
 import { createKeyMetrics } from './keyMetrics.ts';
 import { type KeySource, openKeyRecords } from './keyRecords.ts';
-import { openLicenceFolder } from './licenceFolder.ts';
+import { goneAfterMs, type LedgerOwner } from './ledgerOwner.ts';
+import { type LicenceFile, openLicenceFolder } from './licenceFolder.ts';
 import { learnSigner } from './newSigner.ts';
 import { openTrust, type Trust } from './trust.ts';
 
 /**
  * The keys of a licence server. A pass gathers what is configured, what lies in `Licence/` and what was tried, decides
  * (decide.ts), shows the outcome to the ledger and acts; it runs at the start, every few seconds, and after each change.
- * The authority is asked only for changes: what is activated serves without it.
+ * The authority is asked only for changes: what is activated serves without it. Nobody waits for it but who asked: calls are
+ * made beside the passes, each key on its own, and what comes of them is installed by a turn of its own.
  */
 export interface Keys {
   /** Reads and verifies what is there and hands it to the ledger; the authority is asked later, in the background. */
@@ -47,7 +49,7 @@ export interface Keys {
   ): Promise<KeyOutcome>;
   /** The activation in force of a key, as compact JWS: what a signed lease chains to. */
   activationOf(keyId: string): string | undefined;
-  /** Runs a pass now and waits for it. */
+  /** Runs a pass now, and waits for it and for all that the authority is asked about, until nothing more is due. */
   refresh(): Promise<void>;
 }
 
@@ -71,6 +73,8 @@ export interface KeysDeps {
   readonly identity: Identity;
   readonly dataDir: string;
   readonly setEntitlements: SetEntitlements;
+  /** Whether the ledger is this server's to change; default: it is. */
+  readonly owner?: LedgerOwner;
   /** `LICENCE_KEYS_DIR` */
   readonly keysDir?: string;
   /** `LICENCE_TRUSTED_KEYS` */
@@ -93,14 +97,20 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   const guard = createClockGuard(clock, records);
   const keyMetrics = createKeyMetrics(deps.metrics);
 
-  const attempts = new Map<string, Attempt & { readonly failures: number }>();
+  const attempts = createAttempts(clock);
+  /** Keys that the authority is being asked about. */
+  const underWay = new Map<string, Promise<void>>();
+  /** Answers that could not be written yet: asking again would bring nothing but another one. */
+  const unwritten = new Map<string, ActivationResponse>();
   let trust: Trust = { keys: new Map() };
   let inputs = '';
   let troubles: readonly string[] = [];
   let sound: ReadonlyMap<string, string> = new Map();
   let shown: KeyDecision = { actions: [], keys: [], licences: [] };
   let handedOver: string | undefined;
+  let foreign: string | undefined;
   let cancelTimer = () => {};
+  let hurried = false;
   let stopped = false;
 
   // Passes and requests one after the other: each sees the folder as the one before left it.
@@ -130,7 +140,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     if (now !== inputs) attempts.clear();
     inputs = now;
     troubles = [clockTrouble, trust.trouble].filter((t) => t !== undefined);
-    const files = (await folder.read()).map(({ name, text = '' }) => ({ name, text, verified: verify(text) }));
+    const files = (await folder.read()).map(judged);
     sound = new Map(files.filter((f) => f.verified.ok).map((f) => [f.name, f.text]));
     return {
       clockMs: guard.clockMs,
@@ -142,10 +152,22 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       })),
       files,
       records: records.keys,
-      attempts,
+      sequenceOf: (keyId) => records.sequenceOf(keyId),
+      attempts: attempts.all,
       canAsk: authority !== undefined,
       toReactivate: records.toReactivate,
     };
+  }
+
+  /** A file as it is, or, while it cannot be read, as it last was: nobody has said that it is bad. */
+  function judged({ name, text, unreadable }: LicenceFile): Judged {
+    const known = text ?? sound.get(name);
+    if (unreadable !== undefined) {
+      troubles = [...troubles, known === undefined ? unreadable : `${unreadable}; what it held last serves on`];
+    }
+    if (known !== undefined) return { name, text: known, verified: verify(known) };
+    const message = unreadable ?? 'the activation file cannot be read';
+    return { name, text: '', verified: { ok: false, reason: 'ActivationUnreadable', message } };
   }
 
   async function show(decision: KeyDecision): Promise<void> {
@@ -154,13 +176,27 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     keyMetrics.show(decision.keys, Math.max(0, ...successes));
     const products = entitlementsAt(decision.licences, guard.latestMs);
     const text = JSON.stringify(products);
-    if (text === handedOver) return;
+    if (!(await mayHandOver(products, text !== handedOver))) return;
     await deps.setEntitlements(products);
     handedOver = text;
     log.info(
       { products: products.map((p) => ({ product: p.product, seatLimit: p.seatLimit })) },
       'entitlements changed',
     );
+  }
+
+  /** Whether the ledger is to be told: of something new, or because its limits are not what it was told. */
+  async function mayHandOver(products: readonly ProductEntitlement[], changed: boolean): Promise<boolean> {
+    if (deps.owner === undefined) return changed;
+    try {
+      const before = foreign;
+      foreign = (await deps.owner.claim())?.message;
+      if (foreign !== undefined && foreign !== before) log.error(foreign);
+      return foreign === undefined && (changed || !(await deps.owner.holds(products)));
+    } catch (error) {
+      if (changed) throw error;
+      return false; // the database is away, and knows it already
+    }
   }
 
   const look = async (): Promise<KeyDecision> => {
@@ -170,65 +206,106 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   };
 
   async function pass(): Promise<void> {
-    const decision = await look();
-    if (decision.actions.length > 0) {
-      await exclusively(async () => {
-        // Another replica may have done it while this one waited. And what succeeds makes the next step due: the
-        // successor is active, so the superseded file goes. Each round acts on something new, or ends it.
-        const done = new Set<string>();
-        for (let due = (await look()).actions; due.length > 0; due = (await look()).actions) {
-          const fresh = due.filter((action) => !done.has(JSON.stringify(action)));
-          if (fresh.length === 0) return;
-          for (const action of fresh) {
-            done.add(JSON.stringify(action));
-            await act(action);
-          }
-        }
-      });
-    }
+    const { actions } = await look();
+    if (actions.some((a) => a.do !== 'activate')) await exclusively(actHere);
+    await beginAsking(shown.actions);
     if (guard.unnoted) await exclusively(() => guard.note());
   }
 
-  async function act(action: KeyAction): Promise<void> {
-    switch (action.do) {
-      case 'activate': {
-        const outcome = await activate(action.key, action.keyId, 'configuration');
-        if (outcome.ok) return;
-        const failures = (attempts.get(action.keyId)?.failures ?? 0) + 1;
-        const waitMs = Math.max(backOffMs(outcome.fault, failures, Math.random()), outcome.retryAfterMs ?? 0);
-        attempts.set(action.keyId, { fault: outcome.fault, failures, nextAtMs: clock.now() + waitMs });
-        log.warn({ keyId: action.keyId, ...outcome.fault, failures, waitMs }, 'key was not activated');
-        return;
+  /** What needs nobody else. Each step that succeeds may make the next one due: the successor is active, so the old file goes. */
+  async function actHere(): Promise<void> {
+    const done = new Set<string>();
+    for (;;) {
+      // Another replica may have done it while this one waited.
+      const { actions } = await look();
+      const fresh = actions.filter((a) => a.do !== 'activate' && !done.has(JSON.stringify(a)));
+      if (fresh.length === 0) return;
+      for (const action of fresh) {
+        done.add(JSON.stringify(action));
+        await attempt(subjectOf(action), () => act(action));
       }
+    }
+  }
+
+  /** Has the authority asked about what is due, but for what another replica is asking about. Nobody waits for the answers. */
+  async function beginAsking(actions: readonly KeyAction[]): Promise<void> {
+    const due = actions.flatMap((a) => (a.do === 'activate' && !underWay.has(a.keyId) ? [a] : []));
+    const now = due.slice(0, Math.max(0, mostAtOnce - underWay.size));
+    if (now.length === 0 || stopped) return;
+    let mine: readonly string[] = [];
+    try {
+      mine = await exclusively(() =>
+        records.beginAsking(
+          now.map((a) => a.keyId),
+          clock.now(),
+        ),
+      );
+    } catch (error) {
+      // where this cannot be noted, no activation could be kept either
+      for (const { keyId } of now) failed(keyId, unwritable(error));
+    }
+    for (const { keyId, key } of now.filter((a) => mine.includes(a.keyId))) {
+      const asking = attempt(keyId, () => activate(key, keyId, 'configuration'))
+        .then(() => serially(() => exclusively(() => records.endAsking(keyId))))
+        .catch((error: unknown) => log.warn({ keyId, err: error }, 'it could not be noted that a key is dealt with'))
+        .finally(() => {
+          underWay.delete(keyId);
+          soon();
+        });
+      underWay.set(keyId, asking);
+    }
+  }
+
+  /** One try at one thing; whatever fails is noted, and waits its own time. */
+  async function attempt(id: string, work: () => Promise<Done>): Promise<void> {
+    try {
+      const outcome = await work();
+      if (outcome.ok) attempts.succeeded(id);
+      else failed(id, outcome.fault, outcome.retryAfterMs);
+    } catch (error) {
+      log.error({ id, err: error }, 'a change of the keys could not be made');
+      failed(id, unwritable(error));
+    }
+  }
+
+  function failed(keyId: string, fault: KeyFault, retryAfterMs?: number): void {
+    if (stopped) return;
+    const wait = attempts.failed(keyId, fault, retryAfterMs);
+    log.warn({ keyId, ...fault, ...wait }, 'key was not activated');
+  }
+
+  async function act(action: KeyAction): Promise<Done> {
+    switch (action.do) {
+      case 'activate':
+        break; // see beginAsking
       case 'install':
         await put(action.keyId, action.activation, 'configuration', {});
-        return;
-      case 'adopt': {
-        const { sequence = 0 } = records.keys[action.keyId] ?? {};
-        await records.put(action.keyId, { source: 'configuration', sequence });
-        return;
-      }
+        break;
+      case 'adopt':
+        await records.put(action.keyId, { source: 'configuration', sequence: lastSequence(action.keyId) });
+        break;
       case 'remove':
         await folder.remove(action.name);
         log.info({ keyId: action.name }, 'superseded activation removed');
     }
+    return { ok: true };
   }
 
-  /** Asks the authority, verifies its answer and installs it. */
-  async function activate(
-    key: string,
-    keyId: string,
-    source: KeySource,
-  ): Promise<{ ok: true } | { ok: false; fault: KeyFault; retryAfterMs?: number }> {
+  /** Asks the authority, verifies its answer and installs it. The network is asked before anything is held. */
+  async function activate(key: string, keyId: string, source: KeySource): Promise<Done> {
     if (authority === undefined) return { ok: false, fault: noAuthority };
-    const asked = await authority.activate(requestFor(key, keyId));
-    keyMetrics.asked('activate', asked.ok ? undefined : asked.fault.reason);
+    const continued = lastSequence(keyId);
+    const kept = unwritten.get(keyId);
+    const asked =
+      kept === undefined ? await authority.activate(requestFor(key, keyId)) : { ok: true as const, answer: kept };
+    if (kept === undefined) keyMetrics.asked('activate', asked.ok ? undefined : asked.fault.reason);
     if (!asked.ok) return asked;
     const { activation, cloneSuspected } = asked.answer;
     const verified = await verifyAnswer(activation, authority);
     if (!verified.ok && verified.reason === 'ActivationFromFuture') return { ok: false, fault: faultOf(verified) };
-    const why = unbelieved(verified, keyId, records.keys[keyId]?.sequence ?? 0);
+    const why = unbelieved(verified, keyId, kept === undefined ? continued : 0);
     if (why !== undefined) {
+      unwritten.delete(keyId);
       return {
         ok: false,
         fault: {
@@ -239,11 +316,33 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     }
     if (cloneSuspected) {
       keyMetrics.cloneSuspected();
-      log.warn({ keyId }, 'the authority suspects a copy of this server: another one continues the same activations');
+      log.warn(
+        { keyId },
+        'the authority suspects a copy of this server: another one continues the same activations, or the volume of this one ' +
+          'was put back from a backup; stop the copy, or have the vendor pardon the key',
+      );
     }
-    await put(keyId, activation, source, asked.answer);
+    unwritten.set(keyId, asked.answer);
+    await serially(() =>
+      exclusively(async () => {
+        await look();
+        // What another replica has got meanwhile is newer, and what nobody wants any more is not installed.
+        const wanted = source !== 'configuration' || shown.keys.some((k) => k.keyId === keyId && k.name !== undefined);
+        const sequence = verified.ok ? verified.activation.sequence : 0;
+        if (wanted && sequence > lastSequence(keyId)) await put(keyId, activation, source, asked.answer);
+        unwritten.delete(keyId);
+      }),
+    );
     return { ok: true };
   }
+
+  /** The last sequence received: by the records, or, where they could not be written, by the file itself. */
+  const lastSequence = (keyId: string): number => {
+    const present = sound.get(keyId);
+    const payload = present === undefined ? undefined : readActivation(present);
+    const ofFile = payload?.keyId === keyId ? payload.sequence : 0;
+    return Math.max(records.sequenceOf(keyId), ofFile);
+  };
 
   /** As `verify`, after a look at whether the authority has changed its keys. */
   async function verifyAnswer(activation: string, from: AuthorityClient): Promise<VerifiedActivation> {
@@ -259,27 +358,31 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   /** Writes a verified activation and its record. */
   async function put(keyId: string, activation: string, source: KeySource, answer: Partial<ActivationResponse>) {
     const payload = readActivation(activation);
-    await folder.write(keyId, activation);
+    const sequenceBefore = records.sequenceOf(keyId);
+    await written(folder.write(keyId, activation));
     const before = records.keys[keyId];
     // Who installed a key first stays its source: configuration that names it later does not make it its own.
     const kept = source === 'configuration' && before !== undefined ? before.source : source;
     const { regenerationsLeft = before?.regenerationsLeft, regenerationsResetAt = before?.regenerationsResetAt } =
       answer;
-    await records.put(keyId, {
+    const record = {
       source: kept,
       activatedAt: momentOf(clock.now()),
       sequence: payload?.sequence ?? before?.sequence ?? 0,
       ...(regenerationsLeft === undefined ? {} : { regenerationsLeft }),
       ...(regenerationsResetAt === undefined ? {} : { regenerationsResetAt }),
-    });
-    attempts.delete(keyId);
+    };
+    await written(records.put(keyId, record));
+    attempts.succeeded(keyId);
     // An older answer, kept and handed in again, confirms nothing.
-    if (payload && payload.sequence > (before?.sequence ?? 0)) await guard.confirm(Date.parse(payload.issuedAt));
+    if (payload && payload.sequence > sequenceBefore) await guard.confirm(Date.parse(payload.issuedAt));
     log.info({ keyId, generation: payload?.generation, sequence: payload?.sequence, source: kept }, 'key activated');
   }
 
+  const allTroubles = (): string[] => [foreign, ...troubles, authority?.trouble()].filter((t) => t !== undefined);
+
   const requestFor = (key: string, keyId: string): ActivationRequest =>
-    activationRequest(identity, { key, sequence: records.keys[keyId]?.sequence ?? 0 }, clock.now());
+    activationRequest(identity, { key, sequence: lastSequence(keyId) }, clock.now());
 
   /** The key as it stands now, by the status that `look` just made. */
   const outcomeOf = (keyId: string): KeyOutcome => {
@@ -293,7 +396,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     if (!parsed.ok) return { usable: false, fault: faultOf(parsed) };
     const { key, keyId } = parsed;
     if (activation !== undefined) {
-      await look(); // the trusted keys and the clock as they are now
+      await serially(look); // the trusted keys and the clock as they are now
       return checkOffline(verify(activation.trim()), { keyId, product, nowMs: guard.latestMs });
     }
     if (authority === undefined) return { usable: false, keyId, fault: noAuthority };
@@ -322,11 +425,13 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       const { fault } = await check({ key: text, product });
       if (fault !== undefined) return { ok: false, fault };
     }
-    await look();
-    const done = await exclusively(() => activate(parsed.key, parsed.keyId, source));
+    await serially(look);
+    const done = await activate(parsed.key, parsed.keyId, source).catch(ifUnwritten);
     if (!done.ok) return done;
-    await look();
-    return outcomeOf(parsed.keyId);
+    return serially(async () => {
+      await look();
+      return outcomeOf(parsed.keyId);
+    });
   }
 
   async function respond(
@@ -338,19 +443,13 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     const verified = verify(activation);
     if (!verified.ok) return { ok: false, fault: faultOf(verified) };
     const { keyId, sequence } = verified.activation;
-    const present = (await folder.read()).find((f) => f.name === keyId)?.text;
-    const current = present === undefined ? undefined : verify(present);
-    if (current?.ok && current.activation.sequence > sequence) {
-      return {
-        ok: false,
-        fault: {
-          reason: 'ActivationDamaged',
-          message: 'a newer activation of this key is installed; make a new request',
-        },
-      };
-    }
+    if (sequence < lastSequence(keyId)) return { ok: false, fault: outdated };
     const configured = shown.keys.some((k) => k.keyId === keyId && k.name !== undefined);
-    await exclusively(() => put(keyId, activation, configured ? 'configuration' : source, answer));
+    const done = await exclusively(async (): Promise<Done> => {
+      await put(keyId, activation, configured ? 'configuration' : source, answer);
+      return { ok: true };
+    }).catch(ifUnwritten);
+    if (!done.ok) return done;
     await look();
     return outcomeOf(keyId);
   }
@@ -393,50 +492,101 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     log.info({ id, keyIds: ids }, 'keys are activated again');
   }
 
-  const schedule = () => {
+  const passIn = (delayMs: number) => {
+    cancelTimer();
     if (stopped) return;
-    const dueMs = shown.wakeAtMs === undefined ? pollMs : Math.max(0, shown.wakeAtMs - clock.now());
-    cancelTimer = clock.after(Math.min(pollMs, dueMs), () => {
+    cancelTimer = clock.after(delayMs, () => {
+      hurried = false;
       void serially(pass)
         .catch((error: unknown) => {
           troubles = [error instanceof Error ? error.message : String(error)];
           log.error({ err: error }, 'keys could not be read');
         })
-        .finally(schedule);
+        .finally(() => {
+          const dueMs = shown.wakeAtMs === undefined ? pollMs : Math.max(0, shown.wakeAtMs - clock.now());
+          passIn(hurried ? 0 : Math.min(pollMs, dueMs));
+        });
     });
+  };
+  const soon = () => {
+    hurried = true;
+    passIn(0);
+  };
+
+  /** Passes until nothing more is asked about. */
+  const refresh = async (): Promise<void> => {
+    for (;;) {
+      await serially(pass);
+      if (underWay.size === 0) return;
+      await Promise.all(underWay.values());
+    }
+  };
+
+  /** Whether the ledger is ours is settled first; a server with another folder may just be on its way out. */
+  const claimLedger = async (): Promise<void> => {
+    const untilMs = monotonicOf(systemClock) + goneAfterMs + 5_000;
+    for (let told = false; ; told = true) {
+      const other = await deps.owner?.claim();
+      if (other === undefined) return;
+      if (!other.passing || monotonicOf(systemClock) > untilMs) throw new Error(other.message);
+      if (!told) log.warn(`waits to see whether it goes: ${other.message}`);
+      await sleep(systemClock, 1_000);
+    }
   };
 
   return {
     start: () =>
       serially(async () => {
+        await claimLedger();
         await look(); // adopts no record yet, but knows which keys there are
         await noteReactivation();
-        cancelTimer = clock.after(0, () => {
-          void serially(pass)
-            .catch((error: unknown) => log.error({ err: error }, 'keys could not be read'))
-            .finally(schedule);
-        });
+        soon();
       }),
     stop: async () => {
       stopped = true;
       cancelTimer();
       await authority?.close(); // what is being asked ends now instead of at its time limit
+      await Promise.all(underWay.values());
       await serially(() => guard.note());
     },
     status: () => ({
       fingerprint: identity.fingerprint,
       keys: shown.keys,
-      ...(troubles.length === 0 ? {} : { trouble: troubles.join('; ') }),
+      ...(allTroubles().length === 0 ? {} : { trouble: allTroubles().join('; ') }),
     }),
     activationOf: (keyId) => sound.get(keyId),
-    check: (asked) => serially(() => check(asked)),
-    install: (text, source, product) => serially(() => install(text, source, product)),
+    check,
+    install,
     remove: (keyId) => serially(() => remove(keyId)),
     request: (of) => serially(() => request(of)),
     respond: (answer, source) => serially(() => respond(answer, source)),
-    refresh: () => serially(pass),
+    refresh,
   };
 }
+
+/** Whether something was done, and if not, why. */
+type Done = { readonly ok: true } | { readonly ok: false; readonly fault: KeyFault; readonly retryAfterMs?: number };
+type Judged = { readonly name: string; readonly text: string; readonly verified: VerifiedActivation };
+
+/** So many keys are asked about at the same time: an authority that hangs holds up the others, if there are more, only so long. */
+const mostAtOnce = 8;
+
+/** The folder or the records could not be written. */
+class Unwritten extends Error {}
+const written = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw new Unwritten(error instanceof Error ? error.message : String(error), { cause: error });
+  });
+/** For a person who waits: what could not be written is a fault with its reason, everything else is another matter. */
+const ifUnwritten = (error: unknown): Done => {
+  if (!(error instanceof Unwritten)) throw error;
+  return { ok: false, fault: unwritable(error) };
+};
+
+const unwritable = (error: unknown): KeyFault => ({
+  reason: 'ActivationUnwritable',
+  message: `${error instanceof Error ? error.message : String(error)}; it is tried again`,
+});
 
 const noAuthority: KeyFault = {
   reason: 'AuthorityUnreachable',

@@ -7,8 +7,10 @@ import { clearTemporary, removeDurably, writeDurably } from './durableFile.ts';
 export interface LicenceFile {
   /** Its name without `.lic`: the keyId, if nobody renamed it. */
   readonly name: string;
-  /** Its content, trimmed; undefined if it cannot be read. */
+  /** Its content, trimmed; undefined if it cannot be read now: what it holds is not known, and nobody says that it is bad. */
   readonly text: string | undefined;
+  /** Why it cannot be read. */
+  readonly unreadable?: string;
 }
 
 /** The subfolder `Licence` of the data directory: one file `<keyId>.lic` an activation, mode 0600. */
@@ -37,23 +39,25 @@ export async function openLicenceFolder(dataDir: string): Promise<LicenceFolder>
   await explained('read', readdir(path));
   await clearTemporary(path).catch(() => {}); // on a read-only volume what is there still serves
 
-  const readOne = async (file: string): Promise<LicenceFile> => ({
-    name: file.slice(0, -suffix.length),
-    text: await readFile(join(path, file), 'utf8').then(
-      (text) => text.trim(),
-      () => undefined,
-    ),
-  });
+  const readOne = async (file: string): Promise<LicenceFile[]> => {
+    const name = file.slice(0, -suffix.length);
+    try {
+      return [{ name, text: (await readFile(join(path, file), 'utf8')).trim() }];
+    } catch (error) {
+      // removed since the listing: not there
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      return [{ name, text: undefined, unreadable: `cannot read ${join(path, file)}: ${causeOf(error)}` }];
+    }
+  };
   return {
     path,
     read: async () => {
       const files = await explained('read', readdir(path));
-      return Promise.all(
-        files
-          .filter((f) => f.endsWith(suffix) && !f.startsWith('.'))
-          .sort()
-          .map(readOne),
-      );
+      const read = files
+        .filter((f) => f.endsWith(suffix) && !f.startsWith('.'))
+        .sort()
+        .map(readOne);
+      return (await Promise.all(read)).flat();
     },
     write: (keyId, activation) => {
       if (!isKeyId(keyId)) throw new Error(`"${keyId}" is no keyId`);
@@ -74,6 +78,7 @@ function causeOf(error: unknown): string {
     ENOTDIR: 'something that is no folder is in the way; move it',
     EEXIST: 'a file of that name is in the way; move it',
     EIO: 'the disk reports an error',
+    ESTALE: 'the network file system has lost it; mount it again',
   };
   return advice[code] ?? code;
 }

@@ -208,6 +208,7 @@ const problemOf = ({ reason, message }: KeyFault) => {
     case 'KeyUnknown':
       return { status: 404, ...shared };
     case 'AuthorityUnreachable':
+    case 'ActivationUnwritable':
       return { status: 503, retryAfterSeconds: 30, ...shared };
     case 'AuthorityUntrusted':
     case 'AuthorityRefused':

@@ -81,6 +81,19 @@ export const refreshed = (entitlements: readonly ProductEntitlement[], nowMs: nu
     nowMs,
   );
 
+/**
+ * The licence by whose activation a proof is signed: one in force, the one that lasts longest, so that whoever keeps the proof
+ * can verify it as long as any. Of several alike the first.
+ */
+export const licenceInForce = ({ licences }: ProductEntitlement, nowMs: number): LicenceGrant | undefined =>
+  licences
+    .filter((l) => isLive(l, nowMs))
+    .toSorted((a, b) => endOf(b) - endOf(a))
+    .at(0) ?? licences[0];
+
+const endOf = ({ expiresAt }: LicenceGrant): number =>
+  expiresAt === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(expiresAt);
+
 /** Whether the whole product has expired. */
 export const hasExpired = (entitlement: ProductEntitlement, nowMs: number): boolean =>
   entitlement.expiresAt !== undefined && Date.parse(entitlement.expiresAt) <= nowMs;

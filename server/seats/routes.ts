@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
-import { supportState } from './entitlement.ts';
+import { licenceInForce, supportState } from './entitlement.ts';
 import { holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
 import { type ProofSigner, proofOf } from './proof.ts';
@@ -37,7 +37,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     const until = entitlement.supportUntil === undefined ? '' : `,"until":"${entitlement.supportUntil}"`;
     let proof = '';
     if (request.nonce !== undefined) {
-      const activation = prover.activationOf(entitlement.licences[0]?.keyId ?? '');
+      const activation = prover.activationOf(licenceInForce(entitlement, result.nowMs)?.keyId ?? '');
       const { product, holder, nonce } = request;
       const signed = proofOf(prover, activation, {
         product,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
 import {
   type AuthorityCall,
   type AuthorityReply,
@@ -9,7 +9,7 @@ import {
   regenerateCall,
   unanswered,
 } from '../../../licence/authorityCalls.ts';
-import { http1 } from '../../../runtime/http1.ts';
+import { causeOfSilence, createOutwardAgent } from '../../../runtime/outwardAgent.ts';
 import { isAlreadyExists } from '../../kube/apiError.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
@@ -113,13 +113,7 @@ async function send(
   ca: string | undefined,
   signal: AbortSignal,
 ): Promise<AuthorityReply | string> {
-  const dispatcher = new Agent({
-    ...http1,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    maxResponseSize: longestBody,
-    connect: { timeout: 5_000, ...(ca === undefined ? {} : { ca }) },
-  });
+  const dispatcher = createOutwardAgent({ ca, connectMs: 5_000, answerMs: timeoutMs, longestAnswer: longestBody });
   try {
     const reply = await request(`${base.replace(/\/+$/, '')}${path}`, {
       method,
@@ -129,6 +123,7 @@ async function send(
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const text = await reply.body.text();
+    if (reply.statusCode === 407) return 'the proxy asks for credentials';
     const after = Number(reply.headers['retry-after']);
     return {
       status: reply.statusCode,
@@ -138,8 +133,7 @@ async function send(
   } catch (error) {
     // The operator is to end: that says nothing of the authority.
     signal.throwIfAborted();
-    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-    return code ?? (error instanceof Error ? error.name : 'unknown fault');
+    return causeOfSilence(error);
   } finally {
     await dispatcher.close();
   }

@@ -269,22 +269,26 @@ describe('an organisation', () => {
     expect(seen.map((l) => l.licenceId)).toContain(next.licenceId);
   });
 
-  it('is not mixed up with another one by its name; a licence is moved by the id', async () => {
+  it('gets a licence that was issued under a wrong name, by the right one or by its id', async () => {
     const mine = await authority.issue();
     const other = await authority.issue({ organisation: 'Vasilek' });
-    const refused = await patch(mine.licenceId, { organisation: 'Vasilek' });
-    expect(refused).toMatchObject({ status: 409, body: { reason: 'OrganisationTaken' } });
     const [{ organisationId } = { organisationId: '' }] = (
       await authority.call<{ licences: { organisationId: string }[] }>('GET', '/v1/licences?organisation=Vasilek')
     ).body.licences;
     expect(organisationId).toMatch(/^org-[0-9a-f]{16}$/);
-    expect((await patch(mine.licenceId, { organisation: 'Vasilek', organisationId })).status).toBe(200);
+    const misnamed = await patch(mine.licenceId, { organisation: 'Romashka', organisationId });
+    expect(misnamed).toMatchObject({ status: 409, body: { reason: 'OrganisationTaken' } });
+    const third = await authority.issue({ organisation: 'Vasilyok' });
+    expect((await patch(third.licenceId, { organisation: 'Vasilek & Co', organisationId })).status).toBe(200);
+    expect((await patch(mine.licenceId, { organisation: 'Vasilek' })).status).toBe(200);
     expect((await seenBy(tokens.romashka)).map((l) => l.licenceId)).not.toContain(mine.licenceId);
     const byId = await authority.call<{ licences: { licenceId: string }[] }>(
       'GET',
       `/v1/licences?organisation=${organisationId}`,
     );
-    expect(byId.body.licences.map((l) => l.licenceId).toSorted()).toEqual([mine.licenceId, other.licenceId].toSorted());
+    expect(byId.body.licences.map((l) => l.licenceId).toSorted()).toEqual(
+      [mine.licenceId, other.licenceId, third.licenceId].toSorted(),
+    );
     const unknown = { organisation: 'Nobody', organisationId: 'org-0000000000000000' };
     expect((await patch(mine.licenceId, unknown)).body.reason).toBe('OrganisationUnknown');
   });

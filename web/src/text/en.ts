@@ -265,6 +265,12 @@ export const en = {
   'fault.ActivationUntrusted':
     'The activation is signed by a key that this server does not trust. Update the vendor’s trusted keys.',
   'fault.ActivationExpired': 'The licence has ended. Install a key that prolongs it.',
+  'fault.ActivationOutdated':
+    'This answer is older than one that was installed here. Make a new request, and have that one answered.',
+  'fault.ActivationUnreadable':
+    'The activation file cannot be read now. Let the user that runs the server read the folder Licence, or mend its disk.',
+  'fault.ActivationUnwritable':
+    'The activation cannot be written to the disk. Free some space in the folder Licence, or let the server write there.',
   'fault.ActivationMissing':
     'There is no activation for this key yet. Install the key, or upload the activation’s response.',
   'fault.AuthorityUnreachable':

@@ -712,6 +712,8 @@ it('replicas on one folder activate a key once between them', async () => {
   const identity = await loadIdentity({ dataDir: server.dataDir });
   await twin.start({ exclusively, dataDir: server.dataDir, keysDir: server.keysDir, identity });
   await Promise.all([server.keys.refresh(), twin.keys.refresh()]);
+  // the one that left it to the other sees what came of it
+  await Promise.all([server.keys.refresh(), twin.keys.refresh()]);
   expect([server.seats(), twin.seats()]).toEqual([{ erp: 50 }, { erp: 50 }]);
   await twin.stop();
   expect(readActivation((await activationFile(server, issued.keyId)).trim())?.sequence).toBe(1);

@@ -30,6 +30,7 @@ const situation = (more: Partial<Situation>): Situation => ({
   configured: [],
   files: [],
   records: {},
+  sequenceOf: () => 0,
   attempts: new Map(),
   canAsk: true,
   toReactivate: [],

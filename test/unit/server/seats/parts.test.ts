@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   entitlementsAt,
   hasExpired,
+  licenceInForce,
   nextExpiryAt,
   type ProductLicence,
   supportState,
@@ -51,6 +52,23 @@ describe('entitlements', () => {
         0,
       )[0]?.supportPolicy;
     expect([policies('require', 'require'), policies('require', 'warn')]).toEqual(['require', 'warn']);
+  });
+  it('sign proofs with a licence in force, the one that lasts longest, whatever its place', () => {
+    const signs = (...all: Partial<ProductLicence>[]) => {
+      const [erp] = entitlementsAt(all.map(licence), at('2026-06-01'));
+      return erp && licenceInForce(erp, at('2026-06-01'))?.keyId;
+    };
+    const [ended, soon, later, perpetual] = [
+      { keyId: 'ended', expiresAt: '2026-05-01T00:00:00Z' },
+      { keyId: 'soon', expiresAt: '2026-07-01T00:00:00Z' },
+      { keyId: 'later', expiresAt: '2027-07-01T00:00:00Z' },
+      { keyId: 'perpetual' },
+    ];
+    expect(signs(ended, perpetual)).toBe('perpetual');
+    expect(signs(ended, soon, later)).toBe('later');
+    expect(signs(soon, perpetual, later)).toBe('perpetual');
+    expect(signs(perpetual, { keyId: 'another' })).toBe('perpetual');
+    expect(signs(ended)).toBe('ended'); // nothing is in force, and nothing is granted
   });
   it('say when they change next', () => {
     const all = entitlementsAt(
