@@ -24,5 +24,5 @@ export function canonicalJson(value: unknown): string {
   return `{${text}}`;
 }
 
-/** A short name for a value: 16 hexadecimal digits of the SHA-256 of its canonical JSON. */
-export const hashOf = (value: unknown): string => hash('sha256', canonicalJson(value)).slice(0, 16);
+/** A name for a value: the first `length` hexadecimal digits of the SHA-256 of its canonical JSON. */
+export const hashOf = (value: unknown, length = 16): string => hash('sha256', canonicalJson(value)).slice(0, length);

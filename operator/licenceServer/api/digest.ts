@@ -1,8 +1,7 @@
-import { hash } from 'node:crypto';
-import { canonicalJson } from '../../kube/hashOf.ts';
+import { canonicalJson, hashOf } from '../../kube/hashOf.ts';
 
 /** Canonical JSON: object keys in order, absent members left out. */
 export const canonical = canonicalJson;
 
-/** First `length` hexadecimal digits of the SHA-256 of a value's canonical JSON. */
-export const digestOf = (value: unknown, length = 10): string => hash('sha256', canonical(value)).slice(0, length);
+/** Short enough for a part of an object's name; see `hashOf`. */
+export const digestOf = (value: unknown, length = 10): string => hashOf(value, length);

@@ -1,3 +1,6 @@
+import { exponentialMs } from '../../kube/backOff.ts';
+import { timestamp } from '../../kube/times.ts';
+
 /** Durations and moments between the API's text and milliseconds. Pure. */
 
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000 };
@@ -10,7 +13,7 @@ export function durationMs(text: string): number {
 }
 
 /** RFC 3339 UTC with whole seconds, as Kubernetes writes times. */
-export const momentOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+export const momentOf = timestamp;
 
 /** A moment in ms; undefined if absent or not a time. */
 export function msOf(moment: string | undefined): number | undefined {
@@ -21,7 +24,7 @@ export function msOf(moment: string | undefined): number | undefined {
 
 /** Doubles from `firstMs` with each attempt, up to `maxMs`. The first attempt is 1. */
 export const backOffMs = (attempt: number, firstMs: number, maxMs: number): number =>
-  Math.min(maxMs, firstMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
+  exponentialMs(firstMs, maxMs, Math.max(0, attempt - 1));
 
 /** The earliest of the given moments in ms; undefined if there is none. */
 export function earliest(...moments: readonly (number | undefined)[]): number | undefined {
