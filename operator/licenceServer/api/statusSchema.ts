@@ -116,7 +116,7 @@ export const licenceServerStatus = z
     conditions: listMap(z.array(condition).max(32), 'type')
       .optional()
       .describe(
-        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended.',
+        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended; Monitored and Watched while they do not hold.',
       ),
     replicas: z.int().optional().describe('Pods that exist.'),
     selector: z.string().optional().describe('Label selector of the pods, for the scale subresource.'),
