@@ -51,6 +51,7 @@ const longestPauseMs = 5_000;
 const lastsMs = 30_000;
 
 const recoveryMs = 3_600_000;
+const firstProgressMs = 1_000;
 const progressMs = 10_000;
 /** `cannot_connect_now`: it starts, recovers or ends. */
 const notYet = '57P03';
@@ -188,7 +189,8 @@ export class Postmaster {
   async #ready(signal: AbortSignal): Promise<void> {
     const { data, openWithinMs = 60_000 } = this.#options;
     const startedAt = performance.now();
-    let toldAt: number | undefined;
+    let silentSince = startedAt;
+    let tellAt = startedAt + firstProgressMs;
     for (;;) {
       if (this.#child === undefined) {
         await sleep(systemClock, 50); // its last words may be on their way
@@ -203,12 +205,13 @@ export class Postmaster {
       const now = performance.now();
       const tookMs = now - startedAt;
       const isRecovering = 'code' in fault && fault.code === notYet;
-      if (isRecovering && now - (toldAt ?? Number.NEGATIVE_INFINITY) > progressMs) {
-        toldAt = now;
+      if (isRecovering && now > tellAt) {
+        tellAt = now + progressMs;
         const seconds = Math.round(tookMs / 1000);
         this.#log.info({ seconds }, 'PostgreSQL starts: it brings its data in order, which may take a while');
       }
-      if (tookMs > (isRecovering ? recoveryMs : openWithinMs)) {
+      if (isRecovering) silentSince = now;
+      if (tookMs > recoveryMs || now - silentSince > openWithinMs) {
         throw new Error(`PostgreSQL does not come up on ${data} (${fault.message}); the log has its own words`);
       }
       await sleep(systemClock, 15, signal);

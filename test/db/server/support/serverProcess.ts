@@ -78,9 +78,14 @@ export class ServerProcess {
   output = '';
   address = '';
 
-  private constructor(env: Readonly<Record<string, string>>, program: 'server' | 'authority') {
+  private constructor(
+    env: Readonly<Record<string, string>>,
+    program: 'server' | 'authority',
+    command: readonly string[] = [process.execPath, join(root, program, 'main.ts')],
+  ) {
     const { PATH = '', HOME = '/' } = process.env;
-    this.child = spawn(process.execPath, [join(root, program, 'main.ts')], {
+    const [file = '', ...args] = command;
+    this.child = spawn(file, args, {
       env: { PATH, HOME, NODE_NO_WARNINGS: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -92,13 +97,14 @@ export class ServerProcess {
     this.exited = new Promise((resolve) => this.child.on('close', (code, signal) => resolve(code ?? signal ?? '')));
   }
 
-  /** Starts it and waits until it ends or is ready. */
+  /** Starts it, by a command line of its own if one is given, and waits until it ends or is ready. */
   static async start(
     env: Readonly<Record<string, string>>,
     program: 'server' | 'authority' = 'server',
     readyWhen = '"msg":"ready"',
+    command?: readonly string[],
   ): Promise<ServerProcess> {
-    const server = new ServerProcess(env, program);
+    const server = new ServerProcess(env, program, command);
     let ended = false;
     void server.exited.then(() => {
       ended = true;
