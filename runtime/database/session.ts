@@ -57,19 +57,33 @@ export interface Reached {
 /** A connection. Certificates are read anew for each, since they are changed while programs run. */
 export class Session extends pg.Client {
   constructor(config: DatabaseConfig = {}) {
-    super(withTls(config));
+    const { made, fault } = withTls(config);
+    super(made);
+    // told where connections fail, not where they are made
+    if (fault !== undefined) this.connect = failing(fault) as pg.Client['connect'];
   }
 }
 
-function withTls(config: DatabaseConfig): pg.ClientConfig {
+const failing = (fault: unknown) => (done?: (error: unknown) => void) => {
+  if (done === undefined) return Promise.reject(fault);
+  process.nextTick(done, fault);
+  return undefined;
+};
+
+function withTls(config: DatabaseConfig): { readonly made: pg.ClientConfig; readonly fault?: unknown } {
   const { tls } = config;
-  if (tls === undefined) return config;
-  const ssl = tlsOptions(tls);
+  if (tls === undefined) return { made: config };
   // the driver hides the password from enumeration: a copy would be without it
   const made: pg.ClientConfig & { connection?: unknown } = Object.create(config);
-  made.ssl = ssl;
-  if (tls.mode === 'prefer') made.connection = new OptionalTls({ ssl, keepAlive: config.keepAlive ?? false });
-  return made;
+  try {
+    made.ssl = tlsOptions(tls);
+  } catch (fault) {
+    return { made, fault };
+  }
+  if (tls.mode === 'prefer') {
+    made.connection = new OptionalTls({ ssl: made.ssl, keepAlive: config.keepAlive ?? false });
+  }
+  return { made };
 }
 
 interface Wire {

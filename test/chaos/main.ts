@@ -16,7 +16,7 @@ const help = `npm run chaos: everything that may go wrong, on purpose, with coun
   CHAOS_SCALE=full npm run chaos     a million operations, 200 crashes, outages of minutes: an hour or two
 
 Sizes of single tests are set by variables as well: docs/development.md. What a test needs beyond Node and PostgreSQL
-(root, strace, libfaketime) is installed where that is allowed; else the test is skipped, and the summary says so.
+(root, strace, libfaketime, PgBouncer) is installed where that is allowed; else the test is skipped, and the summary says so.
 `;
 
 type Sizes = Readonly<Record<string, string>>;
@@ -52,6 +52,12 @@ const pieces: readonly Piece[] = [
     minutes: 4,
     sizes: { CHAOS_SHORT_OUTAGES: '3' },
     full: { minutes: 20, sizes: { CHAOS_SHORT_OUTAGES: '30' } },
+  },
+  {
+    name: 'failover',
+    minutes: 6,
+    sizes: { CHAOS_FAILOVERS: '1' },
+    full: { minutes: 30, sizes: { CHAOS_FAILOVERS: '10' } },
   },
   { name: 'clock', minutes: 6 },
   {

@@ -37,24 +37,30 @@ export async function startOwnPostgres(settings: Readonly<Record<string, string>
       return false;
     }
   };
-  const stop = async () => {
+  const stop = async (signal: 'SIGINT' | 'SIGQUIT' = 'SIGINT') => {
     const running = pid;
     if (running === undefined) return;
     pid = undefined;
     const exited = child === undefined ? undefined : once(child, 'exit');
-    process.kill(running, 'SIGINT');
+    process.kill(running, signal);
     if (exited) await exited;
     else await until('PostgreSQL to stop', async () => !isAlive(running));
     child = undefined;
   };
+  const start = async () => {
+    const [file = program, ...all] = [...endsWithUs, program, ...args];
+    child = spawn(file, all, { cwd: data, stdio: 'ignore', ...unprivilegedUser() });
+    pid = child.pid;
+    await until('PostgreSQL to start', answers);
+  };
   return {
     url: first.adminUrl,
-    stop,
-    start: async () => {
-      const [file = program, ...all] = [...endsWithUs, program, ...args];
-      child = spawn(file, all, { cwd: data, stdio: 'ignore', ...unprivilegedUser() });
-      pid = child.pid;
-      await until('PostgreSQL to start', answers);
+    stop: () => stop(),
+    start,
+    /** Ends as in a crash, and is back as fast as it can be. */
+    crash: async () => {
+      await stop('SIGQUIT');
+      await start();
     },
     [Symbol.asyncDispose]: async () => {
       await stop();

@@ -93,9 +93,7 @@ it('a database that is closed to writers and opened again: no 500, and back by i
     patient,
   );
   expect(told).toContain('the database refuses work');
-  await postgres.primary.query(
-    'SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only',
-  );
+  await postgres.primary.query('BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT');
   await until('a check-out to work', async () => (await server.checkOut('boris')).status === 201, patient);
   await until('readiness to come back', async () => (await ready(server)).status === 200, patient);
   await tryAll();
