@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { StoreUnavailable } from '../../../runtime/database/fault.ts';
 import { createHttp, type Http, listenOn } from '../../../runtime/httpShell.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { ProblemError } from '../../../runtime/problem.ts';
@@ -24,6 +25,9 @@ function app(): Http {
   });
   http.get('/bug', async () => {
     throw new Error('a secret detail');
+  });
+  http.get('/unavailable', async () => {
+    throw new StoreUnavailable(new Error('connect ECONNREFUSED 10.0.0.7:5432'));
   });
   return http;
 }
@@ -58,6 +62,17 @@ describe('the http shell', () => {
     const answer = await app().inject({ url: '/bug' });
     expect(answer.statusCode).toBe(500);
     expect(answer.body).not.toContain('secret detail');
+    const { requestId, detail } = answer.json();
+    expect(requestId).toBe(answer.headers['x-request-id']);
+    expect(detail).toBe(`unexpected fault; see the log by the request id ${requestId}`);
+  });
+
+  it('asks to come again when the database does not do its work', async () => {
+    const answer = await app().inject({ url: '/unavailable' });
+    expect(answer.statusCode).toBe(503);
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    expect(answer.json()).toMatchObject({ reason: 'StoreUnavailable', requestId: answer.headers['x-request-id'] });
+    expect(answer.body).not.toContain('10.0.0.7');
   });
 
   it('answers an unknown route without its query', async () => {
