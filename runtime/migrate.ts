@@ -62,8 +62,8 @@ async function applyMissing(client: pg.Client, files: readonly Migration[]): Pro
 }
 
 const lockId = 7227001;
-const whoHolds = `SELECT a.pid, a.application_name AS program, coalesce(a.client_addr::text, 'local') AS address, a.state,
-    round(extract(epoch FROM clock_timestamp() - a.state_change))::int AS seconds
+const whoHolds = `SELECT a.pid, a.application_name AS program, coalesce(host(a.client_addr), 'local') AS address,
+    coalesce(a.state, 'busy') AS state, coalesce(round(extract(epoch FROM clock_timestamp() - a.state_change))::int, 0) AS seconds
   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND l.classid = 0 AND l.objid = ${lockId}`;
@@ -71,22 +71,25 @@ const whoHolds = `SELECT a.pid, a.application_name AS program, coalesce(a.client
 /** Begins a transaction that holds the lock of migrations: it goes with the transaction, however the session ends. */
 async function beginAlone(client: pg.Client, patienceMs: number, log: Logger | undefined): Promise<void> {
   const until = performance.now() + patienceMs;
-  for (let tries = 0; ; tries++) {
+  let isTold = false;
+  for (;;) {
     await client.query('BEGIN');
     const { rows } = await client.query<{ got: boolean }>(`SELECT pg_try_advisory_xact_lock(${lockId}) AS got`);
     if (rows[0]?.got) return;
     await client.query('ROLLBACK');
     const { rows: holders } = await client.query(whoHolds);
     const [holder] = holders;
-    if (holder === undefined) continue; // it is done
-    if (tries === 0) log?.warn({ holder }, "waits for another program's migration of the database");
-    if (performance.now() > until) {
+    if (holder !== undefined && !isTold) {
+      isTold = true;
+      log?.warn({ holder }, "waits for another program's migration of the database");
+    }
+    if (performance.now() > until && holder !== undefined) {
       throw new Error(
         `another program holds the lock of migrations: process ${holder.pid} of the database (${holder.program || 'without a name'}, ` +
           `from ${holder.address}, ${holder.state} for ${holder.seconds} s); end it: SELECT pg_terminate_backend(${holder.pid})`,
       );
     }
-    await sleep(systemClock, 500);
+    await sleep(systemClock, 200);
   }
 }
 
