@@ -19,6 +19,7 @@ export const layers: readonly Layer[] = [
   { folder: 'operator/', may: ['operator/kube/', 'operator/licenceServer/', 'licence/', 'runtime/'] },
   { folder: 'server/', may: ['licence/', 'runtime/'] },
   { folder: 'authority/', may: ['licence/', 'runtime/'] },
+  { folder: 'cli/kubectl/', may: ['operator/kube/', 'operator/licenceServer/', 'operator/', 'licence/', 'runtime/'] },
   { folder: 'cli/', may: ['client/', 'licence/', 'runtime/'] },
   { folder: 'client/', may: ['licence/'] },
   { folder: 'cluster/', may: ['runtime/'] },

@@ -1,0 +1,32 @@
+import packageJson from '../../../package.json' with { type: 'json' };
+import type { Context } from '../context.ts';
+import { CommandFault, type ExitStatus, exitStatus } from '../exitStatus.ts';
+
+/** `plan [-f FILE]…`: what an edited file would change and restart, as `licence-operator plan` tells it. Writes nothing. */
+export async function plan(
+  context: Context,
+  options: { filename?: readonly string[]; kubeconfig?: string; context?: string; namespace?: string },
+): Promise<ExitStatus> {
+  if (context.format === 'name' || context.format === 'wide')
+    throw new CommandFault('plan takes -o table, json or yaml');
+  const [{ runPlan }, { program }] = await Promise.all([
+    import('../../../operator/planCommand.ts'),
+    import('../../../operator/main.ts'),
+  ]);
+  const args = [
+    ...(options.filename ?? []).flatMap((file) => ['-f', file]),
+    ...(options.namespace === undefined ? [] : ['-n', options.namespace]),
+    ...(options.context === undefined ? [] : ['--context', options.context]),
+    '-o',
+    context.format,
+  ];
+  const status = await runPlan(args, {
+    env: process.env,
+    version: packageJson.version,
+    settings: program.settings,
+    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
+    out: context.out,
+    err: (text) => context.say(text.trimEnd()),
+  });
+  return status === 2 || status === 3 ? exitStatus.unwell : status;
+}

@@ -1,0 +1,59 @@
+import { ApiError } from '../../operator/kube/apiError.ts';
+import { CommandFault, exitStatus } from './exitStatus.ts';
+
+/** "User "anna" cannot create resource "pods/portforward" in API group "" in the namespace "accounting"". */
+const missingRight = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/;
+
+/** Whatever ended a command, as a sentence with what to do. Pure. */
+export function faultOf(error: unknown): CommandFault {
+  if (error instanceof CommandFault) return error;
+  if (error instanceof ApiError) return ofApiServer(error);
+  const message = messageOf(error);
+  if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|no answer in|UND_ERR/.test(message)) {
+    return new CommandFault(
+      `the cluster does not answer: ${message}`,
+      'check the context (kubectl config current-context), or name one with --context',
+    );
+  }
+  if (message.includes('no context')) return new CommandFault(message, 'name one of these with --context');
+  if (message.includes('no cluster is configured')) {
+    return new CommandFault('no cluster is configured', 'set KUBECONFIG, or name a file with --kubeconfig');
+  }
+  return new CommandFault(message);
+}
+
+function ofApiServer(error: ApiError): CommandFault {
+  if (error.status === 401) {
+    return new CommandFault(
+      'the cluster does not know who you are: your credentials are missing or have ended',
+      'sign in again, or choose another context with --context',
+      exitStatus.forbidden,
+    );
+  }
+  if (error.status === 403) {
+    const [, verb, resource, group, namespace] = missingRight.exec(error.message) ?? [];
+    if (verb === undefined) return new CommandFault(wordsOf(error), undefined, exitStatus.forbidden);
+    const where = namespace === undefined ? 'in all namespaces' : `in namespace ${namespace}`;
+    const todo = `ask for a Role with apiGroups ["${group}"], resources ["${resource}"], verbs ["${verb}"]`;
+    const elsewhere = namespace === undefined ? '; or name one namespace with -n' : '';
+    return new CommandFault(`you may not ${verb} ${resource} ${where}`, `${todo}${elsewhere}`, exitStatus.forbidden);
+  }
+  if (error.status === 404 && /licenceservers/.test(error.message)) {
+    return new CommandFault(
+      'this cluster does not know LicenceServers',
+      'check the context, or install the operator (helm install licence-operator …)',
+    );
+  }
+  return new CommandFault(wordsOf(error));
+}
+
+/** The API server's own words, without the request. */
+const wordsOf = (error: ApiError): string => error.message.replace(/^[A-Z]+ \S+: \d+ \w*:? ?/, 'the cluster refuses: ');
+
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  const inner = cause instanceof AggregateError ? cause.errors[0] : cause;
+  if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0]);
+  return inner instanceof Error && inner.message !== '' ? inner.message : error.message;
+}
