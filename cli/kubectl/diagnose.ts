@@ -62,6 +62,9 @@ const specOf = ({ server }: Picture) =>
 const isPaused = ({ server }: Picture): boolean =>
   server.metadata.annotations?.['licensing.softonit.ru/pause'] === 'true';
 
+/** Somebody wants that nothing is made or changed now. */
+const isHeldBack = (picture: Picture): boolean => (specOf(picture).suspend ?? false) || isPaused(picture);
+
 function operator(picture: Picture): Step {
   const { server, operators } = picture;
   const { namespace, generation = 0, creationTimestamp = '' } = server.metadata;
@@ -127,28 +130,26 @@ function resource(picture: Picture): Step {
       `kubectl licence resume ${named.name} -n ${named.namespace}`,
     );
   const stalled = conditionOf(picture, 'Stalled');
-  const keyReasons = Object.keys(aboutKey);
   if (stalled?.status === 'True' && !consequences.includes(stalled.reason ?? '')) {
     const { reason = '', message = reason } = stalled;
-    const todo =
-      aboutCondition[reason]?.(named) ??
-      (keyReasons.includes(reason) ? aboutKey[reason as keyof typeof aboutKey](named) : undefined);
+    const todo = aboutCondition(reason, named);
     return fail('resource', message, todo);
   }
   const reconciling = conditionOf(picture, 'Reconciling');
   const { reason = '', message = '' } = reconciling ?? {};
   if (reconciling?.status === 'True' && !consequences.includes(reason)) {
-    const todo = aboutCondition[reason]?.(named);
+    const todo = aboutCondition(reason, named);
     return reason === 'Paused' || reason === 'RolloutHeld'
       ? warn('resource', message, todo)
       : wait('resource', message, todo);
   }
-  if (isPaused(picture)) return warn('resource', 'changes are paused', aboutCondition.Paused?.(named));
+  if (isPaused(picture)) return warn('resource', 'changes are paused', aboutCondition('Paused', named));
   return ok('resource', conditionOf(picture, 'Ready')?.message ?? 'nothing is under way');
 }
 
 function volume(picture: Picture): Step {
   const { claim, unseen } = picture;
+  if (claim?.phase !== 'Bound' && isHeldBack(picture)) return ok('volume', 'it is made with the first pod');
   if (claim === undefined) {
     if (unseen.includes('persistentvolumeclaims')) return unknown('volume', 'you may not see it');
     return fail(
@@ -161,7 +162,7 @@ function volume(picture: Picture): Step {
     return fail(
       'volume',
       `PersistentVolumeClaim ${claim.name} is being deleted: the data goes with the pod`,
-      aboutCondition.ClaimTerminating?.(namedOf(picture)),
+      aboutCondition('ClaimTerminating', namedOf(picture)),
     );
   }
   if (claim.phase === 'Bound') {
@@ -193,6 +194,7 @@ function deployment(picture: Picture): Step {
   const { deployment: found, unseen } = picture;
   if (found === undefined) {
     if (unseen.includes('deployments')) return unknown('deployment', 'you may not see it');
+    if (isHeldBack(picture)) return ok('deployment', 'none, as asked');
     return wait('deployment', 'there is none yet');
   }
   const failure = found.conditions.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
@@ -219,7 +221,7 @@ const imageTrouble = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'E
 
 function pod(picture: Picture): Step {
   const { pods, unseen } = picture;
-  if (specOf(picture).suspend) return ok('pod', 'none, as asked');
+  if (isHeldBack(picture) && pods.length === 0) return ok('pod', 'none, as asked');
   if (unseen.includes('pods')) return unknown('pod', 'you may not see it');
   const living = pods.filter((one) => !one.isTerminating);
   const [first] = living;

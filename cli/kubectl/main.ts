@@ -1,4 +1,5 @@
 #!/usr/bin/env node
 import { createProgram } from './program.ts';
 
-await createProgram().parseAsync();
+// Without await at the top level: a single executable is CommonJS.
+void createProgram().parseAsync();

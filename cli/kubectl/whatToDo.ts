@@ -36,10 +36,11 @@ export const aboutKey: Readonly<Record<KeyFaultReason, (named: Named) => string>
 };
 
 /** What a person does about a condition of the resource, by its reason. */
-export const aboutCondition: Readonly<Record<string, (named: Named) => string>> = {
+const conditions: Readonly<Record<string, (named: Named) => string>> = {
   SecretMissing: () => 'create the Secret; nothing else is needed',
   SecretKeyMissing: () => 'add that entry to the Secret; nothing else is needed',
   ConfigMapMissing: () => 'create the ConfigMap; nothing else is needed',
+  ConfigMapKeyMissing: () => 'add that entry to the ConfigMap; nothing else is needed',
   NameTaken: (n) => `rename or remove the other object, or give this server another name than ${n.name}`,
   ClaimMissing: () => 'create the claim, or correct spec.storage.existingClaim',
   ClaimInUse: () => 'give each LicenceServer a claim of its own',
@@ -52,3 +53,13 @@ export const aboutCondition: Readonly<Record<string, (named: Named) => string>> 
     `kubectl licence status of the server it waits for; or roll this one now: kubectl licence roll ${at(n)}`,
   Paused: (n) => `kubectl licence unpause ${at(n)}`,
 };
+
+/** Of whatever is missing: the reason says what it is for, and ends with what it is. */
+const kinds = ['SecretMissing', 'SecretKeyMissing', 'ConfigMapMissing', 'ConfigMapKeyMissing'] as const;
+
+/** What a person does about a condition with this reason; undefined: its message says all there is. Pure. */
+export function aboutCondition(reason: string, named: Named): string | undefined {
+  const known = conditions[reason] ?? conditions[kinds.find((kind) => reason.endsWith(kind)) ?? ''];
+  if (known !== undefined) return known(named);
+  return reason in aboutKey ? aboutKey[reason as KeyFaultReason](named) : undefined;
+}

@@ -15,6 +15,7 @@ export const productNamespaces = [
   'e2e-extras',
   'e2e-access',
   'e2e-volume',
+  'e2e-kubectl',
 ] as const;
 
 declare module 'vitest' {
