@@ -6,7 +6,7 @@ import { build as buildPages } from 'vite';
 
 // `npm run build [-- program…]`: bundles each program, or the named ones, into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
-// Without a name, or with the name `client`, what others use is built too, as a package of its own: dist/package.
+// Without a name, or with the name `client` or `kubectl`, what others use is built too: the package dist/package, the command dist/kubectl-licence.
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const programs = ['operator', 'server', 'authority'] as const;
@@ -88,7 +88,7 @@ function copyAssets(folder: string, to: string): void {
 }
 
 const named = process.argv.slice(2);
-if (named.join() !== 'client') await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
+if (!['client', 'kubectl'].includes(named.join())) await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
 for (const program of programs.filter((p) => named.length === 0 || named.includes(p))) {
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);
@@ -109,6 +109,11 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
   await build({ ...bundle, entryPoints: [entry], outfile: join(out, 'main.js') });
   await build({ ...bundle, entryPoints: [tracing.source], outfile: join(out, tracing.file) });
   for (const folder of assets[program]) copyAssets(folder, out);
+}
+
+if ((named.length === 0 || named.includes('kubectl')) && existsSync(join(root, 'cli'))) {
+  const { buildKubectlLicence } = await import('./kubectlPackage.ts');
+  await buildKubectlLicence(join(root, 'dist/kubectl-licence'), []);
 }
 
 /** An image's build context leaves them out. */
