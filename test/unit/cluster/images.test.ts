@@ -49,5 +49,7 @@ it('its key changes when a file is only renamed', () => {
 it('no secret, test or document of this repository gets into a build', () => {
   const names = sourceInputs(repository).filter((_, index) => index % 2 === 0);
   expect(names).toContain('package-lock.json');
-  expect(names.filter((name) => /^(test|docs\/(?!runbooks\/)|\.git|\.env|node_modules|charts|cluster)/.test(String(name)))).toEqual([]);
+  expect(
+    names.filter((name) => /^(test|docs\/(?!runbooks\/)|\.git|\.env|node_modules|charts|cluster)/.test(String(name))),
+  ).toEqual([]);
 });
