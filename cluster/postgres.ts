@@ -63,20 +63,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   const as = user ? { user } : {};
   await run(
     join(bin, 'initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      'postgres',
-      '-A',
-      'trust',
-      '-E',
-      'UTF8',
-      '--locale',
-      'C.UTF-8',
-      '--no-sync',
-      '--no-instructions',
-    ],
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale', 'C.UTF-8', '--no-sync'],
     { cwd: dir, ...as },
   );
   const port = await freePort();

@@ -38,7 +38,7 @@ export async function initialise(
     const initdb = join(by.bin, 'initdb');
     const ownShare = by.major < 16 ? await shareWithoutHugePages(scratch, initdb, run) : undefined;
     const hugePages = ownShare === undefined ? ['-c', 'huge_pages=off'] : ['-L', ownShare];
-    const plain = ['-U', 'licence', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-k', '--no-instructions'];
+    const plain = ['-U', 'licence', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-k'];
     await runToEnd(initdb, ['-D', data, ...plain, ...hugePages], run);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -110,7 +110,6 @@ export async function startReplicatedPostgres(synchronous = false): Promise<Repl
     '--locale',
     'C.UTF-8',
     '--no-sync',
-    '--no-instructions',
   ];
   await run(join(bin, 'initdb'), initdb, { cwd: dir, ...as });
   await primary.start();
