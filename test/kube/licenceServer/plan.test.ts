@@ -10,7 +10,7 @@ import type { Previews } from '../../../operator/licenceServer/preview/previewWo
 import { settings } from '../../../operator/main.ts';
 import { runPlan } from '../../../operator/planCommand.ts';
 import { eventually } from './harness.ts';
-import { freshKey, isReady, Stage, specWithKey } from './operator.ts';
+import { freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
 let dir: string;
@@ -153,6 +153,50 @@ describe('the plan', () => {
     expect(two.items().map(({ restarts }) => restarts[0]?.turn)).toEqual([1, 1, 2]);
     expect(await generations()).toEqual(before);
   });
+
+  test('of an edit that has stale seats cleared tells the restart that a later pass makes', async () => {
+    await stage.patch('gamma', { spec: { staleSeats: { when: 'Idle' } } });
+    stage.server('gamma').stale = 2;
+    await stage.until(
+      'gamma',
+      'waits',
+      (s) => s.status?.nextDisruption !== undefined && s.status.seatsStale === 2,
+      90_000,
+    );
+    const idle = await plan([], {});
+    expect(idle.code).toBe(0);
+    expect(idle.out).toContain('next disruption: StaleSeats');
+    const always = await plan([
+      '-f',
+      file(manifest('gamma', specWithKey({ staleSeats: { when: 'Always' } }))),
+      '-o',
+      'json',
+    ]);
+    expect(always.items()).toMatchObject([
+      { outcome: 'Restarts', restarts: [{ reasons: ['StaleSeats'], when: 'at once' }] },
+    ]);
+    expect(always.code).toBe(2);
+    const threshold = specWithKey({ staleSeats: { when: 'Always', threshold: 3 } });
+    expect((await plan(['-f', file(manifest('gamma', threshold))])).code).toBe(0);
+    stage.server('gamma').stale = 0;
+    await stage.until('gamma', 'is ready', (s) => isReady(s) && s.status?.seatsStale === 0, 90_000);
+  }, 240_000);
+
+  test('of keys that were refused is no restart, and says when they are tried again', async () => {
+    const refused = freshKey();
+    stage.server('gamma').vendor.check.set(keyIdOf(refused), { reason: 'KeyRevoked', message: 'ask the vendor' });
+    await stage.putKeys('gamma-keys', { erp: refused });
+    const keys = [{ name: 'erp', secretRef: { name: 'gamma-keys', key: 'erp' } }];
+    const before = (await stage.licenceServer('gamma')).spec as SpecInput;
+    await stage.patch('gamma', { spec: { keys } });
+    const told = await stage.until('gamma', 'is refused', (s) => s.status?.rotation?.reason === 'KeyRevoked');
+    const now = await plan([]);
+    expect(now.out).toContain(`refused 1 time (KeyRevoked: key erp: ask the vendor); they are tried again at`);
+    expect(now.out).toContain(told.status?.rotation?.nextAttemptAt);
+    expect(now.code).toBe(0);
+    await stage.patch('gamma', { spec: { keys: before.keys ?? [] } });
+    await stage.until('gamma', 'is ready again', isReady);
+  }, 120_000);
 
   test('of a new LicenceServer lists what is made', async () => {
     const told = await plan(['-f', file(manifest('delta', specWithKey())), '-o', 'json']);

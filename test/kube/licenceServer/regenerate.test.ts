@@ -126,6 +126,31 @@ describe('a regeneration', () => {
     expect(authority.calls).toEqual([]);
   });
 
+  test('of a LicenceServer that was restored with its annotations is not made again', async () => {
+    await stage.start({ regeneration: true });
+    await stage.putKeys('keys', { erp: freshKey() });
+    await stage.putKeys('customer', { token: authority.token });
+    const activation = { authority: { url: authority.url, tokenSecretRef: { name: 'customer' } } };
+    const annotations = { [annotation]: 'erp@2020-01-01T00:00:00Z' };
+    await stage.create('office', specWithKey({ activation }), { annotations });
+    await stage.until('office', 'is refused', (s) => regeneration(s)?.reason === 'RequestOutdated');
+    const restored = await stage.until('office', 'is ready', isReady);
+    expect(regeneration(restored)).toMatchObject({ phase: 'Refused' });
+    expect(authority.calls).toEqual([]);
+  });
+
+  test('that is under way ends when the operator may make no keys any more', async () => {
+    await running(freshKey());
+    authority.away = true;
+    await ask('erp@2030-01-01T00:00:00Z');
+    await stage.until('office', 'waits', (s) => regeneration(s)?.reason === 'AuthorityUnreachable');
+    await stage.restart({ regeneration: false });
+    authority.away = false;
+    const refused = await stage.until('office', 'is refused', (s) => regeneration(s)?.phase === 'Refused');
+    expect(regeneration(refused)).toMatchObject({ reason: 'RegenerationDisabled' });
+    expect(authority.made).toEqual([]);
+  });
+
   test('spends one and rolls once, wherever the operator is killed', async () => {
     await using proxy = await startFaultProxy(inject('kubeconfig'));
     await running(freshKey());

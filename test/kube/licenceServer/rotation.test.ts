@@ -88,6 +88,26 @@ describe('a key rotation', () => {
     expect(office().starts).toBe(4);
   });
 
+  test('is tried again on request also by an operator that has just started, and says until then why it was refused', async () => {
+    const [good, other] = [freshKey(), freshKey()];
+    await running(good);
+    office().vendor.check.set(keyIdOf(other), { reason: 'KeyRevoked', message: 'ask the vendor' });
+    await stage.putKeys('keys', { erp: other });
+    await stage.until('office', 'says why', (s) => condition(s, 'Stalled')?.reason === 'KeyRevoked');
+    await stage.operator?.stop();
+    office().up = false;
+    await stage.patch('office', { metadata: { annotations: { 'licensing.softonit.ru/rotate-retry-at': '1' } } });
+    await stage.start();
+    const away = await stage.until('office', 'does not answer', (s) => {
+      return condition(s, 'SeatsFresh')?.reason === 'ServerUnreachable';
+    });
+    expect(away.status?.rotation).toMatchObject({ reason: 'KeyRevoked' });
+    expect(condition(away, 'Stalled')).toMatchObject({ status: 'True', reason: 'KeyRevoked' });
+    office().vendor.check.clear();
+    office().up = true;
+    await stage.until('office', 'runs the key', (s) => isReady(s) && activeKey(s) === keyIdOf(other));
+  });
+
   test('waits while the authority is away: nobody is disturbed, and nothing is rolled back', async () => {
     const [first, second] = [freshKey(), freshKey()];
     await running(first);

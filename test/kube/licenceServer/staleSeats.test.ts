@@ -82,6 +82,32 @@ describe('stale seats', () => {
     expect(office()).toMatchObject({ starts: 1, live: 3 });
   });
 
+  test('whose clearing is under way when the server is suspended are given up: it ends, and holds nobody', async () => {
+    await running({ when: 'Always' });
+    stage.ready = false;
+    office().stale = 1;
+    await stage.until('office', 'is being cleared', (s) => s.status?.lastRoll?.reasons.includes('StaleSeats') === true);
+    await stage.patch('office', { spec: { suspend: true } });
+    const ended = await stage.until('office', 'has ended it', (s) => {
+      return condition(s, 'Suspended')?.status === 'True' && s.status?.staleSeats?.clearing === undefined;
+    });
+    expect(cleared(ended)).toBeUndefined();
+  });
+
+  test('are released in place also while the server waits for its turn of an upgrade', async () => {
+    const names = ['east', 'west'];
+    for (const name of names) await running({ policy: 'Release', when: 'Always' }, name);
+    stage.ready = false;
+    await stage.restart({ image: 'licence-server:next' });
+    const held = await eventually('one is held', async () => {
+      const all = await Promise.all(names.map((name) => stage.licenceServer(name)));
+      return all.find((s) => condition(s, 'Reconciling')?.reason === 'RolloutHeld')?.metadata.name;
+    });
+    stage.server(held).stale = 2;
+    await stage.until(held, 'is cleared', (s) => cleared(s)?.after === 0);
+    expect(stage.server(held).starts).toBe(1);
+  });
+
   test('are cleared on Exhausted only when somebody is refused for want of a seat', async () => {
     await running({ when: 'Exhausted' });
     Object.assign(office(), { stale: 4, live: 3 });
