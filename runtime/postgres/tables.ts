@@ -19,7 +19,7 @@ export interface TablesTold {
 }
 
 /** Who runs now is of the running, not of what is kept; `migration` is told besides. */
-const left = ['migration', 'replica'];
+const left = ['migration', 'replica', 'ledger_owner'];
 const rowsAtOnce = 2_000;
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
