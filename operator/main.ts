@@ -8,6 +8,7 @@ import { createLog, logLevels } from '../runtime/log.ts';
 import { createProgramMetrics } from '../runtime/metrics.ts';
 import { type Program, runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
+import { defaultsOf } from './defaultsOf.ts';
 import { snapshotOnSignal } from './heapSnapshot.ts';
 import type { KubeClient, WriteGuard } from './kube/client.ts';
 import { EventRecorder } from './kube/events.ts';
@@ -21,6 +22,7 @@ import { createLicenceServerController } from './licenceServer/controller.ts';
 import { createServerClient, throughApiServer, throughService } from './licenceServer/observe/serverClient.ts';
 import { Watch } from './licenceServer/observe/watch.ts';
 import { createOperatorMetrics } from './licenceServer/tell/operatorMetrics.ts';
+import { markSettings } from './markSettings.ts';
 import { operatorHttp } from './operatorHttp.ts';
 import { runPlan } from './planCommand.ts';
 
@@ -44,6 +46,7 @@ export const settings = {
   OPERATOR_POLL_SECONDS: integer('how often a settled licence server is asked for its status', 15, 1, 3_600),
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
   OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', usualRunbooks),
+  ...markSettings,
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
   OPERATOR_QPS: integer('requests to the API server per second; 0: no more than 32 at one time', 0, 0, 10_000),
   OPERATOR_SNAPSHOT_DIR: text('where a heap snapshot goes that SIGUSR2 asks for; default: the temporary directory'),
@@ -113,13 +116,7 @@ export const program: Program<typeof settings> = {
         log,
         kubeMetrics,
         metrics: operatorMetrics,
-        defaults: {
-          image: config.OPERATOR_SERVER_IMAGE,
-          operatorNamespace: ownNamespace,
-          monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
-          runbooks: config.OPERATOR_RUNBOOKS_URL,
-          regeneration: config.OPERATOR_REGENERATION === 'true',
-        },
+        defaults: defaultsOf(config, ownNamespace),
         workers: config.OPERATOR_WORKERS,
         maxRollouts: config.OPERATOR_MAX_ROLLOUTS,
         pollMs: config.OPERATOR_POLL_SECONDS * 1_000,

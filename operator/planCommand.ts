@@ -5,6 +5,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLog } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
+import { defaultsOf } from './defaultsOf.ts';
 import { ApiError, isForbidden } from './kube/apiError.ts';
 import type { KubeClient } from './kube/client.ts';
 import { createKubeMetrics } from './kube/kubeMetrics.ts';
@@ -122,13 +123,7 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
         log: createLog('licence-operator', 'silent'),
         namespaces:
           asked.namespace !== undefined ? [asked.namespace] : await namespacesOf(client, config, changed, signal),
-        defaults: {
-          image: config.OPERATOR_SERVER_IMAGE,
-          operatorNamespace: config.OPERATOR_NAMESPACE ?? (isInCluster ? namespace : undefined),
-          monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
-          runbooks: config.OPERATOR_RUNBOOKS_URL,
-          regeneration: config.OPERATOR_REGENERATION === 'true',
-        },
+        defaults: defaultsOf(config, config.OPERATOR_NAMESPACE ?? (isInCluster ? namespace : undefined)),
         maxRollouts: config.OPERATOR_MAX_ROLLOUTS,
         changed,
       },

@@ -1,5 +1,14 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { type FSWatcher, mkdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../runtime/log.ts';
 
@@ -19,8 +28,9 @@ export const shortestToken = 16;
 const pollMs = 2_000;
 
 /**
- * The tokens in a directory: one file a role, one token a line, all of them accepted, so that a token can be replaced without
- * refusing anybody. Changed files count at once. Tokens are looked up by a digest under a key of this process, so the time of
+ * The tokens in a directory: files named after a role (`metrics`), or after it with something behind (`metrics-next`), one
+ * token a line, all of them accepted, so that a token can be replaced without refusing anybody. What reads a file as a whole,
+ * as Prometheus does, needs one token a file. Changed files count at once. Tokens are looked up by a digest under a key of this process, so the time of
  * a look-up says nothing about any token.
  */
 export class TokenFiles implements TokenVerifier {
@@ -86,19 +96,26 @@ export class TokenFiles implements TokenVerifier {
   }
 
   #stamp(): string {
-    return roles
-      .map((role) => {
-        const s = statSync(join(this.#dir, role), { throwIfNoEntry: false });
-        return s ? `${s.ino}/${s.mtimeMs}/${s.size}` : '';
+    return this.#files()
+      .map(({ file }) => {
+        const s = statSync(join(this.#dir, file), { throwIfNoEntry: false });
+        return s ? `${file} ${s.ino}/${s.mtimeMs}/${s.size}` : '';
       })
       .join(' ');
+  }
+
+  #files(): { readonly role: Role; readonly file: string }[] {
+    const names = existsSync(this.#dir) ? readdirSync(this.#dir).sort() : [];
+    return roles.flatMap((role) =>
+      names.filter((name) => name === role || name.startsWith(`${role}-`)).map((file) => ({ role, file })),
+    );
   }
 
   #load(): void {
     const stamp = this.#stamp();
     const known = new Map<string, Role>();
-    for (const role of roles) {
-      for (const line of readLines(join(this.#dir, role))) {
+    for (const { role, file } of this.#files()) {
+      for (const line of readLines(join(this.#dir, file))) {
         if (line.length < shortestToken)
           this.#log.warn({ role }, `a token is shorter than ${shortestToken} characters: not accepted`);
         else if (known.get(this.#digest(line)) !== 'admin') known.set(this.#digest(line), role);

@@ -12,6 +12,11 @@
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) .Values.rbac.create -}}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: the rights would go to the namespace's default account" -}}
 {{- end -}}
+{{- range $name, $_ := .Values.commonLabels -}}
+{{- if or (has $name (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart")) (hasPrefix "licensing.softonit.ru/" $name) -}}
+{{- fail (printf "commonLabels: %s is set by the chart and the operator themselves" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.crds.annotations (not .Values.crds.enabled) -}}
 {{- fail "crds.annotations has no effect with crds.enabled=false" -}}
 {{- end -}}

@@ -31,6 +31,17 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- range $name, $value := .Values.commonLabels }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* `annotations:` of an object, of the common ones and those given. Arguments: list CONTEXT ANNOTATIONS */}}
+{{- define "operator.annotations" -}}
+{{- with merge (dict) (index . 1) (index . 0).Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* repository:tag@digest of an image. Arguments: list IMAGE DEFAULT_TAG */}}
@@ -55,4 +66,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* Where the runbooks are: published somewhere, or as the operator serves them. */}}
 {{- define "operator.runbooks" -}}
 {{- .Values.monitoring.runbooksUrl | default (printf "http://%s.%s.svc:8080/runbooks" (include "operator.fullname" .) .Release.Namespace) | trimSuffix "/" -}}
+{{- end -}}
+
+{{/* Of dashboards: where the sidecar puts them, and what else is wanted. */}}
+{{- define "operator.dashboardAnnotations" -}}
+{{- $folder := dict -}}
+{{- with .Values.monitoring.dashboardFolder -}}{{- $folder = dict "grafana_folder" . -}}{{- end -}}
+{{- merge (dict) .Values.monitoring.dashboardAnnotations $folder | toYaml -}}
 {{- end -}}

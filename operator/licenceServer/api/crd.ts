@@ -115,7 +115,8 @@ export const licenceServerCrd = () => ({
               kind: { type: 'string', description: 'Kind of this object.' },
               metadata: { type: 'object' },
               spec: openApi(licenceServerSpec),
-              status: openApi(licenceServerStatus),
+              // Whoever waits for a LicenceServer (Flux, Helm, kstatus) takes one without a status for ready: nobody has looked at it yet.
+              status: { ...openApi(licenceServerStatus), default: { observedGeneration: -1 } },
             },
             'x-kubernetes-validations': [
               {

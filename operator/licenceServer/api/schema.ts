@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { bounds } from '../../../licence/words.ts';
 import {
+  annotationMap,
   anyObject,
   dataKey,
   durationText,
   label,
+  labelMap,
   listAtomic,
   listMap,
   listSet,
@@ -19,7 +21,8 @@ import {
  * TypeScript types (`types.ts`) and the operator's own check on arrival (`validate.ts`).
  *
  * Defaults stand here only where they are part of the API; a field without one may get a value from the operator, as its
- * description says. No list has a default, so that what Git holds equals what the cluster holds.
+ * description says. No list has a default, nor has anything in an item of one, so that what Git holds equals what the cluster
+ * holds.
  */
 
 const secretName = (what: string) =>
@@ -215,7 +218,7 @@ const window = z.object({
     .min(1)
     .max(64)
     .regex(/^[A-Za-z0-9_+\-/]+$/)
-    .default('UTC')
+    .optional()
     .describe('IANA time zone of the schedule, such as Europe/Moscow. Default: UTC.'),
 });
 
@@ -373,6 +376,24 @@ const monitoring = z.object({
     .describe(
       'Whether a ConfigMap with a Grafana dashboard is made. Auto: if the cluster knows the kind ServiceMonitor. Default: Auto.',
     ),
+  labels: labelMap()
+    .optional()
+    .describe(
+      "Labels of the ServiceMonitor and the PrometheusRule, by which Prometheus finds them. Default: the operator's (OPERATOR_MONITORING_LABELS). At most 32.",
+    ),
+  annotations: annotationMap()
+    .optional()
+    .describe('Annotations of the ServiceMonitor and the PrometheusRule. Default: none. At most 32.'),
+  dashboardLabels: labelMap()
+    .optional()
+    .describe(
+      "Labels of the dashboard's ConfigMap, by which Grafana's sidecar finds it. Default: the operator's (OPERATOR_DASHBOARD_LABELS). At most 32.",
+    ),
+  dashboardAnnotations: annotationMap()
+    .optional()
+    .describe(
+      "Annotations of the dashboard's ConfigMap, such as its folder. Default: the operator's (OPERATOR_DASHBOARD_ANNOTATIONS). At most 32.",
+    ),
 });
 
 const resources = z.object({
@@ -452,6 +473,16 @@ export const licenceServerSpec = withRules(
       .describe('TLS served by the pod itself, reloaded when the Secret changes. Default: none, plain HTTP.'),
     monitoring: monitoring.prefault({}).describe('Objects for Prometheus and Grafana.'),
     resources: resources.optional().describe("Resources of the server's container. Default: none."),
+    commonLabels: labelMap()
+      .optional()
+      .describe(
+        "Labels of every object that the operator makes for this server, besides the operator's (OPERATOR_COMMON_LABELS); pods have podTemplate.metadata. Default: none. At most 32.",
+      ),
+    commonAnnotations: annotationMap()
+      .optional()
+      .describe(
+        "Annotations of every object that the operator makes for this server, besides the operator's (OPERATOR_COMMON_ANNOTATIONS); pods have podTemplate.metadata. Default: none. At most 32.",
+      ),
     podTemplate: podTemplate
       .optional()
       .describe('What the pod has beyond what the operator gives it. Default: nothing.'),

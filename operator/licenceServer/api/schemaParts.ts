@@ -86,3 +86,45 @@ export const anyObject = () => z.looseObject({}).meta({ type: 'object', 'x-kuber
 
 /** A moment, RFC 3339. */
 export const moment = () => z.string().meta({ format: 'date-time' });
+
+const word = '[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?';
+/** The name of a label or annotation: `team`, `example.org/team`. */
+const qualifiedName = `^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?${word}$`;
+const isOurs = /^app\.kubernetes\.io\/(name|instance|component|managed-by)$|^licensing\.softonit\.ru\//;
+
+/** What is wrong with a label or annotation, as one sentence; undefined: nothing. The CEL rules below say the same. */
+export function markFault(kind: 'label' | 'annotation', name: string, value: string): string | undefined {
+  if (!new RegExp(qualifiedName).test(name) || (name.split('/').pop() ?? '').length > 63)
+    return `"${name}" is no name of a ${kind}; write it as team or example.org/team`;
+  if (isOurs.test(name)) return `${kind} ${name} is set by the operator itself; choose another name`;
+  if (kind === 'label' && (value.length > 63 || !new RegExp(`^(${word})?$`).test(value)))
+    return `label ${name} has the value "${value}", which is none: at most 63 letters, digits, "-", "_" or ".", the first and last a letter or digit`;
+  return undefined;
+}
+
+const markNames = {
+  rule: `self.all(name, size(name) <= 317 && name.matches('${qualifiedName}'))`,
+  message: 'each name must be one of a label or annotation, such as team or example.org/team',
+  reason: 'FieldValueInvalid',
+} as const;
+const markForeign = {
+  rule: "self.all(name, !name.startsWith('licensing.softonit.ru/') && !(name in ['app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component', 'app.kubernetes.io/managed-by']))",
+  message: 'labels and annotations that the operator sets itself cannot be set otherwise',
+  reason: 'FieldValueForbidden',
+} as const;
+const labelValues = {
+  rule: `self.all(name, self[name].matches('^(${word})?$'))`,
+  message:
+    'each value must be one of a label: at most 63 letters, digits, "-", "_" or ".", the first and last a letter or digit',
+  reason: 'FieldValueInvalid',
+} as const;
+
+const bounded = <S extends z.ZodType>(schema: S): S => schema.meta({ ...schema.meta(), maxProperties: 32 }) as S;
+
+/** Labels for objects: names and values as Kubernetes takes them, at most 32. */
+export const labelMap = () =>
+  withRules(bounded(z.record(z.string(), z.string().max(63))), markNames, markForeign, labelValues);
+
+/** Annotations for objects, at most 32. */
+export const annotationMap = () =>
+  withRules(bounded(z.record(z.string(), z.string().max(4096))), markNames, markForeign);

@@ -124,6 +124,12 @@ export const licenceServerStatus = z
     address: z.string().optional().describe('Where the server is reached within the cluster.'),
     version: z.string().optional().describe('Version of the running server.'),
     image: z.string().optional().describe('Image of the running server.'),
+    missing: z
+      .object({ what: z.string().describe('What it is.'), since: moment().describe('Since when it is missed.') })
+      .optional()
+      .describe(
+        'What spec refers to and is not there. For five minutes that is a wait (Reconciling), then a matter for a person (Stalled).',
+      ),
     trouble: z.string().optional().describe('What the server last said is wrong; absent: nothing.'),
     seats: z.string().optional().describe('Seats in use and in all.'),
     seatsStale: z.int().optional().describe('Stale seats of all products.'),

@@ -7,6 +7,7 @@ import { configMap, settingsOf, trustConfigMap } from './configMap.ts';
 import { dashboard } from './dashboard.ts';
 import { deployment } from './deployment.ts';
 import { ingress } from './ingress.ts';
+import { commonMarks, dashboardMarks, type Marks, marked, monitoringMarks } from './marks.ts';
 import { networkPolicy } from './networkPolicy.ts';
 import type { Child } from './object.ts';
 import { persistentVolumeClaim } from './persistentVolumeClaim.ts';
@@ -75,7 +76,7 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
   const { monitoring } = spec;
   const known = observed.monitoring;
   const isBroken = (kind: ResourceKind) => observed.unheard?.some((unheard) => unheard.kind === kind.kind) ?? false;
-  return {
+  const children: Children = {
     serviceAccount: serviceAccount(owner),
     podRole: podRole(owner, spec),
     podRoleBinding: podRoleBinding(owner, spec),
@@ -101,4 +102,14 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
       : undefined,
     deployment: plan.pod === undefined ? undefined : deployment(owner, spec, plan.pod),
   };
+  const common = commonMarks(spec, defaults);
+  const more: Partial<Record<keyof Children, Marks>> = {
+    serviceMonitor: monitoringMarks(spec, defaults),
+    prometheusRule: monitoringMarks(spec, defaults),
+    dashboard: dashboardMarks(spec, defaults),
+  };
+  const entries = Object.entries(children) as [keyof Children, Child | undefined][];
+  return Object.fromEntries(
+    entries.map(([name, child]) => [name, child && marked(child, common, more[name] ?? {})]),
+  ) as unknown as Children;
 }

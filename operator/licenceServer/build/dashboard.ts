@@ -3,7 +3,7 @@ import { namesOf } from '../api/names.ts';
 import { contentDigest } from '../api/types.ts';
 import { type Child, type Owner, ownedMeta } from './object.ts';
 
-/** A Grafana dashboard of one server, for the sidecar that collects ConfigMaps with this label. */
+/** A Grafana dashboard of one server; the sidecar finds it by labels that the operator's configuration gives it. */
 export const dashboard = (owner: Owner): Child => {
   const of = `namespace="${owner.namespace}",service="${namesOf(owner.name).service}"`;
   const panel = (id: number, title: string, expr: string, legend: string, unit = 'short') => ({
@@ -48,7 +48,6 @@ export const dashboard = (owner: Owner): Child => {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: ownedMeta(owner, namesOf(owner.name).dashboard, {
-      labels: { grafana_dashboard: '1' },
       annotations: { [contentDigest]: digestOf(content) },
     }),
     data: { [`${owner.name}.json`]: JSON.stringify(content) },

@@ -3,6 +3,7 @@ import { durationMs, earliest, momentOf } from '../api/times.ts';
 import type { NextDisruption, ReactivationStatus, Spec, Status } from '../api/types.ts';
 import { configMap, settingsOf } from '../build/configMap.ts';
 import { type PodParts, restOf } from '../build/deployment.ts';
+import type { MarkDefaults } from '../build/marks.ts';
 import { type Observed, runs } from '../observe/observed.ts';
 import { decideReactivation } from './reactivation.ts';
 import { decideRegeneration, type RegenerationDecision, regenerationInputOf } from './regeneration.ts';
@@ -14,7 +15,7 @@ import type { Valid } from './validate.ts';
 import { type Gate, gateOfWindows } from './windows.ts';
 
 /** What the operator's own configuration adds. */
-export interface Defaults {
+export interface Defaults extends MarkDefaults {
   /** Image of servers whose spec names none. */
   readonly image: string;
   readonly operatorNamespace?: string | undefined;

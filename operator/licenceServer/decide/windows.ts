@@ -7,8 +7,10 @@ export type Gate =
   | { readonly open: true }
   | { readonly open: false; readonly opensAtMs?: number; readonly message?: string };
 
+const zoneOf = (window: Window): string => window.timeZone ?? 'UTC';
+
 const cronOf = (window: Window): Cron =>
-  new Cron(window.schedule, { timezone: window.timeZone, paused: true, mode: '5-part' });
+  new Cron(window.schedule, { timezone: zoneOf(window), paused: true, mode: '5-part' });
 
 /** What is wrong with a window that the schema cannot judge, in one sentence; undefined if nothing is. */
 export function windowFault(window: Window): string | undefined {
@@ -18,7 +20,7 @@ export function windowFault(window: Window): string | undefined {
     return undefined;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    return `schedule "${window.schedule}" in time zone ${window.timeZone} is not usable: ${detail}`;
+    return `schedule "${window.schedule}" in time zone ${zoneOf(window)} is not usable: ${detail}`;
   }
 }
 

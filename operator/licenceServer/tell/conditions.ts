@@ -5,10 +5,11 @@ import type { Plan } from '../decide/plan.ts';
 import type { Fault, Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
+import { claimMissing, isMissing, waitOf } from './waits.ts';
 
 /**
  * The conditions of a LicenceServer, one function each: what is said, from what was seen and decided. Pure.
- * Ready, Reconciling and Stalled follow kstatus, so that Argo CD, Flux and `kubectl wait` understand them.
+ * Ready, Reconciling and Stalled follow kstatus, so that Flux, Helm and `kubectl wait` understand them.
  */
 export interface Said {
   readonly type: string;
@@ -173,16 +174,10 @@ export const seatsFresh = (seen: Seen): Said =>
 /** What stands in the way until a person acts, the gravest first. */
 function stallOf(seen: Seen): Fault | undefined {
   const { valid, observed } = seen;
-  const keys = keysFault(seen);
-  if (keys !== undefined) return keys;
-  if (valid.missing[0] !== undefined) return valid.missing[0];
-  if (seen.refusals[0] !== undefined) return seen.refusals[0];
-  if (valid.spec.storage.existingClaim !== undefined && observed.claim === undefined) {
-    return {
-      reason: 'ClaimMissing',
-      message: `PersistentVolumeClaim ${valid.spec.storage.existingClaim} does not exist; create it`,
-    };
-  }
+  const wait = waitOf(seen);
+  const faults = [keysFault(seen), ...valid.missing, seen.refusals[0], claimMissing(seen)];
+  const fault = faults.find((f) => f !== undefined && (wait === undefined || !isMissing(f)));
+  if (fault !== undefined) return fault;
   if (observed.deployment?.failure !== undefined && !valid.spec.suspend) {
     return { reason: 'PodFailing', message: observed.deployment.failure };
   }
@@ -193,6 +188,8 @@ function stallOf(seen: Seen): Fault | undefined {
 function progressOf(seen: Seen): Fault | undefined {
   const { observed, plan, valid } = seen;
   const { rotation } = plan.rotation;
+  const wait = waitOf(seen);
+  if (wait !== undefined) return wait;
   if (plan.paused) {
     return plan.pending.length === 0
       ? undefined

@@ -1,12 +1,13 @@
 import { removeConditions, setConditions } from '../../kube/conditions.ts';
 import { canonical } from '../api/digest.ts';
-import { momentOf, msOf } from '../api/times.ts';
+import { earliest, momentOf, msOf } from '../api/times.ts';
 import type { KeyView, LicenceServer, Status } from '../api/types.ts';
 import { selectorOf } from '../build/object.ts';
 import { addressOf } from '../build/service.ts';
 import type { Fault } from '../decide/validate.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
 import { conditionsOf, passingTypes, type Said, type Seen, troubleOf } from './conditions.ts';
+import { graceMs, missingOf, missingStatusOf } from './waits.ts';
 
 /**
  * `status` from what was seen, decided and applied. Pure. Counts alone change a status at most once a minute, so that a
@@ -124,6 +125,7 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
       .join(','),
     fingerprint,
     trouble: troubleOf(seen),
+    missing: missingStatusOf(seen),
     address: addressOf(owner, spec),
     image: plan.pod?.image ?? observed.deployment?.facts.image,
     keysCopy: plan.rotation.proven,
@@ -135,7 +137,12 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
     lastRoll: seen.rolled ?? before.lastRoll,
     seatsObservedAt: before.seatsObservedAt,
   };
-  return throttled(before, JSON.parse(JSON.stringify(next)) as Status, nowMs);
+  const { status, dueAtMs } = throttled(before, JSON.parse(JSON.stringify(next)) as Status, nowMs);
+  // A wait that is over by then is told as a stall.
+  const missing = missingOf(seen);
+  const overAtMs = missing !== undefined && missing.sinceMs + graceMs > nowMs ? missing.sinceMs + graceMs : undefined;
+  const lookAtMs = earliest(dueAtMs, overAtMs);
+  return { status, ...(lookAtMs === undefined ? {} : { dueAtMs: lookAtMs }) };
 }
 
 export interface Throttled {

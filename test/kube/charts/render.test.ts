@@ -45,6 +45,8 @@ describe.each(helms)('%s', (_name, helm) => {
     ['namespaces and a selector', set('watch.namespaces={a}', 'watch.selector=b=c'), 'exclude each other'],
     ['a selector without cluster-wide rights', set('watch.selector=b=c'), 'needs rbac.clusterWide=true'],
     ['several pods without a leader', set('replicas=2', 'leaderElection=false'), 'needs leaderElection=true'],
+    ['a label that is none', set('commonLabels.team=two words'), 'commonLabels'],
+    ['a label of its own', ['--set-json', 'commonLabels={"app.kubernetes.io/instance":"x"}'], 'set by the chart'],
     ['rights for the default account', set('serviceAccount.create=false'), 'needs serviceAccount.name'],
   ])('refuses %s', async (_what, args, says) => {
     expect(await refusal(helm, 'licence-operator', args)).toContain(says);
@@ -169,6 +171,31 @@ describe('the chart of the operator', () => {
     for (const map of maps) {
       for (const text of Object.values<string>(map.data)) expect(JSON.parse(text).panels.length).toBeGreaterThan(5);
     }
+  });
+
+  it('puts labels and annotations on all that it makes, and hands them to the operator', async () => {
+    const objects = await render(tools.helm, 'licence-operator', [
+      ...withMonitoring,
+      ...set('replicas=2', 'deleteProtection.enabled=true', 'watch.namespaces={a}'),
+      ...set('commonLabels.team=office', 'commonAnnotations.note=n', 'monitoring.labels.release=prom'),
+      // The same name twice is no twice-told key.
+      ...set('monitoring.labels.team=monitoring', 'monitoring.dashboardAnnotations.owner=office'),
+    ]);
+    for (const { kind, metadata } of objects) {
+      if (kind === 'Pod') continue;
+      const isMonitor = ['ServiceMonitor', 'PrometheusRule'].includes(kind);
+      expect(metadata.labels, `${kind} ${metadata.name}`).toMatchObject({ team: isMonitor ? 'monitoring' : 'office' });
+      if (kind !== 'CustomResourceDefinition') expect(metadata.annotations, kind).toMatchObject({ note: 'n' });
+    }
+    const told = environment(objects);
+    expect(JSON.parse(told.OPERATOR_COMMON_LABELS ?? '')).toEqual({ team: 'office' });
+    expect(JSON.parse(told.OPERATOR_COMMON_ANNOTATIONS ?? '')).toEqual({ note: 'n' });
+    expect(JSON.parse(told.OPERATOR_MONITORING_LABELS ?? '')).toEqual({ release: 'prom', team: 'monitoring' });
+    expect(JSON.parse(told.OPERATOR_DASHBOARD_LABELS ?? '')).toEqual({ grafana_dashboard: '1' });
+    expect(JSON.parse(told.OPERATOR_DASHBOARD_ANNOTATIONS ?? '')).toEqual({
+      grafana_folder: 'Licences',
+      owner: 'office',
+    });
   });
 
   it('lets a drain take one of several pods, and does not stand in its way with one', async () => {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ApiError } from '../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
+import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import { licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { adminClient, freshNamespace, installCrd } from './harness.ts';
@@ -193,6 +194,24 @@ const rules: readonly [rule: string, kept: unknown, broken: unknown, says: RegEx
   ],
   ['an unknown field is refused', minimal, { ...minimal, replica: 2 }, /unknown field "spec\.replica"/],
   [
+    'a label has a value that is one',
+    { ...minimal, commonLabels: { 'example.org/team': 'a_b.c-1', empty: '' } },
+    { ...minimal, commonLabels: { team: 'two words' } },
+    /spec.commonLabels: .*each value must be one of a label/,
+  ],
+  [
+    'a label has a name that is one',
+    { ...minimal, monitoring: { labels: { release: 'prometheus' }, annotations: { note: 'any text, really' } } },
+    { ...minimal, monitoring: { labels: { '-release': 'prometheus' } } },
+    /spec.monitoring.labels: .*each name must be one of a label/,
+  ],
+  [
+    "the operator's own labels are not set otherwise",
+    { ...minimal, commonLabels: { 'app.kubernetes.io/part-of': 'office' } },
+    { ...minimal, commonLabels: { 'app.kubernetes.io/instance': 'argo' } },
+    /the operator sets itself/,
+  ],
+  [
     'a word of a closed set is one of it',
     withStale({ policy: 'Ignore' }),
     withStale({ policy: 'Clear' }),
@@ -258,6 +277,18 @@ describe('the API server', () => {
       service: { type: 'ClusterIP', port: 8080 },
       monitoring: { serviceMonitor: 'Auto', prometheusRule: 'Disabled', dashboard: 'Auto' },
     });
+  });
+
+  test('adds nothing to a list that Git holds otherwise, and says that nobody has looked yet', async () => {
+    const asked = withStale({ when: 'Window', windows });
+    await client.request({ method: 'POST', path: path(), body: object(asked, 'unseen') });
+    const stored = await client.get<KubeObject & { spec: { staleSeats: unknown } }>(
+      licenceServerKind,
+      namespace,
+      'unseen',
+    );
+    expect(stored?.spec.staleSeats).toMatchObject({ windows });
+    expect(stored?.status).toEqual({ observedGeneration: -1 });
   });
 
   test('scales through the scale subresource', async () => {

@@ -153,8 +153,9 @@ describe('an external database', () => {
     await stage.start();
     await stage.putKeys('keys', { erp: freshKey() });
     await stage.create('office', specWithKey({ database: { secretRef: { name: 'licences-app' } } }));
-    const waits = await stage.until('office', 'waits', (s) => condition(s, 'Stalled')?.status === 'True', 60_000);
-    expect(condition(waits, 'Stalled')?.message).toBe('Secret licences-app does not exist; create it');
+    const isMissed = (s: LicenceServer) => condition(s, 'Reconciling')?.reason === 'DatabaseSecretMissing';
+    const waits = await stage.until('office', 'waits', isMissed, 60_000);
+    expect(condition(waits, 'Ready')?.message).toBe('Secret licences-app does not exist; create it');
     await putDatabase(parts);
     await rolledFor(1);
     expect(await environment()).toMatchObject({
@@ -178,7 +179,7 @@ describe('an external database', () => {
     await stage.until(
       'office',
       'misses it',
-      (s) => condition(s, 'Stalled')?.reason === 'DatabaseSecretMissing',
+      (s) => condition(s, 'Reconciling')?.reason === 'DatabaseSecretMissing',
       60_000,
     );
     expect(await environment()).toMatchObject({ DATABASE_URL: 'uri' });

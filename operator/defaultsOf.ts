@@ -1,0 +1,15 @@
+import type { Config } from '../runtime/config.ts';
+import type { Defaults } from './licenceServer/decide/plan.ts';
+import type { settings } from './main.ts';
+
+/** What every LicenceServer gets from the operator's settings. The controller and the plan of another version use the same. */
+export const defaultsOf = (config: Config<typeof settings>, operatorNamespace: string | undefined): Defaults => ({
+  image: config.OPERATOR_SERVER_IMAGE,
+  operatorNamespace,
+  monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
+  runbooks: config.OPERATOR_RUNBOOKS_URL,
+  regeneration: config.OPERATOR_REGENERATION === 'true',
+  common: { labels: config.OPERATOR_COMMON_LABELS, annotations: config.OPERATOR_COMMON_ANNOTATIONS },
+  monitoring: { labels: config.OPERATOR_MONITORING_LABELS },
+  dashboards: { labels: config.OPERATOR_DASHBOARD_LABELS, annotations: config.OPERATOR_DASHBOARD_ANNOTATIONS },
+});
