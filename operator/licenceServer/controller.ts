@@ -15,6 +15,7 @@ import type { Defaults } from './decide/plan.ts';
 import { firstPassOver } from './firstPass.ts';
 import { LookUp } from './observe/lookUp.ts';
 import { viewOfDeployment } from './observe/observed.ts';
+import { PodLook } from './observe/podLook.ts';
 import { referenceIndex } from './observe/references.ts';
 import type { ServerClient } from './observe/serverClient.ts';
 import { ServerPoller } from './observe/serverPoller.ts';
@@ -96,6 +97,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
         servers: options.servers,
         defaults: options.defaults,
         lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
+        pods: new PodLook(client, clock),
         prune: new Prune(client, stores),
         teller: new Teller(options.recorder, options.metrics),
         applier: new Applier({

@@ -102,7 +102,7 @@ async function pass(
 
   const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
   const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
-  const wakeAtMs = earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs);
+  const wakeAtMs = earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs, observed.lookAtMs);
   const wake = wakeAfter(observed.atMs, wakeAtMs, outcome !== 'unchanged');
   if (wake?.isMistake) {
     options.metrics.pastWakes.inc();

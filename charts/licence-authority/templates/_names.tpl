@@ -41,3 +41,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail "persistence.existingClaim and persistence.storageClassName exclude each other: an existing claim has its class" -}}
 {{- end -}}
 {{- end -}}
+
+{{/* "true" if the pod names its uid and gid itself; OpenShift gives each namespace its own, and refuses others. */}}
+{{- define "authority.fixedIds" -}}
+{{- if eq .Values.fixedIds "Auto" -}}
+{{- if not (.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}true{{- end -}}
+{{- else if eq .Values.fixedIds "Enabled" -}}true{{- end -}}
+{{- end -}}

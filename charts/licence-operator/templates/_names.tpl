@@ -74,3 +74,10 @@ annotations:
 {{- with .Values.monitoring.dashboardFolder -}}{{- $folder = dict "grafana_folder" . -}}{{- end -}}
 {{- merge (dict) .Values.monitoring.dashboardAnnotations $folder | toYaml -}}
 {{- end -}}
+
+{{/* "true" if the pod names its uid and gid itself; OpenShift gives each namespace its own, and refuses others. */}}
+{{- define "operator.fixedIds" -}}
+{{- if eq .Values.fixedIds "Auto" -}}
+{{- if not (.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}true{{- end -}}
+{{- else if eq .Values.fixedIds "Enabled" -}}true{{- end -}}
+{{- end -}}

@@ -27,8 +27,9 @@ export const rights = {
     rule('', ['configmaps'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('', ['persistentvolumeclaims'], 'list', 'watch', 'create', 'patch', 'delete'),
     rule('', ['services', 'serviceaccounts'], 'list', 'watch', 'create', 'patch'),
-    // Handed on, each to the server that judges the tokens of pods: what it may hand on it must hold itself.
-    rule('', ['pods'], 'get'),
+    // `get` is handed on, each to the server that judges the tokens of pods: what it may hand on it must hold itself.
+    // `list` is for one server's pods while it has none that takes requests: why that is.
+    rule('', ['pods'], 'get', 'list'),
     rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['deployments'], 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['replicasets'], 'list'),

@@ -9,7 +9,16 @@ import { rotationInputOf } from '../decide/plan.ts';
 import { type CheckResult, changedKeys, checkDue } from '../decide/rotation.ts';
 import { claimHolderOf, type Valid } from '../decide/validate.ts';
 import type { LookUp } from './lookUp.ts';
-import { type Fleet, type Observed, viewOfClaim, viewOfDeployment } from './observed.ts';
+import { whyNoPod } from './noPod.ts';
+import {
+  type ClaimView,
+  type DeploymentView,
+  type Fleet,
+  type Observed,
+  viewOfClaim,
+  viewOfDeployment,
+} from './observed.ts';
+import { firstLookMs, lookEveryMs, type PodLook } from './podLook.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import type { Stores } from './stores.ts';
@@ -22,6 +31,7 @@ export interface ObserveOptions {
   readonly lookUp: LookUp;
   readonly poller: Pick<ServerPoller, 'answer' | 'target'>;
   readonly servers: ServerClient;
+  readonly pods: Pick<PodLook, 'read' | 'forget'>;
   readonly watch: Pick<Watch, 'lists' | 'unheardIn'>;
   /** Whether one more server may roll, as the one of this key sees it. */
   readonly turns: { fleet(key: string): Fleet };
@@ -49,15 +59,19 @@ export async function observe(
     'reference',
     `Claim/${namespace}/${spec.storage.existingClaim ?? names.claim}`,
   );
+  const view = deployment === undefined ? undefined : viewOfDeployment(deployment);
+  const claimView = claim === undefined ? undefined : viewOfClaim(claim);
+  const away = await lookForPods(options, server, spec.suspend ? undefined : view, claimView, signal);
   return {
     serverCa,
     observed: {
+      ...away,
       ...found,
       keySources: withSuccessors(found.keySources, regeneratedIn(stores.ownSecrets(key))),
       atMs: options.clock.now(),
       copies: Object.fromEntries(copies.map((c) => [c.metadata.name, digestsOfCopy(c.metadata.annotations)])),
-      deployment: deployment === undefined ? undefined : viewOfDeployment(deployment),
-      claim: claim === undefined ? undefined : viewOfClaim(claim),
+      deployment: view,
+      claim: claimView,
       identityExists: stores.get(kinds.Secret, namespace, names.identity) !== undefined,
       server: options.poller.answer(key),
       check: undefined,
@@ -71,6 +85,26 @@ export async function observe(
       claimHolder: claimHolderOf(server, spec, neighbours),
     },
   };
+}
+
+/** Why there is no pod, and when to look again; nothing of a server that is up, or has been away for a moment only. */
+async function lookForPods(
+  { pods, clock }: Pick<ObserveOptions, 'pods' | 'clock'>,
+  { metadata: { namespace, name } }: LicenceServer,
+  deployment: DeploymentView | undefined,
+  claim: ClaimView | undefined,
+  signal: AbortSignal,
+): Promise<Pick<Observed, 'noPod' | 'lookAtMs'>> {
+  const sinceMs = deployment?.awaySinceMs;
+  if (deployment === undefined || (sinceMs === undefined && deployment.refused === undefined)) {
+    pods.forget(namespace, name);
+    return {};
+  }
+  const nowMs = clock.now();
+  const isDue = sinceMs !== undefined && nowMs >= sinceMs + firstLookMs;
+  const seen = isDue ? await pods.read(namespace, name, signal) : [];
+  const lookAtMs = sinceMs === undefined ? undefined : isDue ? nowMs + lookEveryMs : sinceMs + firstLookMs;
+  return { noPod: whyNoPod(deployment, seen, claim, nowMs), lookAtMs };
 }
 
 /**

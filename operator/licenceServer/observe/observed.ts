@@ -1,5 +1,6 @@
 import type { Unheard } from '../../kube/namespaceWatch.ts';
 import type { KubeObject } from '../../kube/object.ts';
+import { msOf } from '../api/times.ts';
 import { askedDigests, pacedAt, podMarks } from '../api/types.ts';
 import { factsOfDeployment } from '../build/deployment.ts';
 import type { ExistingClaim } from '../build/persistentVolumeClaim.ts';
@@ -7,6 +8,7 @@ import { type Asked, parseAsked } from '../decide/asked.ts';
 import type { RegenerationAnswer } from '../decide/regeneration.ts';
 import { marksOf, type TemplateFacts } from '../decide/restart.ts';
 import type { CheckResult } from '../decide/rotation.ts';
+import type { Fault } from '../decide/validate.ts';
 import type { KeySource } from './keySources.ts';
 import type { ServerAnswer } from './serverAnswer.ts';
 
@@ -36,6 +38,10 @@ export interface Observed {
   /** Kinds of which nothing is heard in the namespace now, and why. */
   readonly unheard?: readonly Pick<Unheard, 'kind' | 'optional' | 'message'>[];
   readonly fleet: Fleet;
+  /** Why a server that is to run has no pod that takes requests, if that can be told. */
+  readonly noPod?: Fault | undefined;
+  /** When to look at its pods again. */
+  readonly lookAtMs?: number | undefined;
   /** Name of an older LicenceServer that uses the same claim. */
   readonly claimHolder: string | undefined;
 }
@@ -74,6 +80,10 @@ export interface DeploymentView {
   readonly available: number;
   /** Why the rollout does not come to an end, if the deadline has passed. */
   readonly failure: string | undefined;
+  /** Why the cluster makes no pod of it, in its own words: a quota, a policy. */
+  readonly refused?: string | undefined;
+  /** Since when it has no pod, or too few, that takes requests. */
+  readonly awaySinceMs?: number | undefined;
 }
 
 interface DeploymentStatus {
@@ -86,6 +96,7 @@ interface DeploymentStatus {
     readonly status: string;
     readonly reason?: string;
     readonly message?: string;
+    readonly lastTransitionTime?: string;
   }[];
 }
 
@@ -101,6 +112,9 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
   const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = deployment.status ?? {};
   const isSeen = observedGeneration >= (deployment.metadata.generation ?? 0);
   const progressing = deployment.status?.conditions?.find((c) => c.type === 'Progressing');
+  const conditionOf = (type: string, status: string) =>
+    deployment.status?.conditions?.find((c) => c.type === type && c.status === status);
+  const refused = availableReplicas < wanted ? conditionOf('ReplicaFailure', 'True') : undefined;
   const hasFailed = isSeen && progressing?.reason === 'ProgressDeadlineExceeded' && availableReplicas < wanted;
   const marks = deployment.spec?.template?.metadata?.annotations;
   return {
@@ -114,6 +128,8 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
     replicas,
     available: availableReplicas,
     failure: hasFailed ? (progressing?.message ?? 'the rollout did not end in time') : undefined,
+    refused: refused && (refused.message ?? refused.reason ?? 'it is not said why'),
+    awaySinceMs: msOf(conditionOf('Available', 'False')?.lastTransitionTime),
   };
 }
 

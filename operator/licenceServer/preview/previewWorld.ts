@@ -219,6 +219,7 @@ class World {
         stores: this.stores,
         lookUp: this.#lookUp,
         poller: { answer: () => answer, target: () => undefined },
+        pods: { read: async () => [], forget: () => {} },
         watch: { lists: (kind) => this.#discovery.has(kind), unheardIn: () => [] },
         // Whether a place is free is for the pace over all of them to say.
         turns: { fleet: () => ({ budget: true, message: '' }) },

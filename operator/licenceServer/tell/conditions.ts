@@ -59,13 +59,20 @@ function complaint(seen: Seen): string {
   return trouble === undefined ? '' : `; the server ${says}: ${trouble}`;
 }
 
+/** The rollout's own words say only that it takes too long; the cause goes before them. */
+const failureOf = ({ observed: { deployment, noPod } }: Seen): string =>
+  [noPod?.message, deployment?.failure].filter((text) => text !== undefined).join('; ');
+
 export function available(seen: Seen): Said {
   const { valid, observed } = seen;
   const { deployment } = observed;
   if (valid.spec.suspend) return say('Available', 'False', 'Suspended', 'no pod runs while the server is suspended');
   if (deployment === undefined) return say('Available', 'False', 'NoDeployment', 'there is no Deployment yet');
   const isUp = deployment.available > 0;
-  if (!isUp && deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', deployment.failure);
+  const { noPod } = observed;
+  if (!isUp && deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', failureOf(seen));
+  if (!isUp && noPod !== undefined)
+    return say('Available', 'False', noPod.reason, `${noPod.message}${complaint(seen)}`);
   const reason = isUp ? 'PodReady' : 'PodNotReady';
   return say(
     'Available',
@@ -179,7 +186,7 @@ function stallOf(seen: Seen): Fault | undefined {
   const fault = faults.find((f) => f !== undefined && (wait === undefined || !isMissing(f)));
   if (fault !== undefined) return fault;
   if (observed.deployment?.failure !== undefined && !valid.spec.suspend) {
-    return { reason: 'PodFailing', message: observed.deployment.failure };
+    return { reason: 'PodFailing', message: failureOf(seen) };
   }
   return undefined;
 }
@@ -198,6 +205,8 @@ function progressOf(seen: Seen): Fault | undefined {
           message: `changes are pending (${plan.pending.join(', ')}); remove the pause annotation to go on`,
         };
   }
+  // Whatever is under way, it waits for a pod.
+  if (observed.noPod !== undefined && !valid.spec.suspend) return observed.noPod;
   if (plan.pending.length > 0) {
     return { reason: 'RolloutHeld', message: `${plan.pending.join(', ')}: ${plan.pendingMessage}` };
   }

@@ -198,6 +198,38 @@ describe('the chart of the operator', () => {
     });
   });
 
+  it('keeps the pod of its test, with its log, and bounds what it takes', async () => {
+    const [pod] = ofKind(await render(tools.helm, 'licence-operator'), 'Pod');
+    expect(pod?.metadata.annotations?.['helm.sh/hook-delete-policy']).toBe('before-hook-creation');
+    expect(Object.keys(pod?.spec.containers[0].resources.limits)).toEqual(['cpu', 'memory']);
+  });
+
+  it('lets nodes be emptied, whatever is on its temporary volume', async () => {
+    const [deployment] = ofKind(await render(tools.helm, 'licence-operator', set('podAnnotations.a=b')), 'Deployment');
+    expect(deployment?.spec.template.metadata.annotations).toEqual({
+      a: 'b',
+      'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': 'temporary',
+    });
+  });
+
+  it.each(charts)('%s names no uid where the cluster gives them, or where it is told so', async (chart) => {
+    const ids = async (...args: string[]) => {
+      const pods = (await render(tools.helm, chart, args)).flatMap(({ kind, spec }) =>
+        kind === 'Deployment' ? [spec.template.spec] : kind === 'Pod' ? [spec] : [],
+      );
+      expect(pods.length).toBeGreaterThan(0);
+      return pods.map(({ securityContext }) => {
+        expect(securityContext.runAsNonRoot).toBe(true);
+        return 'runAsUser' in securityContext || 'runAsGroup' in securityContext || 'fsGroup' in securityContext;
+      });
+    };
+    const openShift = ['--api-versions', 'security.openshift.io/v1'];
+    expect(await ids()).not.toContain(false);
+    expect(await ids(...openShift)).not.toContain(true);
+    expect(await ids(...set('fixedIds=Disabled'))).not.toContain(true);
+    expect(await ids(...openShift, ...set('fixedIds=Enabled'))).not.toContain(false);
+  });
+
   it('lets a drain take one of several pods, and does not stand in its way with one', async () => {
     expect(ofKind(await render(tools.helm, 'licence-operator'), 'PodDisruptionBudget')).toEqual([]);
     expect(ofKind(await render(tools.helm, 'licence-operator', set('replicas=2')), 'PodDisruptionBudget')).toHaveLength(
