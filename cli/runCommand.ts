@@ -81,8 +81,8 @@ export async function runCommand(
 /** What a person at a command line can do about it; the server's own words are for programs. */
 function refusalText({ reason, message, retryAfterSeconds }: LicenceRefused): string {
   const said =
-    reason === 'SeatsExhausted'
-      ? `all are taken; try again in ${retryAfterSeconds ?? 30} s, or wait with --wait`
+    reason === 'SeatsExhausted' || reason === 'SeatsReserved'
+      ? `${reason === 'SeatsReserved' ? 'the free ones are kept for others' : 'all are taken'}; try again in ${retryAfterSeconds ?? 30} s, or wait with --wait`
       : reason === 'TokenInvalid' || reason === 'RoleInsufficient'
         ? 'the server does not accept the token; name a client token with --token-file or LICENCE_TOKEN'
         : message;
@@ -107,7 +107,7 @@ async function holdWithin(
     return await client.hold(seat, events);
   } catch (error) {
     if (!isExhausted(error) || waitSeconds === 0) throw error;
-    say(`all seats of "${seat.product}" are taken; waiting up to ${waitSeconds} s`);
+    say(`no seat of "${seat.product}" is free for you; waiting up to ${waitSeconds} s`);
   }
   for (;;) {
     try {
@@ -121,4 +121,4 @@ async function holdWithin(
 
 const longestWaitSeconds = 60;
 const isExhausted = (error: unknown): error is LicenceRefused =>
-  error instanceof LicenceRefused && error.reason === 'SeatsExhausted';
+  error instanceof LicenceRefused && (error.reason === 'SeatsExhausted' || error.reason === 'SeatsReserved');

@@ -21,8 +21,17 @@ export interface Holder {
 export const releaseCauses = ['holder', 'expired', 'report', 'roll', 'admin', 'pod_gone'] as const;
 export type ReleaseCause = (typeof releaseCauses)[number];
 
-/** Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. */
-export const denialReasons = ['SeatsExhausted', 'ProductUnknown', 'KeyExpired', 'SupportRequired'] as const;
+/**
+ * Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. `SeatsExhausted`: all seats
+ * are taken, or promised to those who wait; `SeatsReserved`: the free ones are kept for others. More seats would mend these two.
+ */
+export const denialReasons = [
+  'SeatsExhausted',
+  'SeatsReserved',
+  'ProductUnknown',
+  'KeyExpired',
+  'SupportRequired',
+] as const;
 export type DenialReason = (typeof denialReasons)[number];
 
 export type SupportState = 'valid' | 'expired';

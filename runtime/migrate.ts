@@ -5,7 +5,9 @@ import type pg from 'pg';
 import { sleep, systemClock } from './clock.ts';
 import { messageOf } from './database/fault.ts';
 import { type DatabaseConfig, Session, sessionSetup, setUp } from './database/session.ts';
+import { functionsName, makeFunctions, readFunctions } from './databaseFunctions.ts';
 import type { Logger } from './log.ts';
+import { isRetired, readRetired } from './retiredMigrations.ts';
 
 export interface MigrateOptions {
   /** The table by which the schema of this program is known; default: that of the migrations themselves. */
@@ -16,8 +18,8 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings a database's schema up to date: each `NNN-name.sql` file of a directory runs once, in the order of the names, all in one
- * transaction together with the rows that record them. Programs that start side by side wait for one another, for a bounded time.
+ * Brings a database's schema up to date: each `NNN-name.sql` file of a directory runs once, in the order of the names, then the
+ * functions if their text is another one (`databaseFunctions.ts`), all in one transaction together with the rows that record them. Programs that start side by side wait for one another, for a bounded time.
  * @throws Error when a file that has run was changed since, when the database is newer than this program, or when another program
  * does not come to an end
  */
@@ -26,14 +28,13 @@ export async function migrate(
   dir: string,
   options: MigrateOptions = {},
 ): Promise<readonly string[]> {
-  const files = readMigrations(dir);
   const client = new Session({ connectionTimeoutMillis: 10_000, ...config });
   client.on('error', () => {}); // told by the rejected query
   await client.connect();
   try {
     await setUp(client, sessionSetup({ ledger: options.ledger ?? 'migration', statementMs: 0, lockMs: 30_000 }));
     await beginAlone(client, options.patienceMs ?? 120_000, options.log);
-    const applied = await applyMissing(client, files);
+    const applied = await applyMissing(client, dir);
     await client.query('COMMIT');
     return applied;
   } finally {
@@ -41,22 +42,29 @@ export async function migrate(
   }
 }
 
-async function applyMissing(client: pg.Client, files: readonly Migration[]): Promise<string[]> {
+async function applyMissing(client: pg.Client, dir: string): Promise<string[]> {
+  const files = readMigrations(dir);
+  const functions = readFunctions(dir);
+  const retired = readRetired(dir);
   await prepareMigrations(client);
   const { rows } = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration');
   const done = new Map(rows.map((r) => [r.name, r.hash]));
-  for (const name of done.keys()) {
-    if (!files.some((f) => f.name === name)) {
+  for (const [name, hash] of done) {
+    if (name !== functionsName && !files.some((f) => f.name === name) && !isRetired(retired, { name, hash })) {
       throw new Error(`the database has the migration ${name} that this program does not know; use a newer version`);
     }
   }
   const applied: string[] = [];
   for (const file of files) {
     const hash = done.get(file.name);
-    if (hash === file.hash) continue;
+    if (hash === file.hash || (hash !== undefined && isRetired(retired, { name: file.name, hash }))) continue;
     if (hash !== undefined) throw new Error(`the migration ${file.name} was changed after it had been applied`);
     await applyMigration(client, file);
     applied.push(file.name);
+  }
+  if (functions.files.length > 0 && functions.hash !== done.get(functionsName)) {
+    await makeFunctions(client, functions);
+    applied.push(functionsName);
   }
   return applied;
 }

@@ -144,7 +144,14 @@ function registerStatus(http: Http, parts: AppParts): void {
       const { keys, fingerprint, trouble: keyTrouble } = parts.keys.status();
       const products = await productStatuses(parts.store);
       const clearing = parts.clearing();
-      const trouble = [parts.store.trouble(), parts.dataVolume.trouble(), parts.store.clockTrouble(), keyTrouble]
+      const { store } = parts;
+      const trouble = [
+        store.trouble(),
+        parts.dataVolume.trouble(),
+        store.clockTrouble(),
+        store.reservationTrouble(),
+        keyTrouble,
+      ]
         .filter((t) => t !== undefined)
         .join('; ');
       const status: ServerStatus = {

@@ -129,7 +129,11 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
   life.onStop('seats', () => store.stop(), 3_000);
   if (accounts) life.onStop('pods', followPods(accounts, store, log));
   const clearing = await unlessAborted(life.signal, store.start(config.LICENCE_CLEAR_STALE));
-  const usage = new UsageHistory(store.db, log, config.LICENCE_HISTORY_DAYS);
+  const usage = new UsageHistory({
+    db: store.db,
+    historyDays: config.LICENCE_HISTORY_DAYS,
+    failed: (op, error) => store.troubled(op, error),
+  });
   usage.start();
   life.onStop('usage', () => usage.stop(), 1_000);
 

@@ -14,8 +14,8 @@ import {
 } from '../runtime/config.ts';
 import { uriFault } from '../runtime/database/address.ts';
 import { logLevels } from '../runtime/log.ts';
+import type { ClearPolicy } from './seats/clearing.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
-import type { ClearPolicy } from './seats/store.ts';
 
 /** Where the settings and activations lie unless told otherwise. */
 export const dataDirOn = (platform: NodeJS.Platform, env: Readonly<Record<string, string | undefined>>): string =>
@@ -81,13 +81,13 @@ export const settings = {
   LICENCE_LEASE_SECONDS: integer(
     'a leased seat is kept so long after the last heartbeat',
     bounds.leaseSeconds.default,
-    1,
+    bounds.leaseSeconds.min,
     bounds.leaseSeconds.max,
   ),
   LICENCE_STALE_AFTER_SECONDS: integer(
     'silence of a base after which its seats are stale',
     bounds.staleAfterSeconds.default,
-    1,
+    bounds.staleAfterSeconds.min,
     bounds.staleAfterSeconds.max,
   ),
   LICENCE_CLEAR_STALE: clearStale,

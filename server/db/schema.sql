@@ -1,36 +1,131 @@
-CREATE FUNCTION public.clear_stale(p_after interval, p_product text, p_code text, p_now timestamp with time zone, OUT stale_before integer, OUT cleared integer, OUT kept integer, OUT products text) RETURNS record
+CREATE FUNCTION public.beat(p_replica uuid, p_ttl_ms integer, p_start boolean, p_missed boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT crashed boolean, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
-DECLARE t timestamptz; v_pool smallint; v_product text; v_ids uuid[]; b record;
+DECLARE t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz; v_patience interval;
 BEGIN
-  stale_before := 0; cleared := 0; products := '';
-  PERFORM FROM pool p WHERE p_product IS NULL OR p.product = p_product ORDER BY p.pool_id FOR UPDATE;
-  -- a base that reports at this moment is locked by its report: wait for it, and look again
-  PERFORM FROM base bb WHERE bb.seen_at <= clock_timestamp() - p_after ORDER BY bb.base FOR UPDATE;
-  t := coalesce(p_now, clock_timestamp());
-  FOR v_pool, v_product, v_ids IN SELECT p.pool_id, p.product, array_agg(s.lease_id) FROM stale_leases(p_after, t) s JOIN pool p ON p.pool_id = s.pool_id
-      WHERE p_product IS NULL OR p.product = p_product GROUP BY 1, 2 ORDER BY 1 LOOP
-    SELECT * INTO b FROM seat_batch(v_pool, 1000, '{}', '{}', '{}', NULL, NULL, NULL, v_ids, array_fill(p_code, ARRAY[cardinality(v_ids)]), false, p_now);
-    stale_before := stale_before + cardinality(v_ids);
-    cleared := cleared + length(replace(b.r_codes, 'N', ''));
-    products := products || CASE WHEN products = '' THEN '' ELSE ',' END || v_product || '=' || length(replace(b.r_codes, 'N', ''));
-    UPDATE pool p SET stale = 0, stale_since = NULL WHERE p.pool_id = v_pool;
-  END LOOP;
-  SELECT coalesce(sum(p.in_use), 0) INTO kept FROM pool p;
+  SELECT alive_at INTO v_alive FROM cluster FOR UPDATE;
+  t := coalesce(p_now, clock_timestamp()); v_gap := t - v_alive; v_end := t + p_ttl_ms * interval '1 ms';
+  gap_ms := extract(epoch FROM v_gap) * 1000; o_now_ms := extract(epoch FROM t) * 1000;
+  v_patience := least(greatest(p_ttl_ms * 0.3, 1000), 8000) * interval '1 ms';
+  froze := v_gap > v_patience OR v_gap < interval '-2 s'
+    OR (p_start AND NOT EXISTS (SELECT FROM replica r WHERE r.replica_id <> p_replica AND r.seen_at BETWEEN t - interval '5 s' AND t + interval '5 s'));
+  crashed := NOT EXISTS (SELECT FROM uncrashed);
+  IF froze OR p_missed OR crashed THEN
+    PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
+    IF v_gap < interval '-2 s' THEN -- set back: nothing may stand in the future, or it would outlive its time
+      UPDATE lease SET renewed_at = least(renewed_at, t), expires_at = CASE kind WHEN 0 THEN least(expires_at, v_end) ELSE expires_at END;
+      UPDATE base SET seen_at = t WHERE seen_at > t;
+      UPDATE waiter SET live_until = least(live_until, t + interval '30 s');
+    ELSIF v_gap > interval '8 s' THEN
+      -- the time without a server is no silence of a base; renewed_at moves only for seats that do not expire
+      UPDATE lease SET renewed_at = least(renewed_at + v_gap, t) WHERE kind > 0;
+      UPDATE base SET seen_at = least(seen_at + v_gap, t);
+      UPDATE waiter SET live_until = least(live_until + v_gap, t + interval '30 s');
+    END IF;
+    IF froze THEN UPDATE pool p SET frozen_until = v_end, next_expiry = least(p.next_expiry, v_end);
+    ELSE UPDATE pool p SET frozen_until = greatest(p.frozen_until, v_end); END IF;
+    INSERT INTO uncrashed DEFAULT VALUES ON CONFLICT DO NOTHING;
+  END IF;
+  UPDATE cluster SET alive_at = t, patience = v_patience,
+         jumped_at = CASE WHEN v_gap > interval '7 days' THEN t ELSE least(jumped_at, t) END;
+  INSERT INTO replica AS r VALUES (p_replica, t) ON CONFLICT (replica_id) DO UPDATE SET seen_at = t;
+  DELETE FROM replica r WHERE r.seen_at NOT BETWEEN t - interval '1 min' AND t + interval '1 min';
 END $$;
 
-CREATE FUNCTION public.count_pools(p_after interval) RETURNS void
+CREATE FUNCTION public.clear_stale(p_pool smallint, p_after interval, p_code text, p_most integer, p_now timestamp with time zone, OUT n_stale integer, OUT cleared integer) RETURNS record
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
     AS $$
-DECLARE t timestamptz := clock_timestamp(); x record;
+DECLARE v_ids uuid[]; v_bases text[]; b record;
+BEGIN
+  n_stale := 0; cleared := 0;
+  SELECT array_agg(DISTINCT x.base ORDER BY x.base) INTO v_bases FROM (
+    SELECT s.base FROM stale_leases(p_after, coalesce(p_now, clock_timestamp())) s WHERE s.pool_id = p_pool LIMIT p_most) x;
+  IF v_bases IS NOT NULL THEN
+    PERFORM FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+    -- a base that reports at this moment is locked by its report: wait for it, and look again
+    PERFORM FROM base bb WHERE bb.base = ANY(v_bases) ORDER BY bb.base FOR UPDATE;
+    SELECT array_agg(x.lease_id) INTO v_ids FROM (
+      SELECT s.lease_id FROM stale_leases(p_after, coalesce(p_now, clock_timestamp()), v_bases) s WHERE s.pool_id = p_pool LIMIT p_most) x;
+    n_stale := coalesce(cardinality(v_ids), 0);
+  END IF;
+  IF n_stale > 0 THEN
+    SELECT * INTO b FROM seat_batch(p_pool, 1000, '{}', '{}', '{}', NULL, NULL, NULL, v_ids, array_fill(p_code, ARRAY[n_stale]), false, p_now);
+    cleared := length(replace(b.r_codes, 'N', ''));
+  END IF;
+  UPDATE pool p SET stale = CASE WHEN n_stale = p_most THEN greatest(p.stale - cleared, 0) ELSE 0 END,
+         stale_since = CASE WHEN n_stale = p_most THEN p.stale_since END
+   WHERE p.pool_id = p_pool AND (p.stale > 0 OR p.stale_since IS NOT NULL);
+END $$;
+
+CREATE FUNCTION public.close_denials(p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE t timestamptz := clock_timestamp(); n int; m int;
+BEGIN
+  UPDATE denial d SET open = false WHERE d.denial_id = ANY(ARRAY(
+    SELECT x.denial_id FROM denial x WHERE x.open AND x.last_at < t - interval '10 min' AND (x.unmet OR x.reason NOT IN ('SeatsExhausted', 'SeatsReserved'))
+     ORDER BY x.last_at LIMIT p_most FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS n = ROW_COUNT;
+  -- the clock was set back: these would stay open until it comes there again
+  UPDATE denial d SET open = false, first_at = least(d.first_at, t), last_at = t WHERE d.denial_id = ANY(ARRAY(
+    SELECT x.denial_id FROM denial x WHERE x.open AND x.last_at > t + interval '1 min' ORDER BY x.last_at DESC LIMIT p_most FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS m = ROW_COUNT;
+  RETURN greatest(n, m);
+END $$;
+
+CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE t timestamptz := clock_timestamp();
 BEGIN
   IF NOT pg_try_advisory_xact_lock(7227002) THEN RETURN; END IF;
-  FOR x IN SELECT q.pool_id, count(s.lease_id)::int AS n, min(s.last_at) + p_after AS since,
-                  (SELECT count(*)::int FROM denial d WHERE d.open AND d.product = q.product AND d.reason = 'SeatsExhausted' AND d.last_at > t - interval '1 min') AS w
-             FROM pool q LEFT JOIN stale_leases(p_after, t) s ON s.pool_id = q.pool_id GROUP BY q.pool_id, q.product ORDER BY q.pool_id LOOP
-    UPDATE pool p SET stale = x.n, stale_since = x.since, holders_waiting = x.w
-     WHERE p.pool_id = x.pool_id AND (p.stale, p.stale_since, p.holders_waiting) IS DISTINCT FROM (x.n, x.since, x.w);
-  END LOOP;
+  RETURN QUERY
+    WITH s AS MATERIALIZED (SELECT x.pool_id, count(*)::int AS n, min(x.last_at) + p_after AS since FROM stale_leases(p_after, t) x GROUP BY x.pool_id),
+         w AS MATERIALIZED (SELECT x.product, count(*)::int AS n FROM (
+            SELECT d.product FROM denial d WHERE d.open AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
+               AND d.last_at > t - interval '1 min' AND d.last_at < t + interval '1 min' ORDER BY d.last_at DESC LIMIT 10000) x GROUP BY x.product)
+    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0) FROM pool p LEFT JOIN s ON s.pool_id = p.pool_id LEFT JOIN w ON w.product = p.product
+     WHERE (p.stale, p.stale_since, p.holders_waiting) IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0));
+END $$;
+
+CREATE FUNCTION public.end_denials(p_product text, p_holder text[], t timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE denial d SET open = false, served_at = t WHERE d.denial_id = ANY(ARRAY(
+    SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED))
+$$;
+
+CREATE FUNCTION public.find_unmet(p_most integer, OUT looked integer, OUT unmet jsonb) RETURNS record
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE t timestamptz := clock_timestamp();
+BEGIN
+  WITH u AS MATERIALIZED (
+         SELECT d.denial_id, d.product, d.holder FROM denial d WHERE d.open AND NOT d.unmet AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
+            AND d.first_at < t - interval '1 min' ORDER BY d.first_at LIMIT p_most FOR UPDATE SKIP LOCKED),
+       h AS MATERIALIZED (SELECT u.denial_id, l.acquired_at FROM u LEFT JOIN LATERAL (
+         SELECT x.acquired_at FROM pool p CROSS JOIN LATERAL (SELECT y.acquired_at FROM lease y WHERE y.pool_id = p.pool_id AND y.holder = u.holder OFFSET 0) x
+          WHERE p.product = u.product) l ON true),
+       x AS (UPDATE denial d SET unmet = h.acquired_at IS NULL, open = h.acquired_at IS NULL, served_at = h.acquired_at
+               FROM h WHERE d.denial_id = h.denial_id RETURNING d.product, d.unmet)
+  SELECT coalesce(sum(x.n), 0), jsonb_object_agg(x.product, x.un) FILTER (WHERE x.un > 0) INTO looked, unmet
+    FROM (SELECT x.product, count(*) AS n, count(*) FILTER (WHERE x.unmet) AS un FROM x GROUP BY x.product) x;
 END $$;
 
 CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, OUT marks text, OUT o_now_ms bigint) RETURNS record
@@ -53,6 +148,17 @@ BEGIN
     LEFT JOIN LATERAL (SELECT x.lease_id, x.kind, x.renewed_at, x.expires_at FROM lease x WHERE x.lease_id = u.i OFFSET 0) l ON true;
 END $$;
 
+CREATE FUNCTION public.leave_queue(p_pool smallint, p_holder text[], p_asked_ms double precision[], p_queue_ms integer, p_now timestamp with time zone, OUT o_free integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  SELECT p.seat_limit - p.in_use INTO o_free FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  DELETE FROM waiter w USING unnest(p_holder, p_asked_ms) u(h, a)
+   WHERE w.pool_id = p_pool AND w.holder = u.h AND w.live_until < to_timestamp((u.a + p_queue_ms + 1) / 1000);
+  DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.live_until <= coalesce(p_now, clock_timestamp());
+  UPDATE pool p SET waiting = (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool) WHERE p.pool_id = p_pool;
+END $$;
+
 CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -60,21 +166,20 @@ CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until tim
      AND (p_now IS NOT NULL OR (EXISTS (SELECT FROM uncrashed) AND (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster)))
 $$;
 
-CREATE FUNCTION public.notice_crash(p_ttl_ms integer) RETURNS boolean
+CREATE FUNCTION public.prune_events(p_before timestamp with time zone, p_from timestamp with time zone, p_most integer, OUT n integer, OUT last_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 BEGIN
-  IF EXISTS (SELECT FROM uncrashed) THEN RETURN false; END IF;
-  PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
-  UPDATE pool SET frozen_until = greatest(frozen_until, clock_timestamp() + p_ttl_ms * interval '1 ms');
-  INSERT INTO uncrashed DEFAULT VALUES ON CONFLICT DO NOTHING;
-  RETURN true;
+  WITH d AS (DELETE FROM event e WHERE e.ctid = ANY(ARRAY(SELECT x.ctid FROM event x WHERE x.at < p_before AND x.at >= p_from LIMIT p_most)) RETURNING e.at)
+  SELECT count(*), max(d.at) INTO n, last_at FROM d;
 END $$;
 
 CREATE FUNCTION public.reap(p_pool smallint, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     AS $$
-DECLARE t timestamptz; r record; used int[]; s smallint; v_waiting int; p record;
+DECLARE t timestamptz; r record; used int[]; s smallint; p record;
 BEGIN
   SELECT * INTO p FROM pool WHERE pool_id = p_pool FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN 0; END IF;
@@ -92,10 +197,11 @@ CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, 
     AS $$
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
-  WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t FOR UPDATE SKIP LOCKED),
+  WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
        d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
        e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
   SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0) INTO n, slots FROM d;
+  IF n = 2000 THEN next_expiry := t; RETURN; END IF;
   SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
 END $$;
@@ -171,8 +277,8 @@ BEGIN
     SELECT count(*), string_agg(l.lease_id::text, ',' ORDER BY u.o) INTO v_known, v_ids
       FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) WITH ORDINALITY u(p, h, o)
       CROSS JOIN LATERAL (SELECT x.lease_id FROM lease x WHERE x.pool_id = u.p AND x.holder = u.h AND x.kind = 1 OFFSET 0) l; -- OFFSET 0: a look-up each, never a scan
-    SELECT count(*) INTO v_held FROM pool p JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0
-       AND l.holder >= p_base[n] || chr(31) AND l.holder < p_base[n] || chr(32);
+    SELECT count(*) INTO v_held FROM pool p CROSS JOIN LATERAL (SELECT FROM lease x WHERE x.pool_id = p.pool_id AND x.kind > 0
+       AND x.holder >= p_base[n] || chr(31) AND x.holder < p_base[n] || chr(32) OFFSET 0) l;
     IF v_known = p_len[n] AND v_held = p_len[n] THEN
       changed := changed || '='; ids := ids || CASE WHEN v_ids IS NULL THEN '' WHEN ids = '' THEN v_ids ELSE ',' || v_ids END;
     ELSE changed := changed || 'S'; END IF;
@@ -181,42 +287,40 @@ BEGIN
   UPDATE base b SET seen_at = t FROM unnest(p_base, string_to_array(changed, NULL)) u(b, c) WHERE b.base = u.b AND u.c = '=';
 END $$;
 
-CREATE FUNCTION public.sample_usage() RETURNS void
+CREATE FUNCTION public.sample_usage(p_pool smallint) RETURNS void
     LANGUAGE plpgsql
     AS $$
-DECLARE v_pool smallint; p record; t timestamptz; v_step int; v_at timestamptz; v_denied int;
+DECLARE p record; t timestamptz; v_step int; v_denied int;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(7227004) THEN RETURN; END IF;
-  FOR v_pool IN SELECT pool_id FROM pool ORDER BY pool_id LOOP
-    SELECT * INTO p FROM pool WHERE pool_id = v_pool FOR UPDATE;
-    t := clock_timestamp();
-    FOREACH v_step IN ARRAY ARRAY[60, 3600, 86400] LOOP
-      v_at := date_bin(v_step * interval '1 s', t, '2000-01-01Z');
-      SELECT count(*) INTO v_denied FROM denial d WHERE d.product = p.product AND d.last_at >= v_at AND d.first_at >= v_at;
-      INSERT INTO usage AS u (product, step_seconds, at, seat_limit, peak, mean, samples, stale, denied)
-      VALUES (p.product, v_step, v_at, p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, v_denied)
-      ON CONFLICT (product, step_seconds, at) DO UPDATE SET seat_limit = greatest(u.seat_limit, excluded.seat_limit),
-        peak = greatest(u.peak, excluded.peak), mean = (u.mean * u.samples + excluded.mean) / (u.samples + 1), samples = u.samples + 1,
-        stale = greatest(u.stale, excluded.stale), denied = excluded.denied;
-    END LOOP;
-    IF p.peak <> p.in_use THEN UPDATE pool SET peak = in_use WHERE pool_id = v_pool; END IF;
+  SELECT * INTO p FROM pool WHERE pool_id = p_pool FOR UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  t := clock_timestamp();
+  DELETE FROM denial_tally d WHERE d.product = p.product RETURNING d.n INTO v_denied;
+  FOREACH v_step IN ARRAY ARRAY[60, 3600, 86400] LOOP
+    INSERT INTO usage AS u (product, step_seconds, at, seat_limit, peak, mean, samples, stale, denied)
+    VALUES (p.product, v_step, date_bin(v_step * interval '1 s', t, '2000-01-01Z'), p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, coalesce(v_denied, 0))
+    ON CONFLICT (product, step_seconds, at) DO UPDATE SET seat_limit = greatest(u.seat_limit, excluded.seat_limit),
+      peak = greatest(u.peak, excluded.peak), mean = (u.mean * u.samples + excluded.mean) / (u.samples + 1), samples = u.samples + 1,
+      stale = greatest(u.stale, excluded.stale), denied = u.denied + excluded.denied;
   END LOOP;
+  IF p.peak <> p.in_use THEN UPDATE pool SET peak = in_use WHERE pool_id = p_pool; END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[];
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_product text; v_asking timestamptz;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
 BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0;
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
   IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL THEN
     t := coalesce(p_now, clock_timestamp());
-    SELECT p.in_use, p.seat_limit INTO o_in_use, o_limit FROM pool p
+    SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
+      INTO o_in_use, o_limit, o_waiting FROM pool p
      WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit AND (p.next_expiry > t OR p.frozen_until > t)
        AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
     IF FOUND THEN
@@ -224,11 +328,11 @@ BEGIN
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
   IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
-    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms FROM seat_batch_fair(
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch_fair(
       p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now) f;
     RETURN;
   END IF;
@@ -268,6 +372,7 @@ BEGIN
       SELECT array_agg(holder) FILTER (WHERE is_new), rn_h || array_agg(holder) FILTER (WHERE NOT is_new), rn_id || array_agg(lease_id::text) FILTER (WHERE NOT is_new)
         INTO got, rn_h, rn_id FROM i;
       n_got := coalesce(cardinality(got), 0); o_in_use := o_in_use + n_got;
+      IF n_got > 0 AND v_asking > t THEN PERFORM end_denials(v_product, got, t); END IF;
     END IF;
     -- also for renewals: one that turns from sticky to leased shortens its lease
     IF 0 = ANY(p_kind) AND (n_got > 0 OR rn_h IS NOT NULL) THEN v_next := least(v_next, v_end); END IF;
@@ -284,19 +389,20 @@ BEGIN
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
-  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_waiting int; n_claim int := cardinality(p_holder);
+  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; n_claim int := cardinality(p_holder);
   code text[] := array_fill('D'::text, ARRAY[greatest(n_claim, 1)]); rid text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
   place text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
   i int; v_slot smallint; v_id uuid; v_ticket bigint; v_ahead int; v_general int; v_reaped boolean := false; r record; s smallint; v_take smallint;
+  v_product text; v_asking timestamptz; got text[] := '{}';
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.waiting
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_waiting FROM pool p WHERE p.pool_id = p_pool;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
   FOR i IN 1 .. cardinality(r_id) LOOP
     DELETE FROM lease l WHERE l.lease_id = r_id[i] AND l.pool_id = p_pool RETURNING l.slot, l.holder, l.lease_id INTO r;
     IF FOUND THEN
@@ -335,77 +441,58 @@ BEGIN
       INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
       VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i]);
       INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
-      code[i] := 'G'; o_in_use := o_in_use + 1;
+      code[i] := 'G'; o_in_use := o_in_use + 1; got := got || p_holder[i];
       IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
       IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF;
       IF r.ticket IS NOT NULL THEN DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder[i]; END IF;
-    ELSIF p_queue_ms[i] > 0 THEN
+    ELSE
+      -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
+      code[i] := CASE WHEN o_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
+    END IF;
+    IF v_take IS NULL AND p_queue_ms[i] > 0 THEN
       INSERT INTO waiter AS w (pool_id, holder, since, live_until) VALUES (p_pool, p_holder[i], t, t + p_queue_ms[i] * interval '1 ms')
       ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until RETURNING w.ticket INTO v_ticket;
       SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket <= v_ticket;
       place[i] := v_ahead::text;
     END IF;
   END LOOP;
-  SELECT count(*) INTO v_waiting FROM waiter w WHERE w.pool_id = p_pool;
+  IF v_asking > t AND got <> '{}' THEN PERFORM end_denials(v_product, got, t); END IF;
+  SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) x(re, us);
+  SELECT count(*) INTO o_waiting FROM waiter w WHERE w.pool_id = p_pool;
   IF n_claim > 0 THEN codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); END IF;
-  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = v_waiting,
+  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
          reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
-CREATE FUNCTION public.silent_bases(p_after interval, t timestamp with time zone) RETURNS TABLE(base text, last_at timestamp with time zone)
+CREATE FUNCTION public.silent_bases(p_after interval, t timestamp with time zone, p_base text[] DEFAULT NULL::text[]) RETURNS TABLE(base text, last_at timestamp with time zone)
     LANGUAGE sql STABLE
     AS $$
   SELECT b.base, greatest(b.seen_at, x.renewed_at) FROM base b
-    CROSS JOIN LATERAL (SELECT max(l.renewed_at) AS renewed_at FROM pool p JOIN lease l
-       ON l.pool_id = p.pool_id AND l.holder >= b.base || chr(31) AND l.holder < b.base || chr(32)) x
-   WHERE b.seen_at <= t - p_after AND x.renewed_at <= t - p_after
+   CROSS JOIN LATERAL (SELECT max(l.at) AS renewed_at FROM pool p CROSS JOIN LATERAL (SELECT max(r.renewed_at) AS at FROM lease r
+      WHERE r.pool_id = p.pool_id AND r.holder >= b.base || chr(31) AND r.holder < b.base || chr(32)) l) x
+   WHERE b.seen_at <= t - p_after AND x.renewed_at <= t - p_after AND (p_base IS NULL OR b.base = ANY(p_base))
 $$;
 
-CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone) RETURNS TABLE(pool_id smallint, lease_id uuid, holder text, last_at timestamp with time zone)
+CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone, p_base text[] DEFAULT NULL::text[]) RETURNS TABLE(pool_id smallint, lease_id uuid, base text, last_at timestamp with time zone)
     LANGUAGE sql STABLE
     AS $$
-  SELECT l.pool_id, l.lease_id, l.holder, s.last_at FROM silent_bases(p_after, t) s CROSS JOIN pool p
-    JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= s.base || chr(31) AND l.holder < s.base || chr(32)
+  SELECT p.pool_id, l.lease_id, s.base, s.last_at FROM silent_bases(p_after, t, p_base) s CROSS JOIN pool p
+   CROSS JOIN LATERAL (SELECT r.lease_id FROM lease r WHERE r.pool_id = p.pool_id AND r.kind > 0
+      AND r.holder >= s.base || chr(31) AND r.holder < s.base || chr(32) OFFSET 0) l
 $$;
 
 CREATE FUNCTION public.tick(p_replica uuid, p_ttl_ms integer, p_start boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT o_now_ms bigint) RETURNS record
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS $$
-DECLARE t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz; v_patience interval;
-BEGIN
-  SELECT alive_at INTO v_alive FROM cluster FOR UPDATE;
-  t := coalesce(p_now, clock_timestamp()); v_gap := t - v_alive; v_end := t + p_ttl_ms * interval '1 ms';
-  gap_ms := extract(epoch FROM v_gap) * 1000; o_now_ms := extract(epoch FROM t) * 1000;
-  v_patience := least(greatest(p_ttl_ms * 0.3, 1000), 8000) * interval '1 ms';
-  froze := v_gap > v_patience OR v_gap < interval '-2 s'
-    OR (p_start AND NOT EXISTS (SELECT FROM replica r WHERE r.replica_id <> p_replica AND r.seen_at BETWEEN t - interval '5 s' AND t + interval '5 s'));
-  IF froze THEN
-    PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
-    IF v_gap < interval '-2 s' THEN -- set back: nothing may stand in the future, or it would outlive its time
-      UPDATE lease SET renewed_at = least(renewed_at, t), expires_at = CASE kind WHEN 0 THEN least(expires_at, v_end) ELSE expires_at END;
-      UPDATE base SET seen_at = t WHERE seen_at > t;
-      UPDATE waiter SET live_until = least(live_until, t + interval '30 s');
-      UPDATE denial SET first_at = least(first_at, t), last_at = least(last_at, t) WHERE open AND last_at > t;
-    ELSIF v_gap > interval '8 s' THEN
-      -- the time without a server is no silence of a base; renewed_at moves only for seats that do not expire
-      UPDATE lease SET renewed_at = least(renewed_at + v_gap, t) WHERE kind > 0;
-      UPDATE base SET seen_at = least(seen_at + v_gap, t);
-      UPDATE waiter SET live_until = least(live_until + v_gap, t + interval '30 s');
-    END IF;
-    UPDATE pool p SET frozen_until = v_end, next_expiry = least(p.next_expiry, v_end);
-  END IF;
-  UPDATE cluster SET alive_at = t, patience = v_patience,
-         jumped_at = CASE WHEN v_gap > interval '7 days' THEN t ELSE least(jumped_at, t) END;
-  INSERT INTO replica AS r VALUES (p_replica, t) ON CONFLICT (replica_id) DO UPDATE SET seen_at = t;
-  DELETE FROM replica r WHERE r.seen_at NOT BETWEEN t - interval '1 min' AND t + interval '1 min';
-END $$;
+  SELECT gap_ms, froze, o_now_ms FROM beat(p_replica, p_ttl_ms, p_start, false, p_now)
+$$;
 
 CREATE FUNCTION public.touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS $$
   INSERT INTO base AS b (base, seen_at)
-  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c <> 'D' ORDER BY b
+  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R') ORDER BY b
   ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at)
 $$;
 
@@ -440,7 +527,8 @@ CREATE TABLE public.clearing (
     at timestamp with time zone NOT NULL,
     stale_before integer NOT NULL,
     cleared integer NOT NULL,
-    kept integer NOT NULL
+    kept integer NOT NULL,
+    done boolean DEFAULT true NOT NULL
 );
 
 CREATE TABLE public.cluster (
@@ -472,6 +560,11 @@ ALTER TABLE public.denial ALTER COLUMN denial_id ADD GENERATED ALWAYS AS IDENTIT
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.denial_tally (
+    product text NOT NULL COLLATE pg_catalog."C",
+    n integer NOT NULL
 );
 
 CREATE TABLE public.event (
@@ -525,6 +618,7 @@ CREATE TABLE public.pool (
     stale integer DEFAULT 0 NOT NULL,
     stale_since timestamp with time zone,
     holders_waiting integer DEFAULT 0 NOT NULL,
+    asking_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
     CONSTRAINT pool_product_check CHECK (((length(product) >= 1) AND (length(product) <= 63))),
     CONSTRAINT pool_seat_limit_check CHECK ((seat_limit >= 0))
@@ -594,6 +688,9 @@ ALTER TABLE ONLY public.cluster
 ALTER TABLE ONLY public.denial
     ADD CONSTRAINT denial_pkey PRIMARY KEY (denial_id);
 
+ALTER TABLE ONLY public.denial_tally
+    ADD CONSTRAINT denial_tally_pkey PRIMARY KEY (product);
+
 ALTER TABLE ONLY public.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (pool_id, holder);
 
@@ -623,9 +720,13 @@ ALTER TABLE ONLY public.waiter
 
 CREATE INDEX audit_at ON public.audit USING btree (at);
 
+CREATE INDEX denial_asking ON public.denial USING btree (last_at) WHERE open;
+
 CREATE INDEX denial_last ON public.denial USING btree (last_at);
 
 CREATE UNIQUE INDEX denial_open ON public.denial USING btree (product, holder, reason) WHERE open;
+
+CREATE INDEX denial_unsettled ON public.denial USING btree (first_at) WHERE (open AND (NOT unmet) AND (reason = ANY (ARRAY['SeatsExhausted'::text, 'SeatsReserved'::text])));
 
 CREATE INDEX event_at ON public.event USING brin (at);
 

@@ -9,6 +9,7 @@ import { type Address, databaseAddress } from '../../runtime/database/address.ts
 import { messageOf } from '../../runtime/database/fault.ts';
 import { type DatabaseConfig, Session, setUp } from '../../runtime/database/session.ts';
 import { tryDatabase } from '../../runtime/database/waitForDatabase.ts';
+import { functionsName } from '../../runtime/databaseFunctions.ts';
 import { directoryHolder } from '../../runtime/directoryLock.ts';
 import { http1 } from '../../runtime/http1.ts';
 import { readMigrations } from '../../runtime/migrate.ts';
@@ -27,6 +28,7 @@ import {
   ownerOfData,
   unprivilegedAccount,
 } from '../../runtime/postgres/programs.ts';
+import { isRetired, readRetired } from '../../runtime/retiredMigrations.ts';
 import { migrationsDir } from '../db/database.ts';
 import type { Trust } from '../keys/trust.ts';
 import { poolSetup } from '../seats/seatSql.ts';
@@ -183,14 +185,18 @@ async function ledgerFinding(client: pg.Client): Promise<Finding> {
   if (!found?.ledger) return ok(check, `${where}, empty; the first start makes the tables`);
   const { rows: applied } = await client.query<{ name: string; hash: string }>('SELECT name, hash FROM migration');
   const known = readMigrations(migrationsDir);
-  const foreign = applied.find((a) => !known.some((k) => k.name === a.name && k.hash === a.hash));
+  const retired = readRetired(migrationsDir);
+  const foreign = applied.find(
+    (a) =>
+      a.name !== functionsName && !isRetired(retired, a) && !known.some((k) => k.name === a.name && k.hash === a.hash),
+  );
   if (foreign)
     return fail(
       check,
       `it has the migration ${foreign.name} that this program does not know`,
       'use a newer version of the server',
     );
-  const missing = known.length - applied.length;
+  const missing = known.filter((k) => !applied.some((a) => a.name === k.name)).length;
   const { rows: leases } = await client.query<{ n: number }>('SELECT coalesce(sum(in_use), 0)::int AS n FROM pool');
   return ok(
     check,

@@ -33,11 +33,20 @@ export function sendDenied(
   reply: FastifyReply,
   reason: DenialReason,
   detail: string,
-  more: { readonly inUse?: number; readonly seatLimit?: number; readonly place?: number | undefined },
+  more: {
+    readonly inUse?: number;
+    readonly seatLimit?: number;
+    /** Free seats that are kept for reservations. */
+    readonly reserved?: number;
+    readonly place?: number | undefined;
+  },
   retryAfterSeconds?: number,
 ): void {
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  const seats = more.seatLimit === undefined ? '' : `,"seats":{"limit":${more.seatLimit},"inUse":${more.inUse}}`;
+  const seats =
+    more.seatLimit === undefined
+      ? ''
+      : `,"seats":{"limit":${more.seatLimit},"inUse":${more.inUse}${more.reserved ? `,"reserved":${more.reserved}` : ''}}`;
   const queue = more.place === undefined ? '' : `,"queue":{"position":${more.place}}`;
   reply
     .code(409)

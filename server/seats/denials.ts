@@ -1,4 +1,5 @@
-import type { DenialReason } from '../../licence/words.ts';
+import type pg from 'pg';
+import { type DenialReason, denialReasons } from '../../licence/words.ts';
 import { type HolderKey, separator } from './holderKey.ts';
 import type { Client } from './seatSql.ts';
 
@@ -10,121 +11,126 @@ interface Noted {
   firstMs: number;
   lastMs: number;
   attempts: number;
+  /** When it got a seat before this was stored. */
+  servedMs: number | undefined;
 }
 
 /**
  * The record of refused check-outs. A refusal costs no write of its own: it is noted here and stored about once a second,
- * one row an episode of one holder (a holder that comes back within ten minutes goes on with its episode).
- * The database dates them, from how long ago they were: a clock set wrong on this server changes nothing.
- * Unmet demand is a holder that was refused for want of a seat and has none a minute later; retries do not count again.
+ * one row an episode of one holder (a holder that comes back within ten minutes goes on with its episode). The grant of a seat
+ * ends the episode in its own transaction. The database dates them, from how long ago they were: a clock set wrong on this
+ * server changes nothing. Unmet demand is a holder that was refused for want of a seat and has none a minute later; retries do
+ * not count again.
  */
 export class Denials {
   #noted = new Map<string, Noted>();
-  /** Holders that were refused lately: when one of them gets a seat, its episode is over. */
+  /** Until when a pool is known to look for episodes at a grant. */
   readonly #asking = new Map<string, number>();
-  readonly #served = new Map<string, { product: string; holder: HolderKey; atMs: number }>();
   readonly #most: number;
-  readonly #mostAsking: number;
 
-  /** `most`: holders noted between two flushes; `mostAsking`: holders whose episodes this server itself can end. */
-  constructor(most = 2_000, mostAsking = 20_000) {
+  /** `most`: holders noted between two flushes. */
+  constructor(most = 2_000) {
     this.#most = most;
-    this.#mostAsking = mostAsking;
   }
 
   note(product: string, holder: HolderKey, reason: DenialReason): void {
     const nowMs = performance.now();
-    const key = product + separator + separator + holder;
-    const id = reason + key;
+    const id = idOf(product, holder, reason);
     const known = this.#noted.get(id);
     if (known) {
       known.attempts += 1;
       known.lastMs = nowMs;
+      known.servedMs = undefined;
       return;
     }
     if (this.#noted.size >= this.#most) return; // counted by the metrics only, until it asks again
-    this.#noted.set(id, { product, holder, reason, firstMs: nowMs, lastMs: nowMs, attempts: 1 });
-    if (this.#asking.size < this.#mostAsking || this.#asking.has(key)) this.#asking.set(key, nowMs);
+    this.#noted.set(id, { product, holder, reason, firstMs: nowMs, lastMs: nowMs, attempts: 1, servedMs: undefined });
   }
 
-  /** A holder got a seat. */
+  /** A holder got a seat: what is not stored yet could not be ended by the grant. */
   granted(product: string, holder: HolderKey): void {
-    if (this.#asking.size === 0) return;
-    const nowMs = performance.now();
-    const key = product + separator + separator + holder;
-    if (this.#asking.delete(key)) this.#served.set(key, { product, holder, atMs: nowMs });
+    if (this.#noted.size === 0) return;
+    for (const reason of denialReasons) {
+      const noted = this.#noted.get(idOf(product, holder, reason));
+      if (noted) noted.servedMs = performance.now();
+    }
   }
 
   /** Stores what was noted. When it fails, what is not stored yet is kept for the next time. */
   async flush(client: Client): Promise<void> {
-    if (this.#noted.size === 0 && this.#served.size === 0) return;
+    if (this.#noted.size === 0) return;
     const noted = [...this.#noted];
     this.#noted = new Map();
-    const served = [...this.#served];
     try {
+      const known = noted.filter(([, row]) => row.reason !== 'ProductUnknown');
+      for (const product of new Set(known.map(([, row]) => row.product))) await this.#announce(client, product);
       while (noted.length > 0) {
         const part = noted.slice(-partSize);
         await client.query(insert, columns(part.map(([, row]) => row)));
         noted.length -= part.length;
       }
-      while (served.length > 0) {
-        const part = served.slice(-partSize);
-        await client.query(serve, [
-          part.map(([, s]) => s.product),
-          part.map(([, s]) => s.holder),
-          agesOf(part.map(([, s]) => s.atMs)),
-        ]);
-        served.length -= part.length;
-        for (const [key, s] of part) if (this.#served.get(key) === s) this.#served.delete(key);
-      }
     } catch (error) {
       for (const [id, row] of noted) if (!this.#noted.has(id)) this.#noted.set(id, row);
       throw error;
     }
-    const old = performance.now() - 11 * 60_000;
-    for (const [key, atMs] of this.#asking) if (atMs < old) this.#asking.delete(key);
   }
 
-  /** Closes episodes that are over; answers for each product how many holders went without for a minute. */
-  async settle(client: Client): Promise<Map<string, number>> {
-    await client.query(close);
-    const { rows } = await client.query<{ product: string; n: string }>(findUnmet);
-    return new Map(rows.map((r) => [r.product, Number(r.n)]));
+  /** Before an episode is stored: grants of this product have to look for episodes from now on. One pool a transaction. */
+  async #announce(client: Client, product: string): Promise<void> {
+    const nowMs = performance.now();
+    if ((this.#asking.get(product) ?? 0) > nowMs) return;
+    await client.query(announce, [product]);
+    this.#asking.set(product, nowMs + 5 * 60_000);
   }
 }
 
+const idOf = (product: string, holder: HolderKey, reason: DenialReason) =>
+  reason + product + separator + separator + holder;
+
 /** A refusal that comes meanwhile waits no longer than so many rows take to write down. */
 const partSize = 500;
+/** Episodes that are looked at in one go. */
+const portion = 1_000;
 
-const agesOf = (times: readonly number[]): number[] => times.map((ms) => performance.now() - ms);
+/** Looks at a portion of the holders whose minute is over; `unmet`: how many went without, by product. */
+export async function findUnmet(db: pg.Pool): Promise<{ unmet: readonly [string, number][]; isMore: boolean }> {
+  const { rows } = await db.query<{ looked: number; unmet: Record<string, number> | null }>(
+    'SELECT * FROM find_unmet($1)',
+    [portion],
+  );
+  return { unmet: Object.entries(rows[0]?.unmet ?? {}), isMore: rows[0]?.looked === portion };
+}
+
+/** Closes a portion of the episodes of holders who have given up; answers whether there may be more. */
+export async function closeDenials(db: pg.Pool): Promise<boolean> {
+  const { rows } = await db.query<{ n: number }>('SELECT close_denials($1) AS n', [portion]);
+  return rows[0]?.n === portion;
+}
+
+const ageOf = (ms: number): number => performance.now() - ms;
 
 const columns = (rows: readonly Noted[]): unknown[] => [
   rows.map((r) => r.product),
   rows.map((r) => r.holder),
   rows.map((r) => r.reason),
-  agesOf(rows.map((r) => r.firstMs)),
-  agesOf(rows.map((r) => r.lastMs)),
+  rows.map((r) => ageOf(r.firstMs)),
+  rows.map((r) => ageOf(r.lastMs)),
   rows.map((r) => r.attempts),
+  rows.map((r) => (r.servedMs === undefined ? null : ageOf(r.servedMs))),
 ];
 
+const announce = `UPDATE pool SET asking_until = now() + interval '21 min'
+ WHERE product = $1 AND asking_until NOT BETWEEN now() + interval '16 min' AND now() + interval '21 min'`;
+
 // ordered, so that two servers that store the same holders do not lock crosswise
-const insert = `INSERT INTO denial AS d (product, holder, reason, first_at, last_at, attempts)
-SELECT p, h, r, now() - f * interval '1 ms', now() - l * interval '1 ms', a
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::bigint[]) u(p, h, r, f, l, a) ORDER BY p, h, r
-ON CONFLICT (product, holder, reason) WHERE open
-DO UPDATE SET last_at = greatest(d.last_at, excluded.last_at), attempts = d.attempts + excluded.attempts`;
-
-const serve = `UPDATE denial d SET open = false, served_at = u.t
-FROM (SELECT p, h, now() - ago * interval '1 ms' AS t FROM unnest($1::text[], $2::text[], $3::float8[]) v(p, h, ago) ORDER BY 1, 2) u
-WHERE d.open AND d.product = u.p AND d.holder = u.h AND d.first_at <= u.t`;
-
-// served by another server, or given up
-const close = `UPDATE denial d SET open = false, served_at = (
-  SELECT l.acquired_at FROM pool p JOIN lease l ON l.pool_id = p.pool_id AND l.holder = d.holder WHERE p.product = d.product)
-WHERE d.open AND (d.last_at < now() - interval '10 min' AND (d.unmet OR d.reason <> 'SeatsExhausted') OR EXISTS (
-  SELECT FROM pool p JOIN lease l ON l.pool_id = p.pool_id AND l.holder = d.holder WHERE p.product = d.product))`;
-
-const findUnmet = `WITH u AS (
-  UPDATE denial d SET unmet = true
-   WHERE d.open AND NOT d.unmet AND d.reason = 'SeatsExhausted' AND d.first_at < now() - interval '1 min' RETURNING d.product)
-SELECT product, count(*) AS n FROM u GROUP BY product`;
+const insert = `WITH i AS (
+  INSERT INTO denial AS d (product, holder, reason, first_at, last_at, attempts, open, served_at)
+  SELECT p, h, r, now() - f * interval '1 ms', now() - l * interval '1 ms', a, s IS NULL, now() - s * interval '1 ms'
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::bigint[], $7::float8[]) u(p, h, r, f, l, a, s)
+   ORDER BY p COLLATE "C", h COLLATE "C", r
+  ON CONFLICT (product, holder, reason) WHERE open
+  DO UPDATE SET last_at = greatest(d.last_at, excluded.last_at), attempts = d.attempts + excluded.attempts
+  RETURNING product, xmax = 0 AS is_new)
+INSERT INTO denial_tally AS t (product, n)
+SELECT i.product, count(*) FROM i JOIN pool p ON p.product = i.product WHERE i.is_new GROUP BY 1 ORDER BY 1
+ON CONFLICT (product) DO UPDATE SET n = t.n + excluded.n`;

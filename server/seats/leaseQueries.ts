@@ -119,9 +119,14 @@ export async function poolCounts(client: Client): Promise<PoolCounts[]> {
   return rows;
 }
 
-/** Counts of every known product, taken anew. */
+/** Free seats that anybody may take: what reservations hold back is not among them. */
+export function openSeats({ seat_limit, in_use, reserved, reserved_used }: PoolCounts): number {
+  const kept = (reserved ?? []).reduce((sum, seats, i) => sum + Math.max(seats - (reserved_used?.[i] ?? 0), 0), 0);
+  return Math.max(seat_limit - in_use - kept, 0);
+}
+
+/** Counts of every known product. Stale seats and waiting holders are those of the last count, a few seconds ago. */
 export async function productStatuses(store: SeatStore): Promise<(ProductStatus & { counts: PoolCounts })[]> {
-  await store.count();
   const known = (await poolCounts(store.db)).filter((c) => store.pool(c.product) !== undefined || c.in_use > 0);
   return known.map((counts) => {
     const entitlement = store.pool(counts.product)?.entitlement;

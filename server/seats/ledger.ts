@@ -53,7 +53,12 @@ export interface CheckOut {
 
 export type CheckOutOutcome =
   | { readonly code: 'granted' | 'renewed'; readonly leaseId: string }
-  | { readonly code: 'denied'; readonly place?: number };
+  | {
+      readonly code: 'denied';
+      /** `taken`: no seat is free; `reserved`: the free ones are kept for others; `queued`: those who wait longer come first. */
+      readonly shortage: 'taken' | 'reserved' | 'queued';
+      readonly place?: number;
+    };
 
 export const newPool = (seatLimit: number, reserved: readonly number[] = []): Pool => ({
   seatLimit,
@@ -71,6 +76,12 @@ const usedOf = (pool: Pool, slot: number): number => {
   let n = 0;
   for (const lease of pool.leases.values()) if (lease.slot === slot) n += 1;
   return n;
+};
+
+/** Free seats that are kept for reservations. */
+export const reservedFree = (pool: Pool): number => {
+  const kept = pool.reserved.reduce((sum, seats, i) => sum + Math.max(seats - usedOf(pool, i + 1), 0), 0);
+  return Math.max(Math.min(pool.seatLimit - pool.leases.size, kept), 0);
 };
 
 /** General seats that are free: what reservations hold back, used or not, is not among them. */
@@ -113,7 +124,8 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
     });
     return { code: 'granted', leaseId: c.leaseId };
   }
-  if (c.queueMs === 0) return { code: 'denied' };
+  const shortage = pool.leases.size >= pool.seatLimit ? 'taken' : generalFree(pool) <= 0 ? 'reserved' : 'queued';
+  if (c.queueMs === 0) return { code: 'denied', shortage };
   const waiter = pool.waiters.get(c.holder);
   if (waiter) waiter.liveUntil = now + c.queueMs;
   else {
@@ -121,7 +133,7 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
     pool.nextTicket += 1;
   }
   const mine = pool.waiters.get(c.holder)?.ticket ?? 0;
-  return { code: 'denied', place: [...pool.waiters.values()].filter((w) => w.ticket <= mine).length };
+  return { code: 'denied', shortage, place: [...pool.waiters.values()].filter((w) => w.ticket <= mine).length };
 }
 
 function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome | undefined {
@@ -152,10 +164,15 @@ export function checkOut(
     .sort((a, b) => (a.ticket === b.ticket ? a.i - b.i : a.ticket - b.ticket));
   for (const { c, i } of newcomers) outcomes[i] = admit(pool, c, now, leaseMs);
   return commands.map((c, i) => {
-    const outcome = outcomes[i] ?? { code: 'denied' as const };
+    const outcome = outcomes[i] ?? { code: 'denied' as const, shortage: 'taken' as const };
     if (outcome.code !== 'denied' && c.mode !== 'leased') ledger.bases.set(c.base, now);
     return outcome;
   });
+}
+
+/** Who goes away leaves the queue at once. */
+export function leave(pool: Pool, holder: string): void {
+  pool.waiters.delete(holder);
 }
 
 /** A heartbeat names the lease, so that an old process cannot keep a newer one alive. */

@@ -103,6 +103,7 @@ export const mostSessions = 5_000;
 export interface ReportedSession {
   readonly product: string;
   readonly holder: HolderKey;
+  readonly releasedAtMs: number | undefined;
 }
 
 /** The sessions now in a base; the same session twice counts once. */
@@ -118,7 +119,14 @@ export function readSessions(base: unknown, body: unknown): { base: string; sess
     const s = objectOf(value, `sessions.${i}`);
     const fault = holderFault({ ...s, base: name });
     if (fault !== undefined) throw invalid(`sessions.${i}.${fault}`);
-    return { product: productOf(s.product), holder: holderKey(withSession({ ...(s as Partial<Holder>), base: name })) };
+    return {
+      product: productOf(s.product),
+      holder: holderKey(withSession({ ...(s as Partial<Holder>), base: name })),
+      releasedAtMs:
+        s.programReleasedOn === undefined
+          ? undefined
+          : momentAt(s.programReleasedOn, `sessions.${i}.programReleasedOn`),
+    };
   });
   const seen = new Set<string>();
   const distinct = read.filter((s) => {

@@ -60,6 +60,17 @@ const expressionOf = (pattern: string): RegExp =>
 const fits = (patterns: readonly RegExp[], value: string) =>
   patterns.length === 0 || patterns.some((p) => p.test(value));
 
+/** That more seats of a product are reserved than its licence has, in one sentence; undefined while they fit. */
+export function overReserved(
+  product: string,
+  seatLimit: number,
+  reservations: readonly Pick<Reservation, 'seats'>[],
+): string | undefined {
+  const seats = reservations.reduce((sum, r) => sum + r.seats, 0);
+  if (seatLimit === 0 || seats <= seatLimit) return undefined;
+  return `${seats} seats of ${product} are reserved, but the licence has ${seatLimit}: the last reservations get less; lower them`;
+}
+
 /** Answers the number of the first reservation that a holder matches; 0 for none. */
 export type SlotOf = (holder: HolderKey) => number;
 

@@ -1,13 +1,20 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
-import { licenceInForce, supportState } from './entitlement.ts';
+import { licenceInForce, type ProductEntitlement, supportState } from './entitlement.ts';
 import { holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
 import { type ProofSigner, proofOf } from './proof.ts';
-import { type CheckOutRequest, readCheckOut, readLeaseId, readLeaseIds, readSessions } from './requests.ts';
+import {
+  type CheckOutRequest,
+  type ReportedSession,
+  readCheckOut,
+  readLeaseId,
+  readLeaseIds,
+  readSessions,
+} from './requests.ts';
 import * as schemas from './schemas.ts';
-import type { ClaimResult } from './seatLane.ts';
+import { type ClaimResult, type Shortage, shortageOf } from './seatLane.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
 import { queueMs, type SeatStore } from './store.ts';
 
@@ -59,17 +66,17 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
   const denied = (reply: FastifyReply, pool: PoolInfo, request: CheckOutRequest, result: ClaimResult) => {
     const { product } = request;
     const expired = pool.entitlement.seatLimit === 0 && pool.entitlement.expiresAt !== undefined;
-    const reason = expired ? 'KeyExpired' : 'SeatsExhausted';
+    const reason = expired ? 'KeyExpired' : reasonOf(result.shortage);
     metrics.checkedOut(product, 'denied', reason);
     store.noteDenial(product, request.holder, reason);
     if (expired) {
       const detail = `the licence of ${product} ended at ${pool.entitlement.expiresAt}; install a key that prolongs it`;
       return sendDenied(reply, reason, detail, {});
     }
-    const place = result.place;
+    const { place, inUse, seatLimit, reservedFree } = result;
     const after = place === undefined ? 5 + Math.floor(Math.random() * 6) : Math.min(2 + place, queueMs / 1_500);
-    const detail = `all ${result.seatLimit} seats of ${product} are taken; ask again after ${after} s, or wait in the queue with "wait"`;
-    sendDenied(reply, reason, detail, { inUse: result.inUse, seatLimit: result.seatLimit, place }, after);
+    const detail = `${shortageText(product, result)}; ask again after ${after} s, or wait in the queue with "wait"`;
+    sendDenied(reply, reason, detail, { inUse, seatLimit, reserved: reservedFree, place }, after);
   };
 
   /** Asks the ledger, and again whenever a seat may have come free, until the request has waited long enough. */
@@ -90,22 +97,23 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       wanted.waitSeconds > 0,
       subject,
       (result) => {
+        // a seat that was had stays with its holder, though its connection is gone: it may have asked on another one
         if (result.code !== 'denied') {
-          if (wanted.waitSeconds > 0 && request.raw.socket.destroyed) {
-            // it went away while it waited: the seat is for the next one
-            store.release(result.leaseId, 'holder').catch(() => {});
-            return;
-          }
           metrics.checkedOut(product, result.code, '');
           if (result.code === 'granted') store.denials.granted(product, holder);
           return granted(reply, pool, wanted, result);
         }
         const now = performance.now();
         if (untilMs <= now || pool.entitlement.seatLimit === 0) return denied(reply, pool, wanted, result);
-        const gone = () => leave();
-        const again = () => request.raw.socket.off('close', gone);
+        const { socket } = request.raw;
+        if (socket.destroyed) return store.leaveQueue(pool, holder, result.nowMs);
+        const gone = () => {
+          if (leave()) store.leaveQueue(pool, holder, result.nowMs);
+        };
+        const again = () => socket.off('close', gone);
         const leave = store.waitingRoom.enter(
           pool.poolId,
+          holder,
           {
             retry: () => {
               again();
@@ -119,7 +127,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
           untilMs,
           now,
         );
-        request.raw.socket.once('close', gone);
+        socket.once('close', gone);
       },
       failed,
     );
@@ -153,10 +161,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
         return;
       }
       const { entitlement } = pool;
-      if (
-        entitlement.supportPolicy === 'require' &&
-        supportState(entitlement, wanted.releasedAtMs, Date.now()) === 'expired'
-      ) {
+      if (lacksSupport(entitlement, wanted.releasedAtMs)) {
         metrics.checkedOut(product, 'denied', 'SupportRequired');
         store.noteDenial(product, wanted.holder, 'SupportRequired');
         const detail = `support of ${product} ended at ${entitlement.supportUntil}, before this version came out; extend it, or use an older version`;
@@ -266,9 +271,10 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     },
     raw((request, reply) => {
       const { base, sessions } = readSessions((request.params as { base: string }).base, request.body);
-      store.report(base, sessions).then(
-        (result) => {
-          const rows = sessions.map(({ product, holder }, i) => {
+      reportSupported(store, base, sessions).then(
+        ({ result, places }) => {
+          const rows = sessions.map(({ product, holder }, n) => {
+            const i = places[n] ?? -1;
             const code = result.codes[i];
             const { user, host, session } = holderOf(holder);
             const who = `{"product":${JSON.stringify(product)},"user":${JSON.stringify(user)},"host":${JSON.stringify(host)},"session":${JSON.stringify(session)}`;
@@ -280,7 +286,14 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
             }
             const entitlement = store.pool(product)?.entitlement;
             const expired = entitlement?.seatLimit === 0 && entitlement.expiresAt !== undefined;
-            const reason = entitlement === undefined ? 'ProductUnknown' : expired ? 'KeyExpired' : 'SeatsExhausted';
+            const reason =
+              entitlement === undefined
+                ? 'ProductUnknown'
+                : expired
+                  ? 'KeyExpired'
+                  : i < 0
+                    ? 'SupportRequired'
+                    : reasonOf(shortageOf(code));
             metrics.checkedOut(entitlement === undefined ? '' : product, 'denied', reason);
             store.noteDenial(product, holder, reason);
             return `${who},"outcome":"denied","reason":"${reason}"}`;
@@ -295,6 +308,52 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       );
     }),
   );
+}
+
+/** Whether the licence demands support, and this version of the program has none. */
+const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
+  entitlement.supportPolicy === 'require' && supportState(entitlement, releasedAtMs, Date.now()) === 'expired';
+
+const reasonOf = (shortage: Shortage | undefined): 'SeatsExhausted' | 'SeatsReserved' =>
+  shortage === 'reserved' ? 'SeatsReserved' : 'SeatsExhausted';
+
+/** What is true of a refusal, for a person. */
+function shortageText(product: string, { shortage, seatLimit, inUse, reservedFree, waiting, place }: ClaimResult) {
+  const ahead = place === undefined ? waiting : place - 1;
+  if (shortage === 'reserved')
+    return `${reservedFree} of ${seatLimit} seats of ${product} are free, but kept for others (reservations)`;
+  if (shortage === 'queued')
+    return `${seatLimit - inUse} of ${seatLimit} seats of ${product} are free, but ${ahead} wait before you`;
+  return ahead > 0
+    ? `all ${seatLimit} seats of ${product} are taken, and ${ahead} wait before you`
+    : `all ${seatLimit} seats of ${product} are taken`;
+}
+
+/**
+ * Reports a base. Where a licence demands support, and the program has none, newcomers are left out; who holds a seat keeps it,
+ * as one does who checked out in time. `places`: where each session stands in the result, -1 for those left out.
+ */
+async function reportSupported(store: SeatStore, base: string, sessions: readonly ReportedSession[]) {
+  const doubtful = sessions.filter(({ product, releasedAtMs }) => {
+    const entitlement = store.pool(product)?.entitlement;
+    return entitlement !== undefined && lacksSupport(entitlement, releasedAtMs);
+  });
+  if (doubtful.length === 0) return { result: await store.report(base, sessions), places: sessions.map((_, i) => i) };
+  const out = new Set<ReportedSession>();
+  for (const [product, of] of Map.groupBy(doubtful, (s) => s.product)) {
+    const pool = store.pool(product);
+    const holding =
+      pool === undefined
+        ? undefined
+        : await store.holding(
+            pool,
+            of.map((s) => s.holder),
+          );
+    for (const session of of) if (!holding?.has(session.holder)) out.add(session);
+  }
+  const taken = sessions.filter((s) => !out.has(s));
+  const result = await store.report(base, taken);
+  return { result, places: sessions.map((s) => taken.indexOf(s)) };
 }
 
 const leaseLost = JSON.stringify({

@@ -12,7 +12,12 @@ const host = part('the computer the person sits at');
 
 export const holder = z.object({ base: part('the infobase'), user, host, session });
 const heldBy = z.object({ base: z.string(), user: z.string(), host: z.string(), session: z.string() });
-const seats = z.object({ limit: z.int(), inUse: z.int() });
+const seats = z.object({
+  limit: z.int(),
+  inUse: z.int(),
+  reserved: z.int().optional().describe('of a refusal: free seats that are kept for others'),
+});
+const programReleasedOn = z.string().optional().describe('release date of the program, YYYY-MM-DD or RFC 3339');
 const leaseId = z.string().describe('the id that the check-out answered');
 const heartbeatAfterSeconds = z.int().optional().describe('send the next heartbeat after so many seconds');
 
@@ -35,7 +40,7 @@ export const checkOutBody = z.object({
   product,
   holder,
   mode: z.enum(['leased', 'sticky']).default('leased').describe('leased: kept by heartbeats; sticky: until given back'),
-  programReleasedOn: z.string().optional().describe('release date of the program, YYYY-MM-DD or RFC 3339'),
+  programReleasedOn,
   nonce: z.string().min(1).max(256).optional().describe('comes back in a signed proof'),
   wait: z.int().min(0).max(longestWaitSeconds).optional().describe('seconds to wait for a seat, in a fair queue'),
 });
@@ -60,7 +65,7 @@ export const heartbeatsAnswer = z.object({
 });
 export const baseParams = z.object({ base: z.string().describe('the infobase') });
 export const sessionsBody = z.object({
-  sessions: z.array(z.object({ product, user, host, session })).max(mostSessions),
+  sessions: z.array(z.object({ product, user, host, session, programReleasedOn })).max(mostSessions),
 });
 export const sessionsAnswer = z.object({
   base: z.string(),

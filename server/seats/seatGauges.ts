@@ -1,5 +1,5 @@
 import type { Metrics } from '../../runtime/metrics.ts';
-import { poolCounts } from './leaseQueries.ts';
+import { openSeats, poolCounts } from './leaseQueries.ts';
 import type { SeatStore } from './store.ts';
 
 /**
@@ -12,17 +12,28 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
   const stale = metrics.gauge('licence_seats_stale', 'Seats held for bases that have been silent.', ['product']);
   const queue = metrics.gauge('licence_queue_length', 'Holders that wait for a seat.', ['product']);
   const reserved = metrics.gauge('licence_seats_reserved', 'Seats kept for a reservation.', ['product', 'reservation']);
+  const reservedInUse = metrics.gauge(
+    'licence_seats_reserved_in_use',
+    'Seats in use of those kept for a reservation.',
+    ['product', 'reservation'],
+  );
+  const open = metrics.gauge('licence_seats_open', 'Free seats that anybody may take: none of a reservation.', [
+    'product',
+  ]);
   return async () => {
     const counts = await poolCounts(store.db);
     reserved.reset();
+    reservedInUse.reset();
     for (const c of counts) {
       const { product } = c;
       limit.set({ product }, c.seat_limit);
       inUse.set({ product }, c.in_use);
       stale.set({ product }, c.stale);
       queue.set({ product }, c.waiting);
+      open.set({ product }, openSeats(c));
       store.pool(product)?.reservations.forEach((r, i) => {
         reserved.set({ product, reservation: r.name }, c.reserved?.[i] ?? 0);
+        reservedInUse.set({ product, reservation: r.name }, c.reserved_used?.[i] ?? 0);
       });
     }
   };

@@ -1,7 +1,16 @@
 import type pg from 'pg';
+import type { ReleaseCause } from '../../licence/words.ts';
 import { StoreUnavailable } from '../../runtime/database/fault.ts';
 import { type Command, Lane, type LaneEvents, type Sessions } from './lane.ts';
 import { type Claim, heartbeatBatch, type Release, type SeatBatchResult, seatBatch } from './seatSql.ts';
+
+/** Why there is no seat: all are taken; the free ones are kept for others; they are promised to those who wait longer. */
+export type Shortage = 'taken' | 'reserved' | 'queued';
+const shortages: Readonly<Record<string, Shortage>> = { D: 'taken', V: 'reserved', Q: 'queued' };
+
+/** The shortage behind a code of the ledger; undefined when a seat was had. */
+export const shortageOf = (code: string | undefined): Shortage | undefined =>
+  code === undefined ? undefined : shortages[code];
 
 /** What a check-out gets. Times are the database's, in ms since the epoch. */
 export interface ClaimResult {
@@ -11,6 +20,12 @@ export interface ClaimResult {
   readonly nowMs: number;
   readonly inUse: number;
   readonly seatLimit: number;
+  /** Only when denied. */
+  readonly shortage: Shortage | undefined;
+  /** Free seats that are kept for reservations. */
+  readonly reservedFree: number;
+  /** Holders in the queue. */
+  readonly waiting: number;
   /** Place in the queue, from 1; absent when the holder does not queue. */
   readonly place: number | undefined;
 }
@@ -66,8 +81,8 @@ export class SeatCommand implements Command {
   }
 }
 
-/** Told after each batch of a pool: the counters, and how many expired leases were reaped for newcomers. */
-export type PoolTold = (result: SeatBatchResult) => void;
+/** Told after each batch of a pool: the counters, how many expired leases were reaped for newcomers, and what was given back why. */
+export type PoolTold = (result: SeatBatchResult, released: readonly ReleaseCause[]) => void;
 
 /** Check-outs and releases of one pool. */
 export function createSeatLane(
@@ -90,9 +105,12 @@ export function createSeatLane(
       let claim = 0;
       let renewed = 0;
       let release = 0;
+      const released: ReleaseCause[] = [];
       for (const c of batch) {
         if (c.claim === undefined) {
-          c.done(result.releaseCodes[release] === 'X');
+          const held = result.releaseCodes[release] === 'X';
+          if (held && c.release) released.push(c.release.cause);
+          c.done(held);
           release += 1;
           continue;
         }
@@ -111,10 +129,13 @@ export function createSeatLane(
           nowMs: result.nowMs,
           inUse: result.inUse,
           seatLimit: result.seatLimit,
+          shortage: shortageOf(code),
+          reservedFree: result.reservedFree,
+          waiting: result.waiting,
           place: place === undefined || place === '' ? undefined : Number(place),
         });
       }
-      told(result);
+      told(result, released);
       return undefined;
     },
     256,

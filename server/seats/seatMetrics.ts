@@ -1,8 +1,16 @@
-import type { DenialReason, ReleaseCause } from '../../licence/words.ts';
+import { type DenialReason, denialReasons, type ReleaseCause, releaseCauses } from '../../licence/words.ts';
 import type { Counter, Histogram, Metrics } from '../../runtime/metrics.ts';
 
 /** One counter with its labels already chosen: counting costs no look-up. */
 type Count = Counter.Internal;
+
+/** The kinds of work that a database may not do; label of `licence_store_errors_total`. */
+const serving = ['seats', 'heartbeat', 'report', 'beat', 'entitlements'] as const;
+const inTheBackground = ['count', 'reap', 'denials', 'queue', 'usage', 'prune', 'metrics'] as const;
+const storeOps = [...serving, ...inTheBackground];
+/** Those whose failure keeps nobody from a seat. */
+export const housekeeping: readonly StoreOp[] = inTheBackground;
+export type StoreOp = (typeof storeOps)[number];
 
 /** The metrics of seats that are counted as things happen; gauges are read from the pools at each scrape (seatGauges.ts). */
 export class SeatMetrics {
@@ -34,14 +42,17 @@ export class SeatMetrics {
       [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     );
     for (const outcome of ['renewed', 'lost']) this.#heartbeats.inc({ outcome }, 0);
+    for (const op of storeOps) this.#errors.inc({ op }, 0);
+    this.#checkouts.inc({ product: '', outcome: 'denied', reason: 'ProductUnknown' }, 0);
   }
 
   /** Shows a product's series at zero before anything has happened. */
   introduce(product: string): void {
     for (const outcome of ['granted', 'renewed']) this.#checkouts.inc({ product, outcome, reason: '' }, 0);
-    this.#checkouts.inc({ product, outcome: 'denied', reason: 'SeatsExhausted' }, 0);
+    for (const reason of denialReasons)
+      if (reason !== 'ProductUnknown') this.#checkouts.inc({ product, outcome: 'denied', reason }, 0);
     this.#unmet.inc({ product }, 0);
-    for (const cause of ['holder', 'expired', 'report', 'roll', 'admin']) this.#releases.inc({ product, cause }, 0);
+    for (const cause of releaseCauses) this.#releases.inc({ product, cause }, 0);
   }
 
   checkedOut(product: string, outcome: 'granted' | 'renewed' | 'denied', reason: DenialReason | ''): void {
@@ -59,7 +70,7 @@ export class SeatMetrics {
   unmet(product: string, n: number): void {
     this.#unmet.inc({ product }, n);
   }
-  storeError(op: string): void {
+  storeError(op: StoreOp): void {
     this.#errors.inc({ op });
   }
 

@@ -45,7 +45,7 @@ const array = <T>(items: readonly T[], text: (item: T) => string | number): stri
 const at = (now: number | undefined): string | null => (now === undefined ? null : new Date(now).toISOString());
 
 export interface SeatBatchResult {
-  /** In the order of the claims: G granted, R renewed, D denied. */
+  /** In the order of the claims: G granted, R renewed; refused: D taken, V reserved for others, Q others wait before. */
   readonly codes: string;
   /** Lease ids of renewed claims, in the order of the claims. */
   readonly renewedIds: readonly string[];
@@ -55,13 +55,17 @@ export interface SeatBatchResult {
   readonly places: readonly string[] | undefined;
   readonly inUse: number;
   readonly seatLimit: number;
+  /** Free seats that are kept for reservations. */
+  readonly reservedFree: number;
+  /** Holders in the queue. */
+  readonly waiting: number;
   readonly reaped: number;
   readonly nowMs: number;
 }
 
 const seatStatement: Statement = {
   name: 'seat_batch',
-  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12)',
+  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12)',
 };
 
 /** Claims of distinct holders and releases of distinct leases, in one transaction. */
@@ -97,7 +101,7 @@ export async function seatBatch(
     String(touches),
     at(now),
   ]);
-  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs] = row;
+  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs, reservedFree, waiting] = row;
   return {
     codes: codes ?? '',
     // the fair twin leaves an empty place for a claim that was not renewed, the plain one does not
@@ -106,6 +110,8 @@ export async function seatBatch(
     places: places ? places.split(',') : undefined,
     inUse: Number(inUse),
     seatLimit: Number(seatLimit),
+    reservedFree: Number(reservedFree),
+    waiting: Number(waiting),
     reaped: Number(reaped),
     nowMs: Number(nowMs),
   };
@@ -145,7 +151,7 @@ export interface Report {
   readonly sessions: readonly ReportSession[];
 }
 export interface ReportResult {
-  /** One a session: G granted, R renewed, D denied, U no such product. */
+  /** One a session: G, R, D, V, Q as of a check-out, U no such product. */
   readonly codes: string;
   /** One a session; empty where none is held. */
   readonly leaseIds: readonly string[];

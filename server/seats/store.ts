@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { ClearingStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.ts';
@@ -9,14 +8,18 @@ import type { Logger } from '../../runtime/log.ts';
 import { LaneHealth } from '../db/laneHealth.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { TroubleLog } from '../db/troubleLog.ts';
-import { Denials } from './denials.ts';
+import { Loop } from '../loop.ts';
+import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearStale } from './clearing.ts';
+import { closeDenials, Denials, findUnmet } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import type { HolderKey } from './holderKey.ts';
 import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
 import { type PoolInfo, savePools } from './pools.ts';
+import { Pulse } from './pulse.ts';
+import { QueueLeavers } from './queueLeavers.ts';
 import { createReportLane, ReportCommand } from './reportLane.ts';
-import type { Reservation } from './reservations.ts';
+import { overReserved, type Reservation } from './reservations.ts';
 import {
   type ClaimResult,
   createHeartbeatLane,
@@ -25,9 +28,8 @@ import {
   HeartbeatCommand,
   SeatCommand,
 } from './seatLane.ts';
-import type { SeatMetrics } from './seatMetrics.ts';
+import { housekeeping, type SeatMetrics, type StoreOp } from './seatMetrics.ts';
 import {
-  type Client,
   poolSetup,
   quickSetup,
   type ReportBatchResult,
@@ -36,9 +38,6 @@ import {
   seatSetup,
 } from './seatSql.ts';
 import { WaitingRoom } from './waitingRoom.ts';
-
-/** `start`: clear at every start; `never`; or once for the given id. */
-export type ClearPolicy = 'start' | 'never' | { readonly once: string };
 
 export interface StoreOptions {
   readonly connection: DatabaseConfig;
@@ -59,11 +58,8 @@ interface OpenPool {
   readonly lane: Lane<SeatCommand, pg.Client>;
 }
 
-/** Ten times a lease time, so that an outage is noticed before it can cost a short lease; not more seldom than this. */
-const longestTickMs = 2_000;
-const shortestTickMs = 300;
-/** The clocks of this server and its database may differ by so much without a word. */
-const clockToleranceMs = 5 * 60_000;
+/** As many leases as one call of `reap` ends at most. */
+const mostReaped = 2_000;
 /** For `exclusively`, which waits for other servers. */
 const exclusiveMs = 60_000;
 /** A holder in the queue keeps its place this long after it last asked. */
@@ -71,7 +67,7 @@ export const queueMs = 15_000;
 
 /**
  * The seats of this server: check-outs, heartbeats, releases and reports go through lanes into the database, which holds
- * the truth; a tick every two seconds (or less) keeps the clock's watch, tidies and counts. Any number of servers may share a database.
+ * the truth. A beat says that this server is alive; housekeeping goes in loops of its own, which may be late. Any number of servers may share a database.
  */
 export class SeatStore {
   readonly denials = new Denials();
@@ -88,21 +84,16 @@ export class SeatStore {
   readonly #heartbeats: Lane<HeartbeatCommand, pg.Client>;
   readonly #reports: Lane<ReportCommand, pg.Client>;
   readonly #lanes = new Map<number, Lane<SeatCommand, pg.Client>>();
-  readonly #replica = randomUUID();
   #pools = new Map<string, OpenPool>();
-  #ticker: NodeJS.Timeout | undefined;
-  #ticking: Promise<void> = Promise.resolve();
-  readonly #tickMs: number;
+  readonly #pulse: Pulse;
+  readonly #leavers: QueueLeavers;
+  #loops: readonly Loop[] = [];
   readonly #trouble: TroubleLog;
   #expiry: NodeJS.Timeout | undefined;
   #entitlements: readonly ProductEntitlement[] = [];
   // of a clock that is never set
-  #tickedAt = Number.NEGATIVE_INFINITY;
   readonly #health = new LaneHealth();
-  #clockTrouble: string | undefined;
   #stopped = false;
-  /** Renewals were refused since the last tick: their leases must not end for that. */
-  #renewalsMissed = false;
 
   constructor(options: StoreOptions) {
     this.leaseMs = options.leaseMs;
@@ -110,11 +101,31 @@ export class SeatStore {
     this.#log = options.log;
     this.#metrics = options.metrics;
     this.#reservations = options.reservations;
-    this.#tickMs = Math.min(Math.max(options.leaseMs / 10, shortestTickMs), longestTickMs);
     this.#trouble = new TroubleLog(options.log);
     this.#seats = new DatabaseSessions(options.connection, seatSetup, 4);
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
     this.db = new DatabasePool(options.connection, poolSetup, 4);
+    this.#pulse = new Pulse({
+      connection: options.connection,
+      leaseMs: options.leaseMs,
+      log: options.log,
+      renewingMs: () => this.#heartbeats.busyMs(),
+      worked: () => {
+        this.#health.worked('beat');
+        this.#trouble.worked();
+        this.#prove();
+      },
+      failed: (error) => {
+        this.troubled('beat', error);
+        this.#prove();
+      },
+    });
+    this.#leavers = new QueueLeavers(
+      this.db,
+      queueMs,
+      (poolId, free) => this.waitingRoom.poke(poolId, free),
+      (error) => this.troubled('queue', error),
+    );
     this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'));
     this.#reports = createReportLane(
       this.#quick,
@@ -125,58 +136,57 @@ export class SeatStore {
     );
   }
 
-  /** The first tick (which freezes expiry for one lease time unless other servers are alive), and the clearing. */
+  /** The first beat (which freezes expiry for one lease time unless other servers are alive), the clearing, and a first count. */
   async start(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
-    await this.#tick(true);
-    const clearing = await this.#clearAtStart(policy);
-    this.#planTick();
+    await this.#pulse.start();
+    const clearing = await clearAtStart(policy, this.#clearing('roll'), (work) => this.transaction(work));
+    if (clearing) this.#log.info(clearing, 'stale seats cleared at start');
+    await this.count();
+    this.#loops = [
+      this.#loop('count', () => this.#countPools()),
+      this.#loop('reap', () => this.#reap()),
+      this.#loop('denials', () => this.#settleDenials()),
+      this.#loop('queue', () => this.#tidyQueues()),
+    ];
     return clearing;
   }
 
-  /** One tick after the other: while the database hangs, they do not pile up. */
-  #planTick(): void {
-    if (this.#stopped) return;
-    this.#ticker = setTimeout(() => {
-      this.#ticking = this.#tick(false)
-        .then(
-          () => {
-            this.#health.worked('tick');
-            this.#trouble.worked();
-          },
-          (error) => this.#troubled('tick', error),
-        )
-        .finally(() => this.#planTick());
-    }, this.#tickMs);
+  #loop(op: StoreOp, work: () => Promise<boolean>): Loop {
+    return new Loop(this.#pulse.everyMs, work, (error) => this.troubled(op, error)).start();
   }
 
   /** Answers what is under way, then closes. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#ticker);
     clearTimeout(this.#expiry);
     this.waitingRoom.close();
-    await this.#ticking;
+    await Promise.all([this.#pulse.stop(), this.#leavers.drained(), ...this.#loops.map((loop) => loop.stop())]);
     await Promise.all([...this.#lanes.values(), this.#heartbeats, this.#reports].map((lane) => lane.drained()));
     try {
       await this.denials.flush(this.db);
-      await this.db.query('DELETE FROM replica WHERE replica_id = $1', [this.#replica]);
     } catch (error) {
       this.#log.warn({ err: error }, 'last notes could not be stored');
     }
-    await Promise.all([this.#seats.end(), this.#quick.end(), this.db.end()]);
+    await Promise.all([this.#pulse.end(), this.#seats.end(), this.#quick.end(), this.db.end()]);
   }
 
   /** What is wrong with the database or its disk, in one sentence; undefined while it works. */
   trouble(): string | undefined {
-    const silentMs = performance.now() - this.#tickedAt;
+    const silentMs = this.#pulse.silentMs();
     if (silentMs > 15_000)
-      return `the database has not answered for ${Math.round(silentMs / 1000)} s: ${this.#health.faultOf('tick') ?? 'the last question is still open'}`;
+      return `the database has not answered for ${Math.round(silentMs / 1000)} s: ${this.#health.faultOf('beat') ?? 'the last question is still open'}`;
     return this.#health.trouble();
   }
 
   /** That the clocks of this server and its database differ, in one sentence: told, but no reason not to serve. */
   clockTrouble(): string | undefined {
-    return this.#clockTrouble;
+    return this.#pulse.clockTrouble();
+  }
+
+  /** That more seats are reserved than there are, in a sentence each: told, but no reason not to serve. */
+  reservationTrouble(): string | undefined {
+    const told = this.pools().flatMap((p) => overReserved(p.product, p.entitlement.seatLimit, p.reservations) ?? []);
+    return told.length === 0 ? undefined : told.join('; ');
   }
 
   /** New limits count for every check-out that comes after. Licences that expire later are taken off by a timer. */
@@ -188,6 +198,12 @@ export class SeatStore {
       const lane = this.#lanes.get(info.poolId) ?? this.#openLane(info);
       this.#lanes.set(info.poolId, lane);
       if (!this.#pools.has(info.product)) this.#metrics.introduce(info.product);
+      const over = overReserved(info.product, info.entitlement.seatLimit, info.reservations);
+      if (
+        over !== undefined &&
+        this.#pools.get(info.product)?.info.entitlement.seatLimit !== info.entitlement.seatLimit
+      )
+        this.#log.warn(over);
       open.set(info.product, { info, lane });
     }
     this.#pools = open;
@@ -244,12 +260,22 @@ export class SeatStore {
         }, reject);
         return;
       }
-      const done = (held: boolean) => {
-        if (held) this.#metrics.released(this.#productOf(poolId), cause, 1);
-        resolve(held);
-      };
-      lane.push(SeatCommand.release({ leaseId, cause }, done, reject));
+      lane.push(SeatCommand.release({ leaseId, cause }, resolve, reject));
     });
+  }
+
+  /** A request that waited has gone; `askedMs`: the time of its last refusal, by the database. */
+  leaveQueue(pool: PoolInfo, holder: HolderKey, askedMs: number): void {
+    this.#leavers.leave(pool.poolId, holder, askedMs);
+  }
+
+  /** Those of the holders who have a seat of a product now. */
+  async holding(pool: PoolInfo, holders: readonly HolderKey[]): Promise<ReadonlySet<HolderKey>> {
+    const { rows } = await this.db.query<{ holder: string }>(
+      'SELECT holder FROM lease WHERE pool_id = $1 AND holder = ANY($2)',
+      [pool.poolId, holders],
+    );
+    return new Set(rows.map((r) => r.holder));
   }
 
   /** Sets the full state of a base. */
@@ -266,7 +292,7 @@ export class SeatStore {
 
   /** Gives all stale seats back in place; answers how many. */
   releaseStale(product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {
-    return this.#clear(this.db, product, cause);
+    return clearStale(this.#clearing(cause), product, cause);
   }
 
   noteDenial(product: string, holder: HolderKey, reason: DenialReason): void {
@@ -295,7 +321,7 @@ export class SeatStore {
   /** Counts stale seats and waiting holders anew, so that counters read after it are true. */
   async count(): Promise<void> {
     await this.denials.flush(this.db);
-    await this.db.query("SELECT count_pools($1 * interval '1 ms')", [this.staleAfterMs]);
+    await this.#countPools();
   }
 
   /** A licence has just expired (or a day has passed). The given time counts even if the clock was set back meanwhile. */
@@ -303,7 +329,7 @@ export class SeatStore {
     const early = Date.now() < expiryMs - 86_000_000;
     const current = early ? this.#entitlements : refreshed(this.#entitlements, Math.max(Date.now(), expiryMs));
     this.setEntitlements(current).catch((error) => {
-      this.#troubled('entitlements', error);
+      this.troubled('entitlements', error);
       if (!this.#stopped) this.#expiry = setTimeout(() => this.#refresh(expiryMs), 5_000);
     });
   }
@@ -314,7 +340,8 @@ export class SeatStore {
   }
 
   #openLane(info: { poolId: number; product: string }): Lane<SeatCommand, pg.Client> {
-    const told = (result: SeatBatchResult) => {
+    const told = (result: SeatBatchResult, released: readonly ReleaseCause[]) => {
+      for (const cause of released) this.#metrics.released(info.product, cause, 1);
       if (result.reaped > 0) this.#metrics.released(info.product, 'expired', result.reaped);
       if (result.seatLimit > result.inUse) this.waitingRoom.poke(info.poolId, result.seatLimit - result.inUse);
     };
@@ -338,21 +365,23 @@ export class SeatStore {
     }
   }
 
-  #events(op: string) {
+  #events(op: StoreOp) {
     return {
-      onTrouble: (error: unknown, size: number) => this.#troubled(op, error, size),
+      onTrouble: (error: unknown, size: number) => this.troubled(op, error, size),
       onWork: () => this.#health.worked(op),
     };
   }
 
-  #troubled(op: string, error: unknown, size = 1): void {
+  /** Counts and tells work that the database did not do; `size` commands were in it. */
+  troubled(op: StoreOp, error: unknown, size = 1): void {
     this.#metrics.storeError(op);
     if (isCommandFault(error)) {
       this.#log.warn({ err: error, op, size }, 'the database did not do a piece of work');
       return;
     }
-    this.#health.failed(op, messageOf(error));
-    if (op === 'heartbeat') this.#renewalsMissed = true;
+    // late housekeeping keeps nobody from a seat
+    if (!housekeeping.includes(op)) this.#health.failed(op, messageOf(error));
+    if (op === 'heartbeat') this.#pulse.renewalsMissed();
     this.#trouble.note(op, error, size);
   }
 
@@ -366,126 +395,69 @@ export class SeatStore {
       lane?.push(SeatCommand.release({ leaseId: nobodys, cause: 'holder' }, ignore, ignore));
   }
 
-  /** On a disk that is all but full, ticks may still be written while renewals are not. */
-  async #keepUnrenewed(): Promise<void> {
-    this.#renewalsMissed = false;
-    try {
-      await this.db.query(
-        `WITH p AS (SELECT pool_id FROM pool ORDER BY pool_id FOR UPDATE)
-         UPDATE pool SET frozen_until = greatest(frozen_until, clock_timestamp() + $1 * interval '1 ms') FROM p WHERE pool.pool_id = p.pool_id`,
-        [this.leaseMs],
-      );
-      this.#log.info('renewals were refused: nothing expires for one lease time');
-    } catch (error) {
-      this.#renewalsMissed = true;
-      throw error;
+  /** Reads without a lock; a pool whose counts have changed is written to by itself. */
+  async #countPools(): Promise<boolean> {
+    const { rows } = await this.db.query<{
+      pool_id: number;
+      stale: number;
+      stale_since: Date | null;
+      holders_waiting: number;
+    }>("SELECT * FROM count_pools($1 * interval '1 ms')", [this.staleAfterMs]);
+    for (const row of rows) {
+      await this.db.query('UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4 WHERE pool_id = $1', [
+        row.pool_id,
+        row.stale,
+        row.stale_since,
+        row.holders_waiting,
+      ]);
     }
+    return false;
   }
 
-  /** What was answered and then lost in a crash of the database must not cost a seat. */
-  async #noticeCrash(): Promise<void> {
-    const { rows } = await this.db.query<{ crashed: boolean }>('SELECT notice_crash($1) AS crashed', [this.leaseMs]);
-    if (rows[0]?.crashed)
-      this.#log.info('the database has crashed or changed places: nothing expires for one lease time');
-  }
-
-  async #tick(start: boolean): Promise<void> {
-    this.#prove();
-    // renewals that hang are as good as refused
-    if (this.#heartbeats.busyMs() > 2 * this.#tickMs) this.#renewalsMissed = true;
-    if (this.#renewalsMissed) await this.#keepUnrenewed();
-    await this.#noticeCrash();
-    const { rows } = await this.db.query<{ gap_ms: string; froze: boolean; o_now_ms: string }>(
-      'SELECT * FROM tick($1, $2, $3, NULL)',
-      [this.#replica, this.leaseMs, start],
-    );
-    this.#tickedAt = performance.now();
-    const [row] = rows;
-    if (row?.froze) this.#log.info({ gapMs: Number(row.gap_ms) }, 'nothing expires for one lease time');
-    if (row) this.#compareClocks(Number(row.o_now_ms) - Date.now());
-    if (start) return;
-    await this.count();
+  /** Expired leases end even if nobody wants their seats; those who wait are told. */
+  async #reap(): Promise<boolean> {
     const due = await this.db.query<{ pool_id: number; product: string }>(
       'SELECT pool_id, product FROM pool WHERE next_expiry <= clock_timestamp() AND frozen_until <= clock_timestamp()',
     );
+    let isMore = false;
     for (const { pool_id, product } of due.rows) {
-      const reaped = await this.db.query<{ n: number }>('SELECT reap($1, NULL) AS n', [pool_id]);
-      const n = reaped.rows[0]?.n ?? 0;
-      if (n > 0) this.#metrics.released(product, 'expired', n);
+      const { rows } = await this.db.query<{ n: number }>('SELECT reap($1, NULL) AS n', [pool_id]);
+      const n = rows[0]?.n ?? 0;
+      this.#metrics.released(product, 'expired', n);
+      this.waitingRoom.poke(pool_id, n);
+      isMore ||= n >= mostReaped;
     }
-    for (const [product, n] of await this.denials.settle(this.db)) this.#metrics.unmet(product, n);
-    // an empty batch takes those out of the queue who no longer ask
-    const queues = await this.db.query<{ pool_id: number; free: number }>(
-      `SELECT p.pool_id, b.o_limit - b.o_in_use AS free FROM pool p,
-       LATERAL seat_batch(p.pool_id, 1000, '{}', '{}', '{}', NULL, NULL, NULL, '{}', '{}', false, NULL) b WHERE p.waiting > 0`,
-    );
-    for (const row of queues.rows) this.waitingRoom.poke(row.pool_id, row.free);
+    return isMore;
   }
 
-  /** Leases go by the database's clock, licences by this server's: a line when they begin to differ, and when no more. */
-  #compareClocks(aheadMs: number): void {
-    const was = this.#clockTrouble;
-    const differenceSeconds = Math.round(aheadMs / 1000);
-    const way = aheadMs > 0 ? 'ahead of' : 'behind';
-    const differ = Math.abs(aheadMs) > clockToleranceMs;
-    this.#clockTrouble = differ ? `the database's clock is far ${way} this server's: set the wrong one` : undefined;
-    if (this.#clockTrouble === was) return;
-    if (differ) this.#log.warn({ differenceSeconds }, this.#clockTrouble);
-    else this.#log.info({ differenceSeconds }, "the database's clock and this server's agree again");
+  async #settleDenials(): Promise<boolean> {
+    await this.denials.flush(this.db);
+    const { unmet, isMore } = await findUnmet(this.db);
+    for (const [product, n] of unmet) this.#metrics.unmet(product, n);
+    return (await closeDenials(this.db)) || isMore;
   }
 
-  async #clear(client: Client, product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {
-    const { rows } = await client.query<{ stale_before: number; cleared: number; kept: number; products: string }>(
-      "SELECT * FROM clear_stale($1 * interval '1 ms', $2, $3, NULL)",
-      [this.staleAfterMs, product ?? null, cause === 'admin' ? 'A' : 'R'],
-    );
-    const row = rows[0];
-    if (row === undefined) throw new Error('clear_stale answered no row');
-    for (const part of row.products.split(',')) {
-      const at = part.lastIndexOf('=');
-      if (at > 0) this.#metrics.released(part.slice(0, at), cause, Number(part.slice(at + 1)));
-    }
-    for (const { info } of this.#pools.values()) this.waitingRoom.poke(info.poolId, row.cleared);
-    return { before: row.stale_before, released: row.cleared, kept: row.kept };
-  }
-
-  async #clearAtStart(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
-    if (policy === 'never') return undefined;
-    const id = policy === 'start' ? `start:${new Date().toISOString()}` : policy.once;
-    return this.transaction(async (tx) => {
-      await tx.query('LOCK TABLE clearing IN EXCLUSIVE MODE'); // of two servers that start together one clears
-      const known = await tx.query<ClearingRow>('SELECT * FROM clearing WHERE id = $1', [id]);
-      if (known.rows[0]) return clearingOf(known.rows[0]);
-      const done = await this.#clear(tx, undefined, 'roll');
-      const { rows } = await tx.query<ClearingRow>(
-        'INSERT INTO clearing (id, at, stale_before, cleared, kept) VALUES ($1, clock_timestamp(), $2, $3, $4) RETURNING *',
-        [id, done.before, done.released, done.kept],
+  /** Takes those out of the queue who no longer ask, pool by pool, since a transaction locks one pool only. */
+  async #tidyQueues(): Promise<boolean> {
+    const { rows } = await this.db.query<{ pool_id: number }>('SELECT pool_id FROM pool WHERE waiting > 0 ORDER BY 1');
+    for (const { pool_id } of rows) {
+      const left = await this.db.query<{ o_free: number | null }>(
+        "SELECT o_free FROM leave_queue($1, '{}', '{}', 0, NULL)",
+        [pool_id],
       );
-      this.#log.info({ id, ...done }, 'stale seats cleared at start');
-      return rows[0] && clearingOf(rows[0]);
-    });
+      this.waitingRoom.poke(pool_id, left.rows[0]?.o_free ?? 0);
+    }
+    return false;
+  }
+
+  #clearing(cause: 'admin' | 'roll'): ClearRequest {
+    return {
+      db: this.db,
+      staleAfterMs: this.staleAfterMs,
+      cleared: (poolId, product, released) => {
+        this.#metrics.released(product, cause, released);
+        this.waitingRoom.poke(poolId, released);
+      },
+    };
   }
 }
-
-/** A clearing of stale seats in numbers. */
-export interface Cleared {
-  readonly before: number;
-  readonly released: number;
-  readonly kept: number;
-}
-
-interface ClearingRow {
-  id: string;
-  at: Date;
-  stale_before: number;
-  cleared: number;
-  kept: number;
-}
-
-const clearingOf = (row: ClearingRow): ClearingStatus => ({
-  id: row.id,
-  at: row.at.toISOString(),
-  staleBefore: row.stale_before,
-  cleared: row.cleared,
-  kept: row.kept,
-});

@@ -7,6 +7,7 @@ export interface Waiting {
 }
 
 interface Entry extends Waiting {
+  readonly holder: string;
   readonly untilMs: number;
   askedMs: number;
 }
@@ -31,15 +32,25 @@ export class WaitingRoom {
     return n;
   }
 
-  /** Adds a request until `untilMs` (of this process's clock); the answer takes it out again. */
-  enter(poolId: number, waiting: Waiting, untilMs: number, nowMs: number): () => void {
-    const entry: Entry = { retry: () => waiting.retry(), giveUp: () => waiting.giveUp(), untilMs, askedMs: nowMs };
+  /**
+   * Adds a request until `untilMs` (of this process's clock). The answer takes it out again, and tells whether no other request
+   * of its holder waits here.
+   */
+  enter(poolId: number, holder: string, waiting: Waiting, untilMs: number, nowMs: number): () => boolean {
+    const entry: Entry = {
+      holder,
+      retry: () => waiting.retry(),
+      giveUp: () => waiting.giveUp(),
+      untilMs,
+      askedMs: nowMs,
+    };
     const pool = this.#pools.get(poolId) ?? new Set();
     this.#pools.set(poolId, pool);
     pool.add(entry);
     this.#timer ??= setInterval(() => this.tick(performance.now()), 250);
     return () => {
       pool.delete(entry);
+      return ![...pool].some((other) => other.holder === holder);
     };
   }
 

@@ -2,10 +2,12 @@ import { createPrivateKey } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
+import { functionsName, makeFunctions, readFunctions } from '../../runtime/databaseFunctions.ts';
 import { lockDirectory } from '../../runtime/directoryLock.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { applyMigration, type Migration, prepareMigrations, readMigrations } from '../../runtime/migrate.ts';
 import { type Entry, isEmptyDatabase, TableWriter } from '../../runtime/postgres/tables.ts';
+import { isRetired, readRetired } from '../../runtime/retiredMigrations.ts';
 import { migrationsDir } from '../db/database.ts';
 import { writeDurably } from '../keys/durableFile.ts';
 import { identityOf, loadIdentity } from '../keys/identity.ts';
@@ -118,6 +120,7 @@ async function fillLedger(
   }
   await writer.end(manifest);
   for (const migration of schema.newer) await applyMigration(client, migration);
+  await makeFunctions(client, readFunctions(migrationsDir));
 }
 
 async function stage(request: ImportRequest, draft: string, { name, content }: Entry): Promise<void> {
@@ -136,11 +139,14 @@ interface Schema {
 /** @throws Error when the export's schema is not one that this program has had */
 function schemaOf(manifest: Manifest): Schema {
   const known = readMigrations(migrationsDir);
-  const exported = manifest.migrations.map(({ name, hash }) => {
-    const found = known.find((m) => m.name === name && m.hash === hash);
-    if (found) return found;
+  const retired = readRetired(migrationsDir);
+  const exported = manifest.migrations.flatMap((applied) => {
+    if (applied.name === functionsName) return [];
+    const wasRetired = isRetired(retired, applied);
+    const found = known.filter((m) => m.name === applied.name && (m.hash === applied.hash || wasRetired));
+    if (found.length > 0 || wasRetired) return found;
     throw new Error(
-      `the export is of version ${manifest.version} and has the migration ${name} that this program does not know; use that version or a newer one`,
+      `the export is of version ${manifest.version} and has the migration ${applied.name} that this program does not know; use that version or a newer one`,
     );
   });
   return { exported, newer: known.filter((m) => !exported.includes(m)) };

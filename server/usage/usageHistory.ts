@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import type { Logger } from '../../runtime/log.ts';
+import { Loop } from '../loop.ts';
+import { Pruning } from './pruning.ts';
 
 /** Steps of the history and how long each is kept, in days. */
 export const tiers = [
@@ -28,6 +29,16 @@ export function tierFor(fromMs: number, stepSeconds: number, nowMs: number): num
 }
 
 const sampleMs = 20_000;
+/** Old rows are looked for so often. */
+const pruneMs = 60_000;
+
+export interface HistoryOptions {
+  readonly db: pg.Pool;
+  /** How long events, denials and the audit are kept. */
+  readonly historyDays: number;
+  /** Told of what could not be done: it is tried again. */
+  failed(op: 'usage' | 'prune', error: unknown): void;
+}
 
 /**
  * Seats in use over time: three samples a minute go into a row a minute, an hour and a day at once, so nothing has to be
@@ -35,59 +46,42 @@ const sampleMs = 20_000;
  */
 export class UsageHistory {
   readonly #db: pg.Pool;
-  readonly #log: Logger;
-  readonly #historyDays: number;
-  #timer: NodeJS.Timeout | undefined;
-  #prunedAt = Number.NEGATIVE_INFINITY;
-  #running: Promise<void> = Promise.resolve();
+  readonly #pruning: Pruning;
+  readonly #loops: readonly Loop[];
 
-  /** `historyDays`: how long events, denials and the audit are kept. */
-  constructor(db: pg.Pool, log: Logger, historyDays: number) {
+  constructor({ db, historyDays, failed }: HistoryOptions) {
     this.#db = db;
-    this.#log = log;
-    this.#historyDays = historyDays;
+    this.#pruning = new Pruning(db, historyDays, tiers);
+    this.#loops = [
+      new Loop(
+        sampleMs,
+        () => this.sample().then(() => false),
+        (error) => failed('usage', error),
+      ),
+      new Loop(
+        pruneMs,
+        () => this.#pruning.portion(),
+        (error) => failed('prune', error),
+      ),
+    ];
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.#running
-        .then(() => this.sample())
-        .catch((error) => {
-          this.#log.warn({ err: error }, 'usage could not be stored');
-        });
-    }, sampleMs);
+    for (const loop of this.#loops) loop.start();
   }
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#running;
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
   }
 
+  /** Pool by pool, since a transaction locks one only. */
   async sample(): Promise<void> {
-    await this.#db.query('SELECT sample_usage()');
-    if (performance.now() - this.#prunedAt < 3_600_000) return;
-    this.#prunedAt = performance.now();
-    await this.prune();
+    const { rows } = await this.#db.query<{ pool_id: number }>('SELECT pool_id FROM pool ORDER BY pool_id');
+    for (const { pool_id } of rows) await this.#db.query('SELECT sample_usage($1)', [pool_id]);
   }
 
-  /** Removes what is older than it is kept; not on the day after the clock jumped ahead, which may have been a mistake. */
+  /** Removes all that is older than it is kept. The loop does the same, with rests in between. */
   async prune(): Promise<void> {
-    const jump = await this.#db.query("SELECT FROM cluster WHERE jumped_at > now() - interval '1 day'");
-    if (jump.rowCount !== 0) return;
-    for (const t of tiers) {
-      await this.#db.query("DELETE FROM usage WHERE step_seconds = $1 AND at < now() - $2 * interval '1 day'", [
-        t.stepSeconds,
-        t.keepDays,
-      ]);
-    }
-    const age = [this.#historyDays];
-    await this.#db.query("DELETE FROM event WHERE at < now() - $1 * interval '1 day'", age);
-    await this.#db.query("DELETE FROM denial WHERE last_at < now() - $1 * interval '1 day'", age);
-    await this.#db.query("DELETE FROM audit WHERE at < now() - $1 * interval '1 day'", age);
-    await this.#db.query("DELETE FROM clearing WHERE at < now() - $1 * interval '1 day' AND id LIKE 'start:%'", age);
-    await this.#db.query(
-      `DELETE FROM base b WHERE b.seen_at < now() - interval '1 day' AND NOT EXISTS (
-         SELECT FROM pool p JOIN lease l ON l.pool_id = p.pool_id AND l.holder >= b.base || chr(31) AND l.holder < b.base || chr(32))`,
-    );
+    while (await this.#pruning.portion());
   }
 
   /** Points from `fromMs` (inclusive) to `toMs` (exclusive), in steps of `stepSeconds`. */

@@ -35,7 +35,7 @@ it('three servers on one database, killed in turn: never more seats than bought,
       3,
       {
         DATABASE_URL: database.url,
-        LICENCE_LEASE_SECONDS: '5',
+        LICENCE_LEASE_SECONDS: '10',
         LICENCE_STALE_AFTER_SECONDS: '86400',
         LICENCE_CLEAR_STALE: 'never',
       },

@@ -20,7 +20,8 @@ it('migrations run once, side by side, and a changed or unknown one is refused',
   await using database = await createTestDatabase();
   const connection = { connectionString: database.url };
   const runs = await Promise.all([1, 2, 3].map(() => migrate(connection, migrationsDir)));
-  expect(runs.map((r) => r.length).sort((a, b) => a - b)).toEqual([0, 0, readdirSync(migrationsDir).length]);
+  const files = readdirSync(migrationsDir).filter((name) => /^\d/.test(name));
+  expect(runs.filter((r) => r.length > 0)).toEqual([[...files.sort(), 'functions']]);
   const { Client } = (await import('pg')).default;
   const client = new Client(connection);
   await client.connect();

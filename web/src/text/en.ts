@@ -283,6 +283,7 @@ export const en = {
   'fault.ProofInvalid': 'The proof of this server’s identity was not accepted. Check its identity file and clock.',
 
   'denial.SeatsExhausted': 'All seats taken',
+  'denial.SeatsReserved': 'Free seats kept for others',
   'denial.ProductUnknown': 'No licence for this product',
   'denial.KeyExpired': 'Licence ended',
   'denial.SupportRequired': 'Support ended before the program’s release',

@@ -303,6 +303,7 @@ export const ru: Dictionary = {
   'fault.ProofInvalid': 'Сервер не смог подтвердить свою подлинность. Проверьте его файл идентификации и часы.',
 
   'denial.SeatsExhausted': 'Все места заняты',
+  'denial.SeatsReserved': 'Свободные места закреплены за другими',
   'denial.ProductUnknown': 'Нет лицензии на этот продукт',
   'denial.KeyExpired': 'Срок лицензии закончился',
   'denial.SupportRequired': 'Поддержка закончилась до выпуска программы',

@@ -13,8 +13,8 @@ beforeEach(async () => {
   await client().query('UPDATE pool SET in_use = 0');
 });
 
-const tick = async (leaseMs: number, start = false): Promise<boolean> =>
-  (await client().query('SELECT * FROM tick($1, $2, $3, NULL)', [replica, leaseMs, start])).rows[0].froze;
+const beat = async (leaseMs: number, start = false): Promise<boolean> =>
+  (await client().query('SELECT * FROM beat($1, $2, $3, false, NULL)', [replica, leaseMs, start])).rows[0].froze;
 const claim = async (user: string, leaseMs: number) => {
   const holder = `b\u001f${user}\u001fpc\u001f`;
   const leaseId = newLeaseId(poolId);
@@ -27,7 +27,7 @@ const claim = async (user: string, leaseMs: number) => {
   );
   return { code: codes, leaseId };
 };
-/** So much time has passed since all that is stored happened; nobody ticked meanwhile. */
+/** So much time has passed since all that is stored happened; no server beat meanwhile. */
 const pass = async (ms: number) => {
   const by = "$1 * interval '1 ms'";
   await client().query(`UPDATE lease SET renewed_at = renewed_at - ${by}, expires_at = expires_at - ${by}`, [ms]);
@@ -40,17 +40,17 @@ it.each([5, 10, 15, 20, 120])(
   'a lease of %i s is not lost to an outage that is as long as what is left of it',
   async (leaseSeconds) => {
     const leaseMs = leaseSeconds * 1_000;
-    await tick(leaseMs, true);
+    await beat(leaseMs, true);
     await client().query("UPDATE pool SET frozen_until = '-infinity'"); // the grace of a start is over
     const live = await claim('live', leaseMs);
     expect(live.code).toBe('G');
     await client().query("UPDATE lease SET expires_at = expires_at - $1 * interval '1 ms'", [leaseMs / 3]);
     await client().query("UPDATE pool SET next_expiry = next_expiry - $1 * interval '1 ms'", [leaseMs / 3]);
     await pass((leaseMs * 2) / 3 + 100);
-    // the other one is quicker than the first tick and the holder's next heartbeat
+    // the other one is quicker than the first beat and the holder's next heartbeat
     expect((await claim('other', leaseMs)).code).toBe('D');
     expect((await client().query('SELECT reap($1, NULL) AS n', [poolId])).rows[0].n).toBe(0);
-    expect(await tick(leaseMs)).toBe(true);
+    expect(await beat(leaseMs)).toBe(true);
     expect((await claim('other', leaseMs)).code).toBe('D');
     expect((await heartbeatBatch(client(), leaseMs, [live.leaseId])).marks).toBe('');
     // one that is really gone loses it a lease time later
@@ -60,12 +60,12 @@ it.each([5, 10, 15, 20, 120])(
   },
 );
 
-it('a tick that is a little late delays nobody', async () => {
-  await tick(120_000, true);
+it('a beat that is a little late delays nobody', async () => {
+  await beat(120_000, true);
   await client().query("UPDATE pool SET frozen_until = '-infinity'");
   await claim('gone', 120_000);
   await pass(121_000);
-  await client().query("UPDATE cluster SET alive_at = clock_timestamp() - interval '2500 ms'"); // one tick was left out
-  expect(await tick(120_000)).toBe(false);
+  await client().query("UPDATE cluster SET alive_at = clock_timestamp() - interval '2500 ms'"); // one beat was left out
+  expect(await beat(120_000)).toBe(false);
   expect((await claim('other', 120_000)).code).toBe('G');
 });

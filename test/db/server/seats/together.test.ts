@@ -71,7 +71,7 @@ it('seats are reserved by base and by host as by user, and all three together', 
     ['trade', 'anna', 'till-10'],
   ];
   for (const other of others) {
-    expect((await ask(...other)).body).toMatchObject({ reason: 'SeatsExhausted' });
+    expect((await ask(...other)).body).toMatchObject({ reason: 'SeatsReserved' });
   }
   expect((await ask('ZUP main', 'anna', 'pc')).status).toBe(201);
   expect((await ask('trade', 'boris', 'till-1')).status).toBe(201);

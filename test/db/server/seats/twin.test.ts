@@ -32,6 +32,7 @@ type Step =
   | { kind: 'limit'; product: number; seats: number; reserved: number[] }
   | { kind: 'freeze'; product: number; ms: number }
   | { kind: 'clear' }
+  | { kind: 'leave'; product: number; holder: number }
   | { kind: 'reap'; product: number };
 
 const product = fc.nat(1);
@@ -84,8 +85,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('freeze' as const), product, ms: fc.nat(200_000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('leave' as const), product, holder: fc.nat(holders.length - 1) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reap' as const), product }) },
 );
+
+type Outcome = ledger.CheckOutOutcome | { readonly code: 'unknown' };
+const codeOf = (o: Outcome): string =>
+  o.code === 'denied'
+    ? { taken: 'D', reserved: 'V', queued: 'Q' }[o.shortage]
+    : { granted: 'G', renewed: 'R', unknown: 'U' }[o.code];
 
 class World {
   now = Date.parse('2026-01-01T00:00:00Z');
@@ -125,11 +136,40 @@ class World {
         new Date(this.now + s.ms),
       ]);
     } else if (s.kind === 'clear') {
+      // in portions of two, as far as they go
+      let cleared = 0;
+      for (const id of this.poolIds) {
+        for (let found = 2; found === 2; ) {
+          const { rows } = await client().query(
+            "SELECT n_stale, cleared FROM clear_stale($1, $2 * interval '1 ms', 'R', 2, $3)",
+            [id, staleMs, new Date(this.now)],
+          );
+          found = rows[0].n_stale;
+          cleared += rows[0].cleared;
+        }
+      }
+      const kept = await client().query('SELECT count(*)::int AS n FROM lease');
+      expect({ cleared, kept: kept.rows[0].n }).toEqual(ledger.clearStale(this.model, this.now, staleMs));
+    } else if (s.kind === 'leave') {
+      const holder = holders[s.holder] ?? '';
       const { rows } = await client().query(
-        "SELECT cleared, kept FROM clear_stale($1 * interval '1 ms', NULL, 'R', $2)",
-        [staleMs, new Date(this.now)],
+        'SELECT extract(epoch FROM live_until) * 1000 - 20000 AS asked FROM waiter WHERE pool_id = $1 AND holder = $2',
+        [this.poolIds[s.product], holder],
       );
-      expect(rows[0]).toEqual(ledger.clearStale(this.model, this.now, staleMs));
+      // one that has asked again since stays
+      for (const [askedMs, goes] of [
+        [Number(rows[0]?.asked ?? 0) - 2, false],
+        [Number(rows[0]?.asked ?? 0), true],
+      ] as const) {
+        if (goes) ledger.leave(this.pool(s.product), holder);
+        await client().query('SELECT leave_queue($1, $2, $3, 20000, $4)', [
+          this.poolIds[s.product],
+          [holder],
+          [askedMs],
+          new Date(this.now),
+        ]);
+        await this.compareQueue(s.product);
+      }
     } else {
       const { rows } = await client().query('SELECT reap($1, $2) AS n', [this.poolIds[s.product], new Date(this.now)]);
       expect(rows[0].n).toBe(ledger.reap(this.pool(s.product), this.now));
@@ -163,12 +203,15 @@ class World {
       this.now,
     );
     expect(got.releaseCodes).toBe(released);
-    expect(got.codes).toBe(outcomes.map((o) => ({ granted: 'G', renewed: 'R', denied: 'D' })[o.code]).join(''));
+    expect(got.codes).toBe(outcomes.map(codeOf).join(''));
     expect(got.renewedIds).toEqual(outcomes.flatMap((o) => (o.code === 'renewed' ? [o.leaseId] : [])));
     outcomes.forEach((o, i) => {
       if (o.code === 'denied' && o.place !== undefined) expect(got.places?.[i]).toBe(String(o.place));
     });
     expect([got.inUse, got.seatLimit]).toEqual([pool.leases.size, pool.seatLimit]);
+    // what a refusal counts; where nobody is refused it is not asked
+    if (outcomes.some((o) => o.code === 'denied'))
+      expect([got.reservedFree, got.waiting]).toEqual([ledger.reservedFree(pool), pool.waiters.size]);
   }
 
   async heartbeat(s: Step & { kind: 'heartbeat' }): Promise<void> {
@@ -193,9 +236,7 @@ class World {
     const quick = (await sql.reportUnchanged(client(), [{ base, sessions }], this.now))[0];
     const got = quick ?? (await sql.reportBatch(client(), leaseMs, [{ base, sessions }], this.now)).results[0];
     expect(got?.released).toBe(want.released);
-    expect(got?.codes).toBe(
-      want.sessions.map((o) => ({ granted: 'G', renewed: 'R', denied: 'D', unknown: 'U' })[o.code]).join(''),
-    );
+    expect(got?.codes).toBe(want.sessions.map(codeOf).join(''));
     expect(got?.leaseIds.slice(0, sessions.length)).toEqual(
       want.sessions.map((o) => ('leaseId' in o ? o.leaseId : '')),
     );
@@ -217,6 +258,15 @@ class World {
       reserved,
       reserved?.map(() => 0) ?? null,
     ]);
+  }
+
+  async compareQueue(n: number): Promise<void> {
+    const { rows } = await client().query(
+      'SELECT holder FROM waiter WHERE pool_id = $1 AND live_until > $2 ORDER BY ticket',
+      [this.poolIds[n], new Date(this.now)],
+    );
+    const live = [...this.pool(n).waiters.values()].filter((w) => w.liveUntil > this.now);
+    expect(rows.map((r) => r.holder)).toEqual(live.sort((a, b) => a.ticket - b.ticket).map((w) => w.holder));
   }
 
   /** Everything that is stored, beside everything that the model holds. */
@@ -248,6 +298,7 @@ class World {
       ]);
       const byId = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
       expect(stored.sort(byId), name).toEqual(held.sort(byId));
+      await this.compareQueue(n);
       const counters = (
         await client().query(
           'SELECT in_use, next_expiry, coalesce(reserved_used, $2) AS used FROM pool WHERE pool_id = $1',

@@ -5,10 +5,11 @@ import type { AccessMode } from '../../../../server/access/access.ts';
 import { createApp } from '../../../../server/app.ts';
 import { identityOf } from '../../../../server/keys/identity.ts';
 import type { Keys } from '../../../../server/keys/keys.ts';
+import type { ClearPolicy } from '../../../../server/seats/clearing.ts';
 import { entitlementsAt, type ProductLicence } from '../../../../server/seats/entitlement.ts';
 import type { Reservation } from '../../../../server/seats/reservations.ts';
 import { SeatMetrics } from '../../../../server/seats/seatMetrics.ts';
-import { type ClearPolicy, SeatStore } from '../../../../server/seats/store.ts';
+import { SeatStore } from '../../../../server/seats/store.ts';
 import { UsageHistory } from '../../../../server/usage/usageHistory.ts';
 
 export interface SeatServerOptions {
@@ -57,7 +58,7 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
     store.setEntitlements(entitlementsAt(licences.map(licence), Date.now()));
   await setLicences(options.licences ?? [{}]);
   let stopping = false;
-  const usage = new UsageHistory(store.db, log, 90);
+  const usage = new UsageHistory({ db: store.db, historyDays: 90, failed: (op, error) => store.troubled(op, error) });
   const app = await createApp({
     log,
     version: '0.0.0',

@@ -10,7 +10,8 @@ function database(failsAt = 0) {
   const sizes: number[] = [];
   const stored: string[] = [];
   let calls = 0;
-  const query = async (_text: string, values: readonly (readonly string[])[]) => {
+  const query = async (text: string, values: readonly (readonly string[])[]) => {
+    if (text.startsWith('UPDATE pool')) return { rows: [] }; // that there are refusals
     calls += 1;
     if (calls === failsAt) throw new Error('the disk is full');
     sizes.push(values[1]?.length ?? 0);
@@ -55,17 +56,37 @@ describe('the record of refusals', () => {
     expect([...new Set(stored)]).toHaveLength(1_201);
     expect(stored).toHaveLength(1_201);
   });
-  it('tells who was served in parts too, each once', async () => {
-    const { sizes, client } = database();
-    const denials = refused(700);
-    await denials.flush(client);
-    sizes.length = 0;
-    for (let i = 0; i < 700; i++) denials.granted('erp', holder(i));
-    await denials.flush(client);
-    expect(sizes.reduce((a, b) => a + b, 0)).toBe(700);
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
-    sizes.length = 0;
-    await denials.flush(client);
-    expect(sizes).toEqual([]);
+  it('tells with it who was served before it was stored', async () => {
+    const rows: unknown[][] = [];
+    const query = async (text: string, values: readonly (readonly unknown[])[]) => {
+      if (text.includes('INSERT')) rows.push(...(values[1] ?? []).map((h, i) => [h, typeof values[6]?.[i]]));
+      return { rows: [] };
+    };
+    const denials = refused(3);
+    denials.granted('erp', holder(1));
+    denials.granted('crm', holder(2));
+    denials.granted('erp', holder(0));
+    denials.note('erp', holder(0), 'SeatsExhausted'); // and asks again
+    await denials.flush({ query } as unknown as Client);
+    expect(rows).toEqual([
+      [holder(0), 'object'],
+      [holder(1), 'number'],
+      [holder(2), 'object'],
+    ]);
+  });
+  it('has its product announced to grants first, once in a while, and unknown products never', async () => {
+    const asked: unknown[] = [];
+    const query = async (text: string, values: unknown[]) => {
+      asked.push(text.startsWith('UPDATE pool') ? values[0] : 'stored');
+      return { rows: [] };
+    };
+    const denials = refused(1);
+    denials.note('crm', holder(1), 'SupportRequired');
+    denials.note('anything', holder(1), 'ProductUnknown');
+    await denials.flush({ query } as unknown as Client);
+    expect(asked).toEqual(['erp', 'crm', 'stored']);
+    denials.note('erp', holder(2), 'SeatsExhausted');
+    await denials.flush({ query } as unknown as Client);
+    expect(asked.slice(3)).toEqual(['stored']);
   });
 });

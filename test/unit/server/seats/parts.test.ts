@@ -140,6 +140,7 @@ describe('the waiting room', () => {
     const enter = (name: string, untilMs: number, pool = 1) =>
       room.enter(
         pool,
+        `holder of ${name}`,
         { retry: () => said.push(`${name} again`), giveUp: () => said.push(`${name} gives up`) },
         untilMs,
         0,
@@ -149,7 +150,7 @@ describe('the waiting room', () => {
     enter('c', 3_000);
     enter('other', 60_000, 2);
     const leave = enter('gone', 1_000);
-    leave();
+    expect(leave()).toBe(true);
     room.poke(1, 1);
     expect(said.splice(0)).toEqual(['a again']);
     room.tick(3_000);

@@ -1,45 +1,60 @@
--- The batched twin of server/seats/ledger.ts. One call = one transaction = one pool.
+-- The functions of the ledger, in the files of this folder. Applied whenever their text has changed, after the migrations and in one transaction: a change needs no
+-- migration, unless servers of the build before could not work with it. Rules: server/seats/ledger.ts; this is their batched twin.
 --
--- Lock order, everywhere: pool rows ascending, then lease rows, then base rows ascending. Time is the database's, read after the
--- lock, so it never runs behind what the previous holder of the lock wrote. p_now replaces it in tests only.
+-- One call = one transaction = one pool. Lock order, everywhere: pool rows ascending, then lease rows, then base rows ascending; rows of
+-- denial are skipped when somebody has them. Time is the database's, read after the lock, so it never runs behind what the previous
+-- holder of the lock wrote. p_now replaces it in tests only.
+--
+-- What is kept between bounds is read as LATERAL (... OFFSET 0): a look-up for each, whatever the statistics say of a table that grows.
+-- Housekeeping takes so many rows a call and is called again; it holds no pool's row while it counts.
 
--- Whether expired seats may be given to others: not while an outage or a jump of the clock is not yet accounted for.
-CREATE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz, p_now timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+-- of builds before, with other answers
+DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
+DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
+
+-- Whether expired seats may be given to others: not while an outage, a jump of the clock or a crash is not yet accounted for.
+CREATE OR REPLACE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz, p_now timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT p_frozen_until <= t
-     AND (p_now IS NOT NULL OR (SELECT alive_at BETWEEN t - interval '10 s' AND t + interval '10 s' FROM cluster))
+     AND (p_now IS NOT NULL OR (EXISTS (SELECT FROM uncrashed) AND (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster)))
 $$;
 
--- Deletes what is due in a pool whose row is locked. slots: the reservations whose seats came free, one entry a seat.
-CREATE FUNCTION reap_locked(p_pool smallint, t timestamptz, OUT n int, OUT next_expiry timestamptz, OUT slots smallint[]) LANGUAGE plpgsql AS $$
+-- Deletes what is due in a pool whose row is locked, 2000 seats at most: what is left is due at once (next_expiry).
+-- slots: the reservations whose seats came free, one entry a seat.
+CREATE OR REPLACE FUNCTION reap_locked(p_pool smallint, t timestamptz, OUT n int, OUT next_expiry timestamptz, OUT slots smallint[]) LANGUAGE plpgsql AS $$
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
-  WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t FOR UPDATE SKIP LOCKED),
+  WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
        d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
        e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
   SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0) INTO n, slots FROM d;
+  IF n = 2000 THEN next_expiry := t; RETURN; END IF;
   SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
 END $$;
 
--- p_holder are distinct, r_id are distinct. p_slot NULL: no holder matches a reservation; p_queue NULL: nobody waits.
--- codes: G granted, R renewed, D denied, in the order of p_holder; ids: lease ids of the R ones, comma separated.
--- r_codes: X released, N not held, in the order of r_id. places: queue positions of the D ones that wait, comma separated.
-CREATE FUNCTION seat_batch(
+-- Check-outs and releases of one pool. p_holder are distinct, r_id are distinct. p_slot NULL: no holder matches a reservation;
+-- p_queue_ms NULL: nobody waits.
+-- codes: G granted, R renewed; refused: D taken, V reserved for others, Q others wait before; in the order of p_holder. ids: lease ids of
+-- the R ones, comma separated. r_codes: X released, N not held, in the order of r_id. places: queue positions of those that wait, comma
+-- separated. o_reserved: free seats that are kept for reservations; o_waiting: who waits; both after the batch.
+CREATE OR REPLACE FUNCTION seat_batch(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
   r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz,
-  OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint)
+  OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
+  OUT o_reserved int, OUT o_waiting int)
 LANGUAGE plpgsql AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[];
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_product text; v_asking timestamptz;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
 BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0;
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
   IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL THEN
     t := coalesce(p_now, clock_timestamp());
-    SELECT p.in_use, p.seat_limit INTO o_in_use, o_limit FROM pool p
+    SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
+      INTO o_in_use, o_limit, o_waiting FROM pool p
      WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit AND (p.next_expiry > t OR p.frozen_until > t)
        AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
     IF FOUND THEN
@@ -47,11 +62,11 @@ BEGIN
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
   IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
-    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms FROM seat_batch_fair(
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch_fair(
       p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now) f;
     RETURN;
   END IF;
@@ -68,8 +83,8 @@ BEGIN
   IF n_claim > 0 THEN
     IF n_claim > o_limit - o_in_use THEN
       -- 3. tight: renew known holders first, reap what is due, keep only the newcomers that fit, in order of arrival
-      WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END
-                    FROM unnest(p_holder, p_kind) u(h, k) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING l.holder, l.lease_id)
+      WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+                    FROM unnest(p_holder, p_kind, p_subject) u(h, k, s) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING l.holder, l.lease_id)
       SELECT array_agg(holder), array_agg(lease_id::text) INTO rn_h, rn_id FROM up;
       IF n_claim - coalesce(cardinality(rn_h), 0) > o_limit - o_in_use AND v_next <= t AND may_expire(t, v_frozen, p_now) THEN
         SELECT r.n, r.next_expiry INTO o_reaped, v_next FROM reap_locked(p_pool, t) r;
@@ -85,12 +100,13 @@ BEGIN
     IF cardinality(q_h) > 0 THEN
       WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
                  SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s FROM unnest(q_id, q_h, q_kind, q_sub) u(i, h, k, s)
-                 ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at
+                 ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at, subject = coalesce(excluded.subject, l.subject)
                  RETURNING l.holder, l.lease_id, (l.xmax = 0) AS is_new),
            e AS (INSERT INTO event SELECT t, p_pool, 'G', lease_id, holder FROM i WHERE is_new)
       SELECT array_agg(holder) FILTER (WHERE is_new), rn_h || array_agg(holder) FILTER (WHERE NOT is_new), rn_id || array_agg(lease_id::text) FILTER (WHERE NOT is_new)
         INTO got, rn_h, rn_id FROM i;
       n_got := coalesce(cardinality(got), 0); o_in_use := o_in_use + n_got;
+      IF n_got > 0 AND v_asking > t THEN PERFORM end_denials(v_product, got, t); END IF;
     END IF;
     -- also for renewals: one that turns from sticky to leased shortens its lease
     IF 0 = ANY(p_kind) AND (n_got > 0 OR rn_h IS NOT NULL) THEN v_next := least(v_next, v_end); END IF;
@@ -108,30 +124,38 @@ BEGIN
 END $$;
 
 -- Notes a sign of life of the bases of granted check-outs whose seats do not expire.
-CREATE FUNCTION touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamptz) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamptz) RETURNS void LANGUAGE sql AS $$
   INSERT INTO base AS b (base, seen_at)
-  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c <> 'D' ORDER BY b
+  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R') ORDER BY b
   ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at)
+$$;
+
+-- The episodes of refusals of these holders are over: they have a seat. One that is being written down at this moment is found by find_unmet.
+CREATE OR REPLACE FUNCTION end_denials(p_product text, p_holder text[], t timestamptz) RETURNS void LANGUAGE sql AS $$
+  UPDATE denial d SET open = false, served_at = t WHERE d.denial_id = ANY(ARRAY(
+    SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED))
 $$;
 
 -- The same rules a command at a time, for a pool with reservations or with people waiting. The pool's row is locked by the caller.
 -- A holder of a reservation takes a reserved seat if one is left, else a general one. Nobody takes a general seat before those
 -- who wait longer.
-CREATE FUNCTION seat_batch_fair(
+CREATE OR REPLACE FUNCTION seat_batch_fair(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
   r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz,
-  OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint)
+  OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
+  OUT o_reserved int, OUT o_waiting int)
 LANGUAGE plpgsql AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
-  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_waiting int; n_claim int := cardinality(p_holder);
+  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; n_claim int := cardinality(p_holder);
   code text[] := array_fill('D'::text, ARRAY[greatest(n_claim, 1)]); rid text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
   place text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
   i int; v_slot smallint; v_id uuid; v_ticket bigint; v_ahead int; v_general int; v_reaped boolean := false; r record; s smallint; v_take smallint;
+  v_product text; v_asking timestamptz; got text[] := '{}';
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.waiting
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_waiting FROM pool p WHERE p.pool_id = p_pool;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
   FOR i IN 1 .. cardinality(r_id) LOOP
     DELETE FROM lease l WHERE l.lease_id = r_id[i] AND l.pool_id = p_pool RETURNING l.slot, l.holder, l.lease_id INTO r;
     IF FOUND THEN
@@ -141,7 +165,8 @@ BEGIN
     ELSE r_codes := r_codes || 'N'; END IF;
   END LOOP;
   FOR i IN 1 .. n_claim LOOP
-    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END
+    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END,
+         subject = coalesce(p_subject[i], l.subject)
      WHERE l.pool_id = p_pool AND l.holder = p_holder[i] RETURNING l.lease_id INTO v_id;
     IF FOUND THEN code[i] := 'R'; rid[i] := v_id::text; IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF; END IF;
   END LOOP;
@@ -169,38 +194,73 @@ BEGIN
       INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
       VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i]);
       INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
-      code[i] := 'G'; o_in_use := o_in_use + 1;
+      code[i] := 'G'; o_in_use := o_in_use + 1; got := got || p_holder[i];
       IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
       IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF;
       IF r.ticket IS NOT NULL THEN DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder[i]; END IF;
-    ELSIF p_queue_ms[i] > 0 THEN
+    ELSE
+      -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
+      code[i] := CASE WHEN o_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
+    END IF;
+    IF v_take IS NULL AND p_queue_ms[i] > 0 THEN
       INSERT INTO waiter AS w (pool_id, holder, since, live_until) VALUES (p_pool, p_holder[i], t, t + p_queue_ms[i] * interval '1 ms')
       ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until RETURNING w.ticket INTO v_ticket;
       SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket <= v_ticket;
       place[i] := v_ahead::text;
     END IF;
   END LOOP;
-  SELECT count(*) INTO v_waiting FROM waiter w WHERE w.pool_id = p_pool;
+  IF v_asking > t AND got <> '{}' THEN PERFORM end_denials(v_product, got, t); END IF;
+  SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) x(re, us);
+  SELECT count(*) INTO o_waiting FROM waiter w WHERE w.pool_id = p_pool;
   IF n_claim > 0 THEN codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); END IF;
-  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = v_waiting,
+  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
          reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
+-- Takes out of the queue who went away, unless they have asked again since (p_asked_ms: the database's time when they last did), and
+-- those who no longer ask.
+CREATE OR REPLACE FUNCTION leave_queue(p_pool smallint, p_holder text[], p_asked_ms float8[], p_queue_ms int, p_now timestamptz, OUT o_free int) LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT p.seat_limit - p.in_use INTO o_free FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  DELETE FROM waiter w USING unnest(p_holder, p_asked_ms) u(h, a)
+   WHERE w.pool_id = p_pool AND w.holder = u.h AND w.live_until < to_timestamp((u.a + p_queue_ms + 1) / 1000);
+  DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.live_until <= coalesce(p_now, clock_timestamp());
+  UPDATE pool p SET waiting = (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool) WHERE p.pool_id = p_pool;
+END $$;
+
 -- Renews leases by id. Never waits for a row: mark 2 = busy (being released, reaped or renewed elsewhere), the caller asks again
 -- with its next batch. marks: '' = all renewed and all expire; else one a lease: 1 renewed, 3 renewed and never expires, 0 lost, 2 busy.
-CREATE FUNCTION heartbeat_batch(p_id uuid[], p_ttl_ms int, p_now timestamptz, OUT marks text, OUT o_now_ms bigint) LANGUAGE plpgsql AS $$
-DECLARE t timestamptz := coalesce(p_now, clock_timestamp()); v_n int; v_hi int; v_ids uuid[]; v_kinds smallint[];
+-- One statement does nearly all batches; it neither collects rows nor returns them, since it runs a hundred thousand times a second.
+CREATE OR REPLACE FUNCTION heartbeat_batch(p_id uuid[], p_ttl_ms int, p_now timestamptz, OUT marks text, OUT o_now_ms bigint) LANGUAGE plpgsql AS $$
+DECLARE t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms'; v_n int;
 BEGIN
   o_now_ms := extract(epoch FROM t) * 1000;
-  WITH k AS MATERIALIZED (SELECT l.ctid FROM lease l WHERE l.lease_id = ANY(p_id) FOR NO KEY UPDATE SKIP LOCKED),
-       up AS (UPDATE lease l SET renewed_at = t, expires_at = CASE l.kind WHEN 0 THEN t + p_ttl_ms * interval '1 ms' ELSE 'infinity' END
-               WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM k)) RETURNING l.lease_id, l.kind)
-  SELECT count(*), max(kind), array_agg(up.lease_id), array_agg(kind) INTO v_n, v_hi, v_ids, v_kinds FROM up;
-  IF v_n = cardinality(p_id) AND v_hi = 0 THEN marks := '';
-  ELSE
-    SELECT string_agg(CASE WHEN p.x IS NOT NULL THEN CASE v_kinds[p.x] WHEN 0 THEN '1' ELSE '3' END
-                           WHEN EXISTS (SELECT FROM lease l WHERE l.lease_id = u.i) THEN '2' ELSE '0' END, '' ORDER BY u.ord)
-      INTO marks FROM unnest(p_id) WITH ORDINALITY u(i, ord) LEFT JOIN LATERAL (SELECT array_position(v_ids, u.i) x) p ON true;
-  END IF;
+  UPDATE lease l SET renewed_at = t, expires_at = v_end
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind = 0 FOR NO KEY UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS v_n = ROW_COUNT;
+  IF v_n = cardinality(p_id) THEN marks := ''; RETURN; END IF;
+  -- <> 0, not > 0: the index of unexpiring leases would be read as a whole
+  UPDATE lease l SET renewed_at = t, expires_at = 'infinity'
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 FOR NO KEY UPDATE SKIP LOCKED));
+  -- a lease that stands as its renewal would leave it is renewed, by whomever; one that stands otherwise was busy
+  SELECT string_agg(CASE WHEN l.lease_id IS NULL THEN '0' WHEN l.renewed_at <> t THEN '2'
+                         WHEN l.kind <> 0 THEN '3' WHEN l.expires_at = v_end THEN '1' ELSE '2' END, '' ORDER BY u.ord)
+    INTO marks FROM unnest(p_id) WITH ORDINALITY u(i, ord)
+    LEFT JOIN LATERAL (SELECT x.lease_id, x.kind, x.renewed_at, x.expires_at FROM lease x WHERE x.lease_id = u.i OFFSET 0) l ON true;
+END $$;
+
+-- Tidies: reaps what is due in one pool even if nobody wants its seat; answers how many.
+CREATE OR REPLACE FUNCTION reap(p_pool smallint, p_now timestamptz) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE t timestamptz; r record; used int[]; s smallint; p record;
+BEGIN
+  SELECT * INTO p FROM pool WHERE pool_id = p_pool FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN 0; END IF;
+  t := coalesce(p_now, clock_timestamp());
+  IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
+  SELECT * INTO r FROM reap_locked(p_pool, t);
+  used := p.reserved_used;
+  FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+  UPDATE pool SET in_use = in_use - r.n, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
+  RETURN r.n;
 END $$;

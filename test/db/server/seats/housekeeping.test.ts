@@ -1,0 +1,344 @@
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Denials } from '../../../../server/seats/denials.ts';
+import { Pruning, portionRows } from '../../../../server/usage/pruning.ts';
+import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
+import { ledgerTemplate } from '../support/ledgerDatabase.ts';
+import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
+
+let database: TestDatabase;
+let servers: SeatServer[] = [];
+let sql: pg.Client;
+const patient = { timeout: 20_000 };
+
+const start = async (options: SeatServerOptions = {}) => {
+  const server = await startSeatServer(database.url, options);
+  servers.push(server);
+  return server;
+};
+beforeEach(async () => {
+  database = await createTestDatabase(ledgerTemplate);
+  sql = new pg.Client({ connectionString: database.url });
+  await sql.connect();
+});
+afterEach(async () => {
+  await sql.end();
+  for (const server of servers.splice(0)) await server.stop();
+  servers = [];
+  await database.drop();
+});
+const count = async (what: string): Promise<number> =>
+  (await sql.query(`SELECT count(*)::int AS n FROM ${what}`)).rows[0].n;
+
+/** Pages that a statement looked at: what it costs, whatever else this machine does. */
+async function pagesOf(query: string): Promise<number> {
+  await sql.query('BEGIN');
+  await sql.query(query); // its plan and the catalogue are known from now on
+  await sql.query('ROLLBACK; BEGIN');
+  try {
+    const { rows } = await sql.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${query}`);
+    const plan = rows[0]['QUERY PLAN'][0].Plan;
+    return plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+  } finally {
+    await sql.query('ROLLBACK');
+  }
+}
+
+/** `bases` silent bases with so many sticky seats each, of one product of two. */
+async function silentBases(bases: number, seatsEach: number): Promise<void> {
+  await sql.query(
+    "INSERT INTO pool (product, seat_limit, in_use) VALUES ('crm', 1, 0), ('erp', 1000000, $1) ON CONFLICT (product) DO UPDATE SET seat_limit = excluded.seat_limit, in_use = excluded.in_use",
+    [bases * seatsEach],
+  );
+  await sql.query(
+    `INSERT INTO lease (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder)
+     SELECT p.pool_id, 2, gen_random_uuid(), now() - interval '2 h', now() - interval '2 h', 'infinity', 'base' || b || chr(31) || 'u' || u || chr(31) || 'pc' || chr(31)
+       FROM pool p, generate_series(1, $1) b, generate_series(1, $2) u WHERE p.product = 'erp'`,
+    [bases, seatsEach],
+  );
+  await sql.query("INSERT INTO base SELECT 'base' || b, now() - interval '2 h' FROM generate_series(1, $1) b", [bases]);
+}
+
+/** `n` holders that are refused now, and ask again and again. */
+const openRefusals = (n: number, askedAgo = '3 min') =>
+  sql.query(
+    `INSERT INTO denial (product, holder, reason, first_at, last_at, attempts, unmet)
+     SELECT 'erp', 'b' || chr(31) || 'u' || i || chr(31) || 'pc' || chr(31), 'SeatsExhausted', now() - interval '5 min', now() - $2::interval, 1, true
+       FROM generate_series(1, $1) i`,
+    [n, askedAgo],
+  );
+
+describe('a server that is busy', () => {
+  it('is alive all the same: housekeeping that hangs for longer than the patience of its lease time freezes nothing', async () => {
+    const s = await start({ leaseMs: 10_000 });
+    const freezes = () => s.log().split('nothing expires').length - 1;
+    const before = freezes();
+    const alive = async (): Promise<Date> => (await sql.query('SELECT alive_at FROM cluster')).rows[0].alive_at;
+    const since = await alive();
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    try {
+      // whoever counts, samples, or settles refusals waits for this one
+      await holder.query('BEGIN; LOCK TABLE denial IN ACCESS EXCLUSIVE MODE');
+      await s.checkOut('anna');
+      await expect
+        .poll(async () => (await alive()).getTime() - since.getTime(), { timeout: 30_000 })
+        .toBeGreaterThan(9_000);
+    } finally {
+      await holder.end();
+    }
+    expect(freezes()).toBe(before);
+    // it did hang, and is told by its name; and nobody was kept from a seat by it
+    expect((await s.call('GET', '/metrics')).body).toMatch(/licence_store_errors_total\{op="count"\} [1-9]/);
+    expect((await s.call('GET', '/healthz/ready')).status).toBe(200);
+  }, 60_000);
+
+  it('locks one pool at a time: what waits for the row of one does not hold that of another', async () => {
+    await start({ licences: [{ seatLimit: 2 }, { product: 'crm', seatLimit: 2 }] });
+    const ids = (await sql.query('SELECT pool_id FROM pool ORDER BY pool_id')).rows.map((r) => r.pool_id);
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    try {
+      // the later rows lie first in the table, as they do after a while of work
+      await sql.query('UPDATE pool SET peak = peak WHERE pool_id = $1', [ids[0]]);
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM pool WHERE pool_id = $1 FOR UPDATE', [ids[0]]);
+      await sql.query(
+        "INSERT INTO waiter (pool_id, holder, since, live_until) SELECT p, 'h', now(), now() + interval '1 h' FROM unnest($1::smallint[]) p",
+        [ids],
+      );
+      await sql.query('SET lock_timeout = 0; UPDATE pool SET waiting = 1 WHERE pool_id = $1', [ids[1]]).catch(() => {});
+      await holder.query('UPDATE pool SET waiting = 1 WHERE pool_id = $1', [ids[0]]);
+      await holder.query('COMMIT; BEGIN');
+      await holder.query('SELECT FROM pool WHERE pool_id = $1 FOR UPDATE', [ids[0]]);
+      const blocked = async () =>
+        (
+          await sql.query(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ 'waiting > 0|leave_queue'",
+          )
+        ).rowCount;
+      await expect.poll(blocked, patient).toBeGreaterThan(0);
+      const other = await holder.query('SELECT FROM pool WHERE pool_id = $1 FOR UPDATE NOWAIT', [ids[1]]);
+      expect(other.rowCount).toBe(1);
+    } finally {
+      await holder.end();
+    }
+  });
+});
+
+describe('refusals', () => {
+  it('that are open in great number cost the count, the sweep and the sample no more than a few', async () => {
+    await sql.query("INSERT INTO pool (product, seat_limit) VALUES ('erp', 1)");
+    await openRefusals(30_000);
+    await sql.query('VACUUM ANALYZE denial');
+    expect(await pagesOf("SELECT count_pools(interval '30 min')")).toBeLessThan(150);
+    expect(await pagesOf('SELECT find_unmet(1000)')).toBeLessThan(150);
+    expect(await pagesOf('SELECT close_denials(1000)')).toBeLessThan(150);
+    expect(await pagesOf('SELECT sample_usage(1::smallint)')).toBeLessThan(150);
+  });
+
+  it('are closed in portions when their holders have given up', async () => {
+    await openRefusals(2_500, '11 min');
+    for (const n of [1_000, 1_000, 500, 0])
+      expect((await sql.query('SELECT close_denials(1000) AS n')).rows[0].n).toBe(n);
+    expect(await count('denial WHERE open')).toBe(0);
+  });
+
+  it('of a clock that was set back are closed too, and dated now', async () => {
+    await openRefusals(3, '-1 year');
+    await sql.query('SELECT close_denials(1000)');
+    expect(await count('denial WHERE NOT open AND last_at <= clock_timestamp() AND first_at <= last_at')).toBe(3);
+  });
+
+  it('end with the grant, by whichever server, in the same transaction', async () => {
+    const one = await start({ licences: [{ seatLimit: 1 }] });
+    const two = await start({ licences: [{ seatLimit: 1 }] });
+    const { leaseId } = (await one.checkOut('anna')).body;
+    await one.checkOut('boris');
+    await one.store.denials.flush(one.store.db);
+    expect(await count('denial WHERE open')).toBe(1);
+    await two.call('DELETE', `/v1/leases/${leaseId}`);
+    expect((await two.checkOut('boris')).status).toBe(201);
+    expect(await count("denial WHERE NOT open AND served_at IS NOT NULL AND holder LIKE '%boris%'")).toBe(1);
+    // and before they were written down
+    await two.checkOut('vera');
+    await two.call('DELETE', `/v1/leases/${(await two.checkOut('boris')).body.leaseId}`);
+    expect((await two.checkOut('vera')).status).toBe(201);
+    await expect
+      .poll(() => count("denial WHERE NOT open AND served_at IS NOT NULL AND holder LIKE '%vera%'"), patient)
+      .toBe(1);
+  });
+
+  it('are unmet demand a minute later, unless their holders have a seat by then', async () => {
+    await start({ licences: [{ seatLimit: 5 }] }).then((s) => s.checkOut('anna'));
+    const held = (await sql.query('SELECT holder FROM lease')).rows[0].holder;
+    await sql.query("UPDATE pool SET asking_until = '-infinity'"); // nobody ended these
+    await sql.query(
+      `INSERT INTO denial (product, holder, reason, first_at, last_at, attempts)
+       SELECT 'erp', h, r, now() - interval '2 min', now() - interval '2 min', 1
+         FROM (VALUES ($1, 'SeatsExhausted'), ('x', 'SeatsReserved'), ('y', 'SeatsExhausted'), ('z', 'KeyExpired')) v(h, r)`,
+      [held],
+    );
+    const unmet = () =>
+      sql.query('SELECT holder FROM denial WHERE unmet ORDER BY 1').then((r) => r.rows.map((x) => x.holder));
+    await expect.poll(unmet, patient).toEqual(['x', 'y']);
+    expect((await sql.query('SELECT open, served_at FROM denial WHERE holder = $1', [held])).rows).toEqual([
+      { open: false, served_at: expect.any(Date) },
+    ]);
+  });
+
+  it('are counted once an episode in the usage, however many there were before', async () => {
+    const s = await start({ licences: [{ seatLimit: 1 }] });
+    await s.checkOut('anna');
+    const denied = async () => {
+      await s.usage.sample();
+      return (await s.call('GET', '/v1/usage?step=86400')).body.points.map((p: { denied: number }) => p.denied);
+    };
+    for (const user of ['boris', 'vera', 'boris']) await s.checkOut(user);
+    await s.store.denials.flush(s.store.db);
+    await s.checkOut('boris');
+    await s.store.denials.flush(s.store.db);
+    expect(await denied()).toEqual([2]);
+    expect(await denied()).toEqual([2]);
+  });
+
+  it('are kept up to a number, the youngest', async () => {
+    const denials = new Denials();
+    for (let i = 0; i < 30; i++)
+      denials.note('erp', `b\u001fu${String(i).padStart(2, '0')}\u001fpc\u001f`, 'ProductUnknown');
+    await denials.flush(sql as never);
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    const pruning = new Pruning(pool, 90, [], 10);
+    while (await pruning.portion());
+    await pool.end();
+    expect(await count('denial')).toBe(10);
+    expect(await count("denial WHERE holder < 'b\u001fu20'")).toBe(0);
+  });
+});
+
+describe('stale seats of many silent bases', () => {
+  it('are counted by a look at each seat, not at all seats for each base', async () => {
+    const seats = 6_000;
+    await silentBases(60, seats / 60);
+    await sql.query('VACUUM ANALYZE lease, base');
+    for (const setting of ['on', 'off']) {
+      await sql.query(
+        `SET enable_seqscan = ${setting}; SET enable_hashjoin = ${setting}; SET enable_mergejoin = ${setting}`,
+      );
+      expect(await pagesOf("SELECT count_pools(interval '30 min')")).toBeLessThan(4 * seats);
+      expect(await pagesOf(`SELECT * FROM stale_leases(interval '30 min', now())`)).toBeLessThan(4 * seats);
+    }
+  });
+
+  it('are no burden to a report that changes nothing', async () => {
+    await silentBases(60, 100);
+    await sql.query('VACUUM ANALYZE lease, base');
+    await sql.query(
+      "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)",
+    );
+    expect(await pagesOf("SELECT report_unchanged('{base7}', '{0}', '{}', '{}', NULL)")).toBeLessThan(300);
+  });
+
+  it('are cleared at a start in portions, each by itself, and a clearing that was broken off goes on', async () => {
+    await silentBases(30, 100);
+    await sql.query(
+      "INSERT INTO clearing (id, at, stale_before, cleared, kept, done) VALUES ('roll-9', now(), 7, 7, 0, false)",
+    );
+    const s = await start({ licences: [{ seatLimit: 5_000 }], clear: { once: 'roll-9' } });
+    expect(s.clearing).toMatchObject({ staleBefore: 3_007, cleared: 3_007, kept: 0 });
+    expect(await count('lease')).toBe(0);
+    // no transaction took more than a portion
+    const { rows } = await sql.query(
+      "SELECT count(*)::int AS n FROM event WHERE code = 'R' GROUP BY xmin ORDER BY n DESC",
+    );
+    expect(rows[0].n).toBeLessThanOrEqual(1_000);
+    expect(rows.reduce((sum, r) => sum + r.n, 0)).toBe(3_000);
+    const again = await start({ clear: { once: 'roll-9' } });
+    expect(again.clearing).toEqual(s.clearing);
+  });
+
+  it('are in the status as of the last count, which does not hold it up', async () => {
+    const s = await start({ staleAfterMs: 60_000 });
+    await silentBases(3, 2);
+    await expect
+      .poll(
+        async () =>
+          (await s.call('GET', '/v1/products')).body.products.map((p: { seatsStale: number }) => p.seatsStale),
+        patient,
+      )
+      .toEqual([6]);
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    try {
+      await holder.query('BEGIN; LOCK TABLE base, denial IN ACCESS EXCLUSIVE MODE');
+      expect((await s.call('GET', '/v1/status')).status).toBe(200);
+    } finally {
+      await holder.end();
+    }
+  });
+});
+
+describe('pruning', () => {
+  const oldEvents = (n: number) =>
+    sql.query(
+      "INSERT INTO event SELECT now() - interval '91 days' + i * interval '1 ms', 1, 'G', gen_random_uuid(), 'h' FROM generate_series(1, $1) i",
+      [n],
+    );
+  const pruning = async (work: (pruning: Pruning, pool: pg.Pool) => Promise<void>) => {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1, options: '-c lock_timeout=200' });
+    try {
+      await work(new Pruning(pool, 90, []), pool);
+    } finally {
+      await pool.end();
+    }
+  };
+
+  it('goes in portions and continues where it stopped', async () => {
+    await oldEvents(2 * portionRows + 10);
+    await oldEvents(0);
+    await sql.query("INSERT INTO event VALUES (now(), 1, 'G', gen_random_uuid(), 'h')");
+    await sql.query('VACUUM ANALYZE event');
+    const seen = [await count('event')];
+    await pruning(async (p) => {
+      while (await p.portion()) {
+        const n = await count('event');
+        if (n !== seen.at(-1)) seen.push(n);
+      }
+    });
+    expect(seen).toEqual([2 * portionRows + 11, portionRows + 11, 11, 1]);
+  });
+
+  it('does not read again what it has removed', async () => {
+    await oldEvents(40_000);
+    await sql.query('VACUUM ANALYZE event');
+    await sql.query("SELECT brin_summarize_new_values('event_at')");
+    const first = await pagesOf("SELECT prune_events(now() - interval '90 days', '-infinity', 1000)");
+    const { rows } = await sql.query(
+      "SELECT last_at::text AS at FROM prune_events(now() - interval '90 days', '-infinity', 35000)",
+    );
+    const later = await pagesOf(`SELECT prune_events(now() - interval '90 days', '${rows[0].at}', 1000)`);
+    expect(later).toBeLessThan(first + 300); // a range of the index is 128 pages
+  });
+
+  it('of one table that cannot be done keeps no other from it', async () => {
+    await oldEvents(10);
+    await sql.query("INSERT INTO audit (at, actor, action, target) VALUES (now() - interval '91 days', 'a', 'b', 'c')");
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE');
+    await pruning(async (p) => {
+      let failures = 0;
+      for (let more = true; more; ) {
+        more = await p.portion().catch(() => {
+          failures += 1;
+          return true;
+        });
+      }
+      expect(failures).toBe(1);
+      expect(await count('audit')).toBe(0);
+      await holder.end();
+      while (await p.portion());
+    });
+    expect(await count('event')).toBe(0);
+  });
+});

@@ -1,0 +1,604 @@
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+CREATE FUNCTION public.clear_stale(p_after interval, p_product text, p_code text, p_now timestamp with time zone, OUT stale_before integer, OUT cleared integer, OUT kept integer, OUT products text) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz; v_pool smallint; v_product text; v_ids uuid[]; b record;
+BEGIN
+  stale_before := 0; cleared := 0; products := '';
+  PERFORM FROM pool p WHERE p_product IS NULL OR p.product = p_product ORDER BY p.pool_id FOR UPDATE;
+  -- a base that reports at this moment is locked by its report: wait for it, and look again
+  PERFORM FROM base bb WHERE bb.seen_at <= clock_timestamp() - p_after ORDER BY bb.base FOR UPDATE;
+  t := coalesce(p_now, clock_timestamp());
+  FOR v_pool, v_product, v_ids IN SELECT p.pool_id, p.product, array_agg(s.lease_id) FROM stale_leases(p_after, t) s JOIN pool p ON p.pool_id = s.pool_id
+      WHERE p_product IS NULL OR p.product = p_product GROUP BY 1, 2 ORDER BY 1 LOOP
+    SELECT * INTO b FROM seat_batch(v_pool, 1000, '{}', '{}', '{}', NULL, NULL, NULL, v_ids, array_fill(p_code, ARRAY[cardinality(v_ids)]), false, p_now);
+    stale_before := stale_before + cardinality(v_ids);
+    cleared := cleared + length(replace(b.r_codes, 'N', ''));
+    products := products || CASE WHEN products = '' THEN '' ELSE ',' END || v_product || '=' || length(replace(b.r_codes, 'N', ''));
+    UPDATE pool p SET stale = 0, stale_since = NULL WHERE p.pool_id = v_pool;
+  END LOOP;
+  SELECT coalesce(sum(p.in_use), 0) INTO kept FROM pool p;
+END $$;
+CREATE FUNCTION public.count_pools(p_after interval) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz := clock_timestamp(); x record;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(7227002) THEN RETURN; END IF;
+  FOR x IN SELECT q.pool_id, count(s.lease_id)::int AS n, min(s.last_at) + p_after AS since,
+                  (SELECT count(*)::int FROM denial d WHERE d.open AND d.product = q.product AND d.reason = 'SeatsExhausted' AND d.last_at > t - interval '1 min') AS w
+             FROM pool q LEFT JOIN stale_leases(p_after, t) s ON s.pool_id = q.pool_id GROUP BY q.pool_id, q.product ORDER BY q.pool_id LOOP
+    UPDATE pool p SET stale = x.n, stale_since = x.since, holders_waiting = x.w
+     WHERE p.pool_id = x.pool_id AND (p.stale, p.stale_since, p.holders_waiting) IS DISTINCT FROM (x.n, x.since, x.w);
+  END LOOP;
+END $$;
+CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, OUT marks text, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms'; v_n int;
+BEGIN
+  o_now_ms := extract(epoch FROM t) * 1000;
+  UPDATE lease l SET renewed_at = t, expires_at = v_end
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind = 0 FOR NO KEY UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS v_n = ROW_COUNT;
+  IF v_n = cardinality(p_id) THEN marks := ''; RETURN; END IF;
+  -- <> 0, not > 0: the index of unexpiring leases would be read as a whole
+  UPDATE lease l SET renewed_at = t, expires_at = 'infinity'
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 FOR NO KEY UPDATE SKIP LOCKED));
+  -- a lease that stands as its renewal would leave it is renewed, by whomever; one that stands otherwise was busy
+  SELECT string_agg(CASE WHEN l.lease_id IS NULL THEN '0' WHEN l.renewed_at <> t THEN '2'
+                         WHEN l.kind <> 0 THEN '3' WHEN l.expires_at = v_end THEN '1' ELSE '2' END, '' ORDER BY u.ord)
+    INTO marks FROM unnest(p_id) WITH ORDINALITY u(i, ord)
+    LEFT JOIN LATERAL (SELECT x.lease_id, x.kind, x.renewed_at, x.expires_at FROM lease x WHERE x.lease_id = u.i OFFSET 0) l ON true;
+END $$;
+CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT p_frozen_until <= t
+     AND (p_now IS NOT NULL OR (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster))
+$$;
+CREATE FUNCTION public.reap(p_pool smallint, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz; r record; used int[]; s smallint; v_waiting int; p record;
+BEGIN
+  SELECT * INTO p FROM pool WHERE pool_id = p_pool FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN 0; END IF;
+  t := coalesce(p_now, clock_timestamp());
+  IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
+  SELECT * INTO r FROM reap_locked(p_pool, t);
+  used := p.reserved_used;
+  FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+  UPDATE pool SET in_use = in_use - r.n, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
+  RETURN r.n;
+END $$;
+CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  -- a row that a heartbeat holds is being renewed: skip it, never wait for it
+  WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t FOR UPDATE SKIP LOCKED),
+       d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
+       e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
+  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0) INTO n, slots FROM d;
+  SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
+  IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
+END $$;
+CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  t timestamptz; n int; lo int := 1; hi int; v_pool smallint; v_out smallint[]; i int;
+  code text[] := array_fill('U'::text, ARRAY[greatest(cardinality(p_holder), 1)]); lid text[] := array_fill(''::text, ARRAY[greatest(cardinality(p_holder), 1)]);
+  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; b record; rn text[]; v_released int; rel int[] := '{}';
+BEGIN
+  pools := '';
+  PERFORM FROM pool p WHERE p.pool_id = ANY(p_pool) OR EXISTS (
+      SELECT FROM unnest(p_base) u(b) JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= u.b || chr(31) AND l.holder < u.b || chr(32))
+    ORDER BY p.pool_id FOR UPDATE;
+  t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000;
+  FOR n IN 1 .. cardinality(p_base) LOOP
+    hi := lo + p_len[n] - 1; v_released := 0;
+    FOR v_pool IN SELECT p.pool_id FROM pool p WHERE p.pool_id = ANY(p_pool[lo:hi]) OR EXISTS (
+        SELECT FROM lease l WHERE l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= p_base[n] || chr(31) AND l.holder < p_base[n] || chr(32))
+      ORDER BY p.pool_id LOOP
+      -- by EXCEPT, since it hashes: the usual report names nearly everybody who is held
+      SELECT coalesce(array_agg(l.lease_id), '{}') INTO gone FROM (
+          SELECT x.holder FROM lease x WHERE x.pool_id = v_pool AND x.kind > 0 AND x.holder >= p_base[n] || chr(31) AND x.holder < p_base[n] || chr(32)
+          EXCEPT SELECT u.hh FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool) e
+        CROSS JOIN LATERAL (SELECT y.lease_id FROM lease y WHERE y.pool_id = v_pool AND y.holder = e.holder OFFSET 0) l;
+      SELECT coalesce(array_agg(u.o), '{}'), coalesce(array_agg(u.h ORDER BY u.o), '{}'), array_agg(u.i ORDER BY u.o), array_agg(coalesce(u.s, 0::smallint) ORDER BY u.o),
+             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}')
+        INTO at_o, h, x, sl, k
+        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi]) WITH ORDINALITY u(p, h, i, s, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
+       WHERE u.p = v_pool;
+      SELECT array_agg(o ORDER BY o) INTO at_o FROM unnest(at_o) o;
+      SELECT * INTO b FROM seat_batch(v_pool, p_ttl_ms, h, coalesce(x, '{}'), k, CASE WHEN p_slot IS NULL THEN NULL ELSE sl END, NULL, NULL,
+        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now);
+      v_released := v_released + length(replace(b.r_codes, 'N', ''));
+      IF b.o_reaped > 0 OR b.r_codes LIKE '%X%' THEN
+        pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped;
+      END IF;
+      rn := string_to_array(b.ids, ',');
+      DECLARE next_rn int := 1;
+      BEGIN
+        FOR i IN 1 .. coalesce(cardinality(at_o), 0) LOOP
+          code[lo + at_o[i] - 1] := substr(b.codes, i, 1);
+          CASE substr(b.codes, i, 1)
+            WHEN 'G' THEN lid[lo + at_o[i] - 1] := x[i]::text;
+            WHEN 'R' THEN lid[lo + at_o[i] - 1] := rn[next_rn]; next_rn := next_rn + 1;
+            ELSE NULL;
+          END CASE;
+        END LOOP;
+      END;
+    END LOOP;
+    rel := rel || v_released;
+    lo := hi + 1;
+  END LOOP;
+  INSERT INTO base AS bb (base, seen_at) SELECT DISTINCT u.b COLLATE "C" AS b, t FROM unnest(p_base) u(b) ORDER BY b ON CONFLICT (base) DO UPDATE SET seen_at = greatest(bb.seen_at, t);
+  IF cardinality(p_holder) = 0 THEN codes := ''; ids := '';
+  ELSE codes := array_to_string(code, ''); ids := array_to_string(lid, ','); END IF;
+  released := array_to_string(rel, ',');
+END $$;
+CREATE FUNCTION public.report_unchanged(p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_now timestamp with time zone, OUT changed text, OUT ids text, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz; n int; lo int := 1; hi int; v_ids text; v_known int; v_held int;
+BEGIN
+  changed := ''; ids := '';
+  -- the lock keeps a clearing of stale seats away from these bases
+  PERFORM FROM base b WHERE b.base = ANY(p_base) ORDER BY b.base FOR UPDATE;
+  t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000;
+  FOR n IN 1 .. cardinality(p_base) LOOP
+    hi := lo + p_len[n] - 1;
+    SELECT count(*), string_agg(l.lease_id::text, ',' ORDER BY u.o) INTO v_known, v_ids
+      FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) WITH ORDINALITY u(p, h, o)
+      CROSS JOIN LATERAL (SELECT x.lease_id FROM lease x WHERE x.pool_id = u.p AND x.holder = u.h AND x.kind = 1 OFFSET 0) l; -- OFFSET 0: a look-up each, never a scan
+    SELECT count(*) INTO v_held FROM pool p JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0
+       AND l.holder >= p_base[n] || chr(31) AND l.holder < p_base[n] || chr(32);
+    IF v_known = p_len[n] AND v_held = p_len[n] THEN
+      changed := changed || '='; ids := ids || CASE WHEN v_ids IS NULL THEN '' WHEN ids = '' THEN v_ids ELSE ',' || v_ids END;
+    ELSE changed := changed || 'S'; END IF;
+    lo := hi + 1;
+  END LOOP;
+  UPDATE base b SET seen_at = t FROM unnest(p_base, string_to_array(changed, NULL)) u(b, c) WHERE b.base = u.b AND u.c = '=';
+END $$;
+CREATE FUNCTION public.sample_usage() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE v_pool smallint; p record; t timestamptz; v_step int; v_at timestamptz; v_denied int;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(7227004) THEN RETURN; END IF;
+  FOR v_pool IN SELECT pool_id FROM pool ORDER BY pool_id LOOP
+    SELECT * INTO p FROM pool WHERE pool_id = v_pool FOR UPDATE;
+    t := clock_timestamp();
+    FOREACH v_step IN ARRAY ARRAY[60, 3600, 86400] LOOP
+      v_at := date_bin(v_step * interval '1 s', t, '2000-01-01Z');
+      SELECT count(*) INTO v_denied FROM denial d WHERE d.product = p.product AND d.last_at >= v_at AND d.first_at >= v_at;
+      INSERT INTO usage AS u (product, step_seconds, at, seat_limit, peak, mean, samples, stale, denied)
+      VALUES (p.product, v_step, v_at, p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, v_denied)
+      ON CONFLICT (product, step_seconds, at) DO UPDATE SET seat_limit = greatest(u.seat_limit, excluded.seat_limit),
+        peak = greatest(u.peak, excluded.peak), mean = (u.mean * u.samples + excluded.mean) / (u.samples + 1), samples = u.samples + 1,
+        stale = greatest(u.stale, excluded.stale), denied = excluded.denied;
+    END LOOP;
+    IF p.peak <> p.in_use THEN UPDATE pool SET peak = in_use WHERE pool_id = v_pool; END IF;
+  END LOOP;
+END $$;
+CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[];
+  n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
+  n_del int := 0; n_got int := 0; n_free int; rel uuid[];
+  rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
+BEGIN
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0;
+  -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
+  IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL THEN
+    t := coalesce(p_now, clock_timestamp());
+    SELECT p.in_use, p.seat_limit INTO o_in_use, o_limit FROM pool p
+     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit AND (p.next_expiry > t OR p.frozen_until > t)
+       AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
+    IF FOUND THEN
+      codes := repeat('D', n_claim); o_now_ms := extract(epoch FROM t) * 1000; RETURN;
+    END IF;
+  END IF;
+  -- 1. the only lock that anybody waits for
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms FROM seat_batch_fair(
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now) f;
+    RETURN;
+  END IF;
+  t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
+  -- 2. releases
+  IF n_rel > 0 THEN
+    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, u.c),
+         e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
+    SELECT array_agg(lease_id) INTO rel FROM d;
+    n_del := coalesce(cardinality(rel), 0); o_in_use := o_in_use - n_del;
+    IF n_del = n_rel THEN r_codes := repeat('X', n_rel);
+    ELSE SELECT string_agg(CASE WHEN i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o); END IF;
+  END IF;
+  IF n_claim > 0 THEN
+    IF n_claim > o_limit - o_in_use THEN
+      -- 3. tight: renew known holders first, reap what is due, keep only the newcomers that fit, in order of arrival
+      WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+                    FROM unnest(p_holder, p_kind, p_subject) u(h, k, s) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING l.holder, l.lease_id)
+      SELECT array_agg(holder), array_agg(lease_id::text) INTO rn_h, rn_id FROM up;
+      IF n_claim - coalesce(cardinality(rn_h), 0) > o_limit - o_in_use AND v_next <= t AND may_expire(t, v_frozen, p_now) THEN
+        SELECT r.n, r.next_expiry INTO o_reaped, v_next FROM reap_locked(p_pool, t) r;
+        o_in_use := o_in_use - o_reaped;
+      END IF;
+      n_free := greatest(o_limit - o_in_use, 0);
+      SELECT coalesce(array_agg(h ORDER BY o), '{}'), array_agg(i ORDER BY o), array_agg(k ORDER BY o), CASE WHEN p_subject IS NULL THEN NULL ELSE array_agg(s ORDER BY o) END
+        INTO q_h, q_id, q_kind, q_sub
+        FROM (SELECT * FROM unnest(p_holder, p_id, p_kind, p_subject) WITH ORDINALITY u(h, i, k, s, o)
+               WHERE rn_h IS NULL OR NOT (h = ANY(rn_h)) ORDER BY o LIMIT n_free) w;
+    END IF;
+    -- 4. grant; ON CONFLICT makes the common path one statement whose plan does not depend on table statistics
+    IF cardinality(q_h) > 0 THEN
+      WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
+                 SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s FROM unnest(q_id, q_h, q_kind, q_sub) u(i, h, k, s)
+                 ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at, subject = coalesce(excluded.subject, l.subject)
+                 RETURNING l.holder, l.lease_id, (l.xmax = 0) AS is_new),
+           e AS (INSERT INTO event SELECT t, p_pool, 'G', lease_id, holder FROM i WHERE is_new)
+      SELECT array_agg(holder) FILTER (WHERE is_new), rn_h || array_agg(holder) FILTER (WHERE NOT is_new), rn_id || array_agg(lease_id::text) FILTER (WHERE NOT is_new)
+        INTO got, rn_h, rn_id FROM i;
+      n_got := coalesce(cardinality(got), 0); o_in_use := o_in_use + n_got;
+    END IF;
+    -- also for renewals: one that turns from sticky to leased shortens its lease
+    IF 0 = ANY(p_kind) AND (n_got > 0 OR rn_h IS NOT NULL) THEN v_next := least(v_next, v_end); END IF;
+    IF n_got = n_claim THEN codes := repeat('G', n_claim);
+    ELSE
+      SELECT string_agg(CASE WHEN p.x IS NOT NULL THEN 'R' WHEN h = ANY(got) THEN 'G' ELSE 'D' END, '' ORDER BY o), coalesce(string_agg(rn_id[p.x], ',' ORDER BY o), '')
+        INTO codes, ids FROM unnest(p_holder) WITH ORDINALITY u(h, o) LEFT JOIN LATERAL (SELECT array_position(rn_h, h) x) p ON true;
+    END IF;
+  END IF;
+  -- 5. counters: HOT update of a fillfactor-10 row
+  IF n_del > 0 OR o_reaped > 0 OR n_got > 0 OR v_next <> v_next0 THEN
+    UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use) WHERE p.pool_id = p_pool;
+  END IF;
+  IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
+END $$;
+CREATE FUNCTION public.seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
+  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_waiting int; n_claim int := cardinality(p_holder);
+  code text[] := array_fill('D'::text, ARRAY[greatest(n_claim, 1)]); rid text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
+  place text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
+  i int; v_slot smallint; v_id uuid; v_ticket bigint; v_ahead int; v_general int; v_reaped boolean := false; r record; s smallint; v_take smallint;
+BEGIN
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.waiting
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_waiting FROM pool p WHERE p.pool_id = p_pool;
+  FOR i IN 1 .. cardinality(r_id) LOOP
+    DELETE FROM lease l WHERE l.lease_id = r_id[i] AND l.pool_id = p_pool RETURNING l.slot, l.holder, l.lease_id INTO r;
+    IF FOUND THEN
+      INSERT INTO event VALUES (t, p_pool, r_code[i]::"char", r.lease_id, r.holder);
+      o_in_use := o_in_use - 1; r_codes := r_codes || 'X';
+      IF r.slot BETWEEN 1 AND cardinality(used) THEN used[r.slot] := used[r.slot] - 1; END IF;
+    ELSE r_codes := r_codes || 'N'; END IF;
+  END LOOP;
+  FOR i IN 1 .. n_claim LOOP
+    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END,
+         subject = coalesce(p_subject[i], l.subject)
+     WHERE l.pool_id = p_pool AND l.holder = p_holder[i] RETURNING l.lease_id INTO v_id;
+    IF FOUND THEN code[i] := 'R'; rid[i] := v_id::text; IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF; END IF;
+  END LOOP;
+  DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.live_until <= t;
+  FOR r IN SELECT u.o::int AS o, w.ticket FROM unnest(p_holder) WITH ORDINALITY u(h, o) LEFT JOIN waiter w ON w.pool_id = p_pool AND w.holder = u.h
+            ORDER BY w.ticket NULLS LAST, u.o LOOP
+    i := r.o;
+    CONTINUE WHEN code[i] = 'R';
+    v_slot := coalesce(p_slot[i], 0); v_take := NULL;
+    FOR v_try IN 1 .. 2 LOOP
+      IF v_slot BETWEEN 1 AND cardinality(res) AND o_in_use < o_limit AND used[v_slot] < res[v_slot] THEN v_take := v_slot; EXIT; END IF;
+      SELECT o_limit - (o_in_use - coalesce(sum(us), 0)) - coalesce(sum(greatest(re, us)), 0) INTO v_general FROM unnest(res, used) x(re, us);
+      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket < coalesce(r.ticket, 9223372036854775807);
+      IF v_general > v_ahead THEN v_take := 0; EXIT; END IF;
+      EXIT WHEN v_reaped OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
+      v_reaped := true;
+      DECLARE v_slots smallint[];
+      BEGIN
+        SELECT x.n, x.next_expiry, x.slots INTO o_reaped, v_next, v_slots FROM reap_locked(p_pool, t) x;
+        o_in_use := o_in_use - o_reaped;
+        FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+      END;
+    END LOOP;
+    IF v_take IS NOT NULL THEN
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
+      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i]);
+      INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
+      code[i] := 'G'; o_in_use := o_in_use + 1;
+      IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
+      IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF;
+      IF r.ticket IS NOT NULL THEN DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder[i]; END IF;
+    ELSIF p_queue_ms[i] > 0 THEN
+      INSERT INTO waiter AS w (pool_id, holder, since, live_until) VALUES (p_pool, p_holder[i], t, t + p_queue_ms[i] * interval '1 ms')
+      ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until RETURNING w.ticket INTO v_ticket;
+      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket <= v_ticket;
+      place[i] := v_ahead::text;
+    END IF;
+  END LOOP;
+  SELECT count(*) INTO v_waiting FROM waiter w WHERE w.pool_id = p_pool;
+  IF n_claim > 0 THEN codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); END IF;
+  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = v_waiting,
+         reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
+  IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
+END $$;
+CREATE FUNCTION public.silent_bases(p_after interval, t timestamp with time zone) RETURNS TABLE(base text, last_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT b.base, greatest(b.seen_at, x.renewed_at) FROM base b
+    CROSS JOIN LATERAL (SELECT max(l.renewed_at) AS renewed_at FROM pool p JOIN lease l
+       ON l.pool_id = p.pool_id AND l.holder >= b.base || chr(31) AND l.holder < b.base || chr(32)) x
+   WHERE b.seen_at <= t - p_after AND x.renewed_at <= t - p_after
+$$;
+CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone) RETURNS TABLE(pool_id smallint, lease_id uuid, holder text, last_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT l.pool_id, l.lease_id, l.holder, s.last_at FROM silent_bases(p_after, t) s CROSS JOIN pool p
+    JOIN lease l ON l.pool_id = p.pool_id AND l.kind > 0 AND l.holder >= s.base || chr(31) AND l.holder < s.base || chr(32)
+$$;
+CREATE FUNCTION public.tick(p_replica uuid, p_ttl_ms integer, p_start boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT o_now_ms bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz; v_patience interval;
+BEGIN
+  SELECT alive_at INTO v_alive FROM cluster FOR UPDATE;
+  t := coalesce(p_now, clock_timestamp()); v_gap := t - v_alive; v_end := t + p_ttl_ms * interval '1 ms';
+  gap_ms := extract(epoch FROM v_gap) * 1000; o_now_ms := extract(epoch FROM t) * 1000;
+  v_patience := least(greatest(p_ttl_ms * 0.3, 1000), 8000) * interval '1 ms';
+  froze := v_gap > v_patience OR v_gap < interval '-2 s'
+    OR (p_start AND NOT EXISTS (SELECT FROM replica r WHERE r.replica_id <> p_replica AND r.seen_at BETWEEN t - interval '5 s' AND t + interval '5 s'));
+  IF froze THEN
+    PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
+    IF v_gap < interval '-2 s' THEN -- set back: nothing may stand in the future, or it would outlive its time
+      UPDATE lease SET renewed_at = least(renewed_at, t), expires_at = CASE kind WHEN 0 THEN least(expires_at, v_end) ELSE expires_at END;
+      UPDATE base SET seen_at = t WHERE seen_at > t;
+      UPDATE waiter SET live_until = least(live_until, t + interval '30 s');
+      UPDATE denial SET first_at = least(first_at, t), last_at = least(last_at, t) WHERE open AND last_at > t;
+    ELSIF v_gap > interval '8 s' THEN
+      -- the time without a server is no silence of a base; renewed_at moves only for seats that do not expire
+      UPDATE lease SET renewed_at = least(renewed_at + v_gap, t) WHERE kind > 0;
+      UPDATE base SET seen_at = least(seen_at + v_gap, t);
+      UPDATE waiter SET live_until = least(live_until + v_gap, t + interval '30 s');
+    END IF;
+    UPDATE pool p SET frozen_until = v_end, next_expiry = least(p.next_expiry, v_end);
+  END IF;
+  UPDATE cluster SET alive_at = t, patience = v_patience,
+         jumped_at = CASE WHEN v_gap > interval '7 days' THEN t ELSE least(jumped_at, t) END;
+  INSERT INTO replica AS r VALUES (p_replica, t) ON CONFLICT (replica_id) DO UPDATE SET seen_at = t;
+  DELETE FROM replica r WHERE r.seen_at NOT BETWEEN t - interval '1 min' AND t + interval '1 min';
+END $$;
+CREATE FUNCTION public.touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO base AS b (base, seen_at)
+  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c <> 'D' ORDER BY b
+  ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at)
+$$;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+CREATE TABLE public.audit (
+    audit_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    reason text,
+    request_id text
+);
+ALTER TABLE public.audit ALTER COLUMN audit_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.base (
+    base text NOT NULL COLLATE pg_catalog."C",
+    seen_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
+CREATE TABLE public.clearing (
+    id text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    stale_before integer NOT NULL,
+    cleared integer NOT NULL,
+    kept integer NOT NULL
+);
+CREATE TABLE public.cluster (
+    one boolean DEFAULT true NOT NULL,
+    alive_at timestamp with time zone NOT NULL,
+    patience interval DEFAULT '00:00:08'::interval NOT NULL,
+    jumped_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT cluster_one_check CHECK (one)
+)
+WITH (fillfactor='10');
+CREATE TABLE public.denial (
+    denial_id bigint NOT NULL,
+    product text NOT NULL COLLATE pg_catalog."C",
+    holder text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    attempts bigint NOT NULL,
+    open boolean DEFAULT true NOT NULL,
+    unmet boolean DEFAULT false NOT NULL,
+    served_at timestamp with time zone
+);
+ALTER TABLE public.denial ALTER COLUMN denial_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.denial_denial_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.event (
+    at timestamp with time zone NOT NULL,
+    pool_id smallint NOT NULL,
+    code "char" NOT NULL,
+    lease_id uuid NOT NULL,
+    holder text NOT NULL
+);
+CREATE TABLE public.lease (
+    pool_id smallint NOT NULL,
+    kind smallint NOT NULL,
+    slot smallint DEFAULT 0 NOT NULL,
+    lease_id uuid NOT NULL,
+    acquired_at timestamp with time zone NOT NULL,
+    renewed_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    holder text NOT NULL COLLATE pg_catalog."C",
+    subject text,
+    CONSTRAINT lease_holder_check CHECK (((octet_length(holder) >= 4) AND (octet_length(holder) <= 2403)))
+)
+WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='1', autovacuum_vacuum_insert_scale_factor='0.2');
+CREATE TABLE public.migration (
+    name text NOT NULL,
+    hash text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.pool (
+    pool_id smallint NOT NULL,
+    product text NOT NULL COLLATE pg_catalog."C",
+    seat_limit integer DEFAULT 0 NOT NULL,
+    in_use integer DEFAULT 0 NOT NULL,
+    peak integer DEFAULT 0 NOT NULL,
+    next_expiry timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    frozen_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    waiting integer DEFAULT 0 NOT NULL,
+    reserved integer[],
+    reserved_used integer[],
+    reservations text,
+    stale integer DEFAULT 0 NOT NULL,
+    stale_since timestamp with time zone,
+    holders_waiting integer DEFAULT 0 NOT NULL,
+    CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
+    CONSTRAINT pool_product_check CHECK (((length(product) >= 1) AND (length(product) <= 63))),
+    CONSTRAINT pool_seat_limit_check CHECK ((seat_limit >= 0))
+)
+WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
+ALTER TABLE public.pool ALTER COLUMN pool_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.pool_pool_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    MAXVALUE 4095
+    CACHE 1
+);
+CREATE TABLE public.replica (
+    replica_id uuid NOT NULL,
+    seen_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.usage (
+    product text NOT NULL COLLATE pg_catalog."C",
+    step_seconds integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    seat_limit integer NOT NULL,
+    peak integer NOT NULL,
+    mean real NOT NULL,
+    samples integer NOT NULL,
+    stale integer NOT NULL,
+    denied integer DEFAULT 0 NOT NULL
+);
+CREATE TABLE public.waiter (
+    pool_id smallint NOT NULL,
+    holder text NOT NULL COLLATE pg_catalog."C",
+    ticket bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    live_until timestamp with time zone NOT NULL
+);
+ALTER TABLE public.waiter ALTER COLUMN ticket ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.waiter_ticket_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+INSERT INTO public.base VALUES ('trade', '2026-11-30 21:18:41.62793+00');
+INSERT INTO public.base VALUES ('zup', '2026-11-30 21:18:41.698608+00');
+INSERT INTO public.clearing VALUES ('start:2026-11-30T21:18:40.060Z', '2026-11-30 21:18:40.141233+00', 0, 0, 0);
+INSERT INTO public.cluster VALUES (true, '2026-11-30 21:18:42.157235+00', '00:00:08', '-infinity');
+INSERT INTO public.denial OVERRIDING SYSTEM VALUE VALUES (1, 'erp', 'buhlatepc', 'SeatsExhausted', '2026-11-30 21:18:41.752676+00', '2026-11-30 21:18:41.752667+00', 1, true, false, NULL);
+INSERT INTO public.denial OVERRIDING SYSTEM VALUE VALUES (2, 'erp', 'buhlaterpc', 'SeatsExhausted', '2026-11-30 21:18:41.783345+00', '2026-11-30 21:18:41.783337+00', 1, true, false, NULL);
+INSERT INTO public.denial OVERRIDING SYSTEM VALUE VALUES (3, 'erp', 'buhwaitspc', 'SeatsExhausted', '2026-11-30 21:18:42.790249+00', '2026-11-30 21:18:42.790246+00', 1, true, false, NULL);
+INSERT INTO public.denial OVERRIDING SYSTEM VALUE VALUES (4, 'none', 'buhxpc', 'ProductUnknown', '2026-11-30 21:18:42.791801+00', '2026-11-30 21:18:42.791799+00', 1, true, false, NULL);
+INSERT INTO public.event VALUES ('2026-11-30 21:18:41.577866+00', 2, 'G', '01a22e53-016d-7002-9577-1453bb277dec', 'buhannapc');
+INSERT INTO public.event VALUES ('2026-11-30 21:18:41.622466+00', 2, 'G', '01a22e53-01c3-7002-bb42-5d6a92c12644', 'buhchiefpc');
+INSERT INTO public.event VALUES ('2026-11-30 21:18:41.62793+00', 2, 'G', '01a22e53-01da-7002-a753-70062dbddde0', 'tradeborispc');
+INSERT INTO public.event VALUES ('2026-11-30 21:18:41.704006+00', 2, 'G', '01a22e53-01ea-7002-9206-126133f75c54', 'zupverapc');
+INSERT INTO public.lease VALUES (2, 0, 0, '01a22e53-016d-7002-9577-1453bb277dec', '2026-11-30 21:18:41.577866+00', '2026-11-30 21:18:41.577866+00', '2026-11-30 21:20:41.577866+00', 'buhannapc', NULL);
+INSERT INTO public.lease VALUES (2, 0, 1, '01a22e53-01c3-7002-bb42-5d6a92c12644', '2026-11-30 21:18:41.622466+00', '2026-11-30 21:18:41.622466+00', '2026-11-30 21:20:41.622466+00', 'buhchiefpc', NULL);
+INSERT INTO public.lease VALUES (2, 2, 0, '01a22e53-01da-7002-a753-70062dbddde0', '2026-11-30 21:18:41.62793+00', '2026-11-30 21:18:41.62793+00', 'infinity', 'tradeborispc', NULL);
+INSERT INTO public.lease VALUES (2, 1, 0, '01a22e53-01ea-7002-9206-126133f75c54', '2026-11-30 21:18:41.704006+00', '2026-11-30 21:18:41.704006+00', 'infinity', 'zupverapc', NULL);
+INSERT INTO public.migration VALUES ('001-ledger.sql', 'c5024f68f80060a9ddf342f379665dadb0aced467e2403b875e36bcb187d83d1', '2026-11-30 21:18:39.541158+00');
+INSERT INTO public.migration VALUES ('002-seat-functions.sql', 'b93b5783bf729721c0e985bb6f75a81ea30d0184643cd4d48475a51e4a132dd5', '2026-11-30 21:18:39.721736+00');
+INSERT INTO public.migration VALUES ('003-base-functions.sql', 'c22d75f509633b78087fa52a1140f5a7072b9276b73237fb7b98c277023ab7cb', '2026-11-30 21:18:39.772868+00');
+INSERT INTO public.migration VALUES ('004-usage-functions.sql', '14da43dae699ca7cfcffe96b093561c66853b3793a4ac51faafe701732376cc5', '2026-11-30 21:18:39.809439+00');
+INSERT INTO public.migration VALUES ('005-outages.sql', 'ecf992a62c2406393612f665bd46be5af9861648377ea2305e7df8cf71baa049', '2026-11-30 21:18:39.81484+00');
+INSERT INTO public.migration VALUES ('006-heartbeats.sql', '1184cba57665484496a2b6ba404e3fc7499856898d571bc8827ccfa288763fc0', '2026-11-30 21:18:39.833097+00');
+INSERT INTO public.migration VALUES ('007-subjects.sql', '6afe79c618c2bf3aa59c2a53f332fd19504337ce95eb0f694b9fe1a7a480d1a6', '2026-11-30 21:18:39.837655+00');
+INSERT INTO public.pool OVERRIDING SYSTEM VALUE VALUES (1, 'crm', 1, 0, 0, '2026-11-30 21:20:40.187506+00', '-infinity', 0, NULL, NULL, NULL, 0, NULL, 0);
+INSERT INTO public.pool OVERRIDING SYSTEM VALUE VALUES (2, 'erp', 4, 4, 4, '2026-11-30 21:20:40.194431+00', '-infinity', 1, '{1}', '{1}', '[{"name":"1","product":"erp","seats":1,"users":["chief"],"bases":[],"hosts":[]}]', 0, NULL, 3);
+INSERT INTO public.usage VALUES ('crm', 60, '2026-11-30 21:18:00+00', 1, 0, 0, 1, 0, 0);
+INSERT INTO public.usage VALUES ('crm', 3600, '2026-11-30 21:00:00+00', 1, 0, 0, 1, 0, 0);
+INSERT INTO public.usage VALUES ('crm', 86400, '2026-11-30 00:00:00+00', 1, 0, 0, 1, 0, 0);
+INSERT INTO public.usage VALUES ('erp', 60, '2026-11-30 21:18:00+00', 4, 4, 4, 1, 0, 2);
+INSERT INTO public.usage VALUES ('erp', 3600, '2026-11-30 21:00:00+00', 4, 4, 4, 1, 0, 2);
+INSERT INTO public.usage VALUES ('erp', 86400, '2026-11-30 00:00:00+00', 4, 4, 4, 1, 0, 2);
+INSERT INTO public.waiter OVERRIDING SYSTEM VALUE VALUES (2, 'buhwaitspc', 1, '2026-11-30 21:18:41.784494+00', '2026-11-30 21:18:56.784494+00');
+SELECT pg_catalog.setval('public.audit_audit_id_seq', 1, false);
+SELECT pg_catalog.setval('public.denial_denial_id_seq', 4, true);
+SELECT pg_catalog.setval('public.pool_pool_id_seq', 2, true);
+SELECT pg_catalog.setval('public.waiter_ticket_seq', 1, true);
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (audit_id);
+ALTER TABLE ONLY public.base
+    ADD CONSTRAINT base_pkey PRIMARY KEY (base);
+ALTER TABLE ONLY public.clearing
+    ADD CONSTRAINT clearing_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.cluster
+    ADD CONSTRAINT cluster_pkey PRIMARY KEY (one);
+ALTER TABLE ONLY public.denial
+    ADD CONSTRAINT denial_pkey PRIMARY KEY (denial_id);
+ALTER TABLE ONLY public.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (pool_id, holder);
+ALTER TABLE ONLY public.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.pool
+    ADD CONSTRAINT pool_pkey PRIMARY KEY (pool_id);
+ALTER TABLE ONLY public.pool
+    ADD CONSTRAINT pool_product_key UNIQUE (product);
+ALTER TABLE ONLY public.replica
+    ADD CONSTRAINT replica_pkey PRIMARY KEY (replica_id);
+ALTER TABLE ONLY public.usage
+    ADD CONSTRAINT usage_pkey PRIMARY KEY (product, step_seconds, at);
+ALTER TABLE ONLY public.waiter
+    ADD CONSTRAINT waiter_pkey PRIMARY KEY (pool_id, holder);
+CREATE INDEX audit_at ON public.audit USING btree (at);
+CREATE INDEX denial_last ON public.denial USING btree (last_at);
+CREATE UNIQUE INDEX denial_open ON public.denial USING btree (product, holder, reason) WHERE open;
+CREATE INDEX event_at ON public.event USING brin (at);
+CREATE UNIQUE INDEX lease_id_key ON public.lease USING btree (lease_id);
+CREATE INDEX lease_subject ON public.lease USING btree (subject) WHERE (subject IS NOT NULL);
+CREATE INDEX lease_unexpiring ON public.lease USING btree (pool_id, holder) WHERE (kind > 0);
