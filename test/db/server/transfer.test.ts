@@ -15,6 +15,8 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readRetired } from '../../../runtime/retiredMigrations.ts';
+import { migrationsDir } from '../../../server/db/database.ts';
 import { verifyArchive } from '../../../server/transfer/archive.ts';
 import { exportServer } from '../../../server/transfer/exportServer.ts';
 import { finishImport, importServer } from '../../../server/transfer/importServer.ts';
@@ -173,7 +175,9 @@ describe('an import', () => {
     const older = join(dir, 'older.tar.gz');
     const { migrations } = await verifyArchive(file);
     await repack(older, (told) => {
-      told.migrations = migrations.slice(0, 3);
+      // what the build before the functions had files of their own told of itself
+      told.migrations = [...migrations.slice(0, 1), ...readRetired(migrationsDir).filter(({ name }) => name < '008')];
+      for (const later of ['denial_tally', 'ledger_owner']) delete told.tables[later];
     });
     await using target = await createTestDatabase();
     await importServer({ dataDir: emptyDir(), databaseUrl: target.url, file: older }, log);
