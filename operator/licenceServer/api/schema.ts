@@ -211,7 +211,9 @@ const window = z.object({
     .min(9)
     .max(100)
     .regex(/^\S+( \S+){4}$/)
-    .describe('When the window opens: five cron fields (minute, hour, day, month, weekday).'),
+    .describe(
+      'When the window opens: five cron fields (minute, hour, day, month, weekday), as in a CronJob; without L, W, # and ranges that go backwards.',
+    ),
   duration: durationText('1m', '24h').describe('How long the window stays open. Bounds: 1m to 24h.'),
   timeZone: z
     .string()

@@ -60,11 +60,48 @@ describe('a window', () => {
 
   test.each([
     ['a time zone that does not exist', window('0 3 * * *', '1h', 'Mars/Olympus'), /Mars\/Olympus/],
-    ['a field out of bounds', window('0 25 * * *', '1h'), /"0 25 \* \* \*"/],
+    ['a field out of bounds', window('0 25 * * *', '1h'), /"0 25 \* \* \*": hour "25": 25 is not between 0 and 23/],
+    ['an offset for a zone', window('0 3 * * *', '1h', '+03:00'), /is an offset; name a place/],
+    ['a zone in small letters', window('0 3 * * *', '1h', 'europe/moscow'), /capital letter/],
+    ['a zone in wrong letters', window('0 3 * * *', '1h', 'Europe/moscow'), /is spelt Europe\/Moscow/],
+    ['an abbreviation', window('0 3 * * *', '1h', 'MSK'), /^timeZone MSK is not known/],
+    ['the last day', window('0 3 L * *', '1h'), /"L" is not for every cron/],
+    ['the nearest working day', window('0 3 15W * *', '1h'), /"15W" is not for every cron/],
+    ['an n-th weekday', window('0 3 * * 5#2', '1h'), /"5#2" is not for every cron/],
+    ['a last weekday', window('0 3 * * 5L', '1h'), /"5L" is not for every cron/],
+    ['both days at once', window('0 3 13 * +5', '1h'), /"\+5" is not for every cron/],
+    ['hours that go backwards', window('0 22-2 * * *', '1h'), /22-2 goes backwards; write 22-23,0-2/],
+    ['days that go backwards', window('0 3 * * FRI-MON', '1h'), /write FRI-SAT,SUN-MON/],
+    ['seconds', window('0 0 3 * * *', '1h'), /five fields/],
+    ['no step', window('*/0 * * * *', '1h'), /whole number from 1/],
+    ['what it is not', window('x * * * *', '1h'), /"x" is nothing that it takes/],
     ['a day that never comes', window('0 0 31 2 *', '1h'), /never comes/],
   ])('with %s is refused, by name', (_, given, says) => {
     expect(windowFault(given)).toMatch(says);
   });
+
+  test.each([
+    ['0/15 3 * * *', ['03:00', '03:15', '03:30', '03:45']],
+    ['5/20 3 * * *', ['03:05', '03:25', '03:45']],
+    ['0 3 * * 7', ['03:00']],
+    ['0 3 * * 5-7', ['03:00']],
+    ['0 3 * * SUN', ['03:00']],
+    ['0 3 ? JAN 0', ['03:00']],
+  ])('"%s" means what it means in a CronJob or a crontab', (schedule, opens) => {
+    expect(windowFault(window(schedule, '1m'))).toBeUndefined();
+    const sunday = ms('2030-01-06T00:00:00Z');
+    const open = Array.from({ length: 1_440 }, (_, minute) => sunday + minute * 60_000).filter(
+      (at) => gateOfWindows([window(schedule, '1m')], at).open,
+    );
+    expect(open.map((at) => new Date(at).toISOString().slice(11, 16))).toEqual(opens);
+  });
+
+  test.each(['Europe/Kyiv', 'Europe/Kiev', 'US/Pacific', 'Etc/GMT-3', 'UTC', 'America/Port_of_Spain'])(
+    '%s is a time zone',
+    (zone) => {
+      expect(windowFault(window('0 3 * * *', '1h', zone))).toBeUndefined();
+    },
+  );
 
   test('that can be used has no fault', () => {
     expect(windowFault(window('*/15 0-5 * * 1-5', '10m', 'Asia/Vladivostok'))).toBeUndefined();
