@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { gateOfWindows } from '../../../../../operator/licenceServer/decide/windows.ts';
 
 const minuteMs = 60_000;
+const weekMs = 7 * 86_400_000;
 const year = 2027;
 const zones = Intl.supportedValuesOf('timeZone');
 
@@ -14,9 +15,9 @@ function changesOf(timeZone: string): { atMs: number; before: string; after: str
   const offsetAt = (atMs: number) => Date.parse(`${format.format(atMs).replace(' ', 'T')}Z`) - atMs;
   const found = [];
   const end = Date.UTC(year + 1, 0, 1);
-  for (let day = Date.UTC(year, 0, 1); day < end; day += 86_400_000) {
-    if (offsetAt(day) === offsetAt(day + 86_400_000)) continue;
-    let [low, high] = [day, day + 86_400_000];
+  for (let week = Date.UTC(year, 0, 1); week < end; week += weekMs) {
+    if (offsetAt(week) === offsetAt(week + weekMs)) continue;
+    let [low, high] = [week, week + weekMs];
     while (high - low > minuteMs) {
       const middle = low + Math.floor((high - low) / 2 / minuteMs) * minuteMs;
       if (offsetAt(middle) === offsetAt(low)) low = middle;
@@ -27,12 +28,15 @@ function changesOf(timeZone: string): { atMs: number; before: string; after: str
   return found;
 }
 
-/** Minutes in which the gate goes from shut to open, from two hours before a change to four hours after. */
+/** When a window of a minute opens, from two hours before a change to four hours after. */
 function openingsAround(atMs: number, schedule: string, timeZone: string): number[] {
   const window = [{ schedule, duration: '1m', timeZone }];
   const found: number[] = [];
-  for (let at = atMs - 120 * minuteMs; at < atMs + 240 * minuteMs; at += minuteMs)
-    if (gateOfWindows(window, at).open) found.push(at);
+  for (let at = atMs - 120 * minuteMs; at < atMs + 240 * minuteMs; ) {
+    const gate = gateOfWindows(window, at);
+    if (gate.open) found.push(at);
+    at = gate.open ? at + minuteMs : (gate.opensAtMs ?? Number.POSITIVE_INFINITY);
+  }
   return found;
 }
 
