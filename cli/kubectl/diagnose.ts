@@ -110,7 +110,23 @@ function operator(picture: Picture): Step {
 }
 
 /** What follows from the pod or the keys is told by those, in more words. */
-const consequences = ['PodFailing', 'PodNotReady', 'ServerUnreachable', 'RollingOut', 'Creating', 'ServerTroubled'];
+const consequences = [
+  'PodFailing',
+  'PodNotReady',
+  'PodRefused',
+  'PodFailed',
+  'PodUnschedulable',
+  'PodStarting',
+  'PodCrashing',
+  'ImageNotPulled',
+  'ContainerRefused',
+  'NodeLost',
+  'VolumeUnbound',
+  'ServerUnreachable',
+  'RollingOut',
+  'Creating',
+  'ServerTroubled',
+];
 
 function resource(picture: Picture): Step {
   const { server } = picture;

@@ -52,6 +52,10 @@ const conditions: Readonly<Record<string, (named: Named) => string>> = {
   IdentityLost: (n) =>
     `restore Secret ${n.name}-identity from a backup; else annotate licensing.softonit.ru/new-identity=accept and regenerate the keys`,
   WindowInvalid: () => 'correct spec.staleSeats.windows',
+  CertificateMissing: () => 'create the Secret of type kubernetes.io/tls; nothing else is needed',
+  CertificatesMissing: () => 'create what caRef names; nothing else is needed',
+  TrustedKeysMissing: () =>
+    "put the vendor's key set (GET /.well-known/jwks.json of the authority) into that ConfigMap",
   RolloutHeld: (n) =>
     `kubectl licence status of the server it waits for; or roll this one now: kubectl licence roll ${at(n)}`,
   Paused: (n) => `kubectl licence unpause ${at(n)}`,

@@ -292,7 +292,7 @@ describe('an operator outside of the cluster, for namespaces with a label', () =
   const ready = async () => (await state())?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
 
   it('looks after a server as soon as its namespace has the label, and asks it through the API server', async () => {
-    expect(await state()).toBeUndefined();
+    expect(await state()).toEqual({ observedGeneration: -1 }); // as nobody has looked at it
     await product.kubectl(['label', 'namespace', outside, 'licensing=outside']);
     try {
       await eventually('the server to be ready', 150_000, async () => (await ready()) === true && state());

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { statusText } from '../../../../cli/kubectl/commands/status.ts';
 import { diagnose } from '../../../../cli/kubectl/diagnose.ts';
 import type { Picture } from '../../../../cli/kubectl/picture.ts';
 import { keyFaultReasons } from '../../../../licence/keyFaults.ts';
+import { repository } from '../../../support/sources.ts';
 import { answered, containerOf, pictureOf, podOf, serverOf } from './pictures.ts';
 
 const notReady = { deployment: { replicas: 1, ready: 0, conditions: [] }, answer: { kind: 'notAsked' } } as const;
@@ -399,4 +402,23 @@ accounting/office: all 5 seats of erp are taken, 3 of them by bases that have go
   support      ok     no term ends
 `);
   });
+});
+
+it('what the operator says of a pod is told by the look at the pod, which has the advice', () => {
+  const reasons = readFileSync(join(repository, 'operator/licenceServer/observe/noPod.ts'), 'utf8').matchAll(
+    /reason: '([A-Z]\w+)'/g,
+  );
+  const names = [...new Set([...reasons].map(([, reason = '']) => reason))];
+  expect(names.length).toBeGreaterThan(5);
+  const pods = [
+    podOf({
+      isReady: false,
+      phase: 'Pending',
+      containers: [containerOf({ image: 'x:1', waiting: { reason: 'ImagePullBackOff', message: 'not found' } })],
+    }),
+  ];
+  for (const reason of names) {
+    const server = serverOf({ conditions: [condition('Reconciling', reason, 'words')] });
+    expect(diagnose(pictureOf({ ...notReady, server, pods })).cause?.step, reason).toBe('pod');
+  }
 });
