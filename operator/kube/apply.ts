@@ -4,7 +4,7 @@ import type { DeleteOptions, DeleteOutcome, KubeClient } from './client.ts';
 import { differences } from './difference.ts';
 import { hashOf } from './hashOf.ts';
 import type { KubeMetrics } from './kubeMetrics.ts';
-import { controllerOf, type KubeObject, keyOf } from './object.ts';
+import { type KubeObject, keyOf } from './object.ts';
 import { collectionPath, type ResourceKind } from './resourceKind.ts';
 import type { Store } from './store.ts';
 
@@ -38,17 +38,6 @@ export interface ApplierOptions {
 
 type Part = 'object' | 'status';
 
-/** An object of the wanted name belongs to another controller; it is left alone. */
-export class OwnedByAnother extends Error {
-  constructor(kind: ResourceKind, object: KubeObject) {
-    const owner = controllerOf(object);
-    super(
-      `${kind.kind} ${keyOf(object)} belongs to ${owner?.kind} ${owner?.name}; delete it, or give the owner another name`,
-    );
-    this.name = 'OwnedByAnother';
-  }
-}
-
 /**
  * Writes objects by server-side apply, under one field manager, and only if that changes something.
  *
@@ -71,7 +60,7 @@ export class Applier {
     return new Applier({ ...this.#options, client: this.#options.client.dryRun(), storeOf: () => undefined });
   }
 
-  /** All in order; the first that fails ends it. @throws OwnedByAnother, ApiError */
+  /** All in order; the first that fails ends it. @throws ApiError */
   async applyAll(desired: readonly Desired[], observed: Observed, signal?: AbortSignal): Promise<Applied[]> {
     const applied: Applied[] = [];
     for (const each of desired) {
@@ -81,7 +70,10 @@ export class Applier {
     return applied;
   }
 
-  /** @throws OwnedByAnother, ApiError */
+  /**
+   * @param observed undefined: nothing is known to stand under that name, so nothing of others is taken over by force
+   * @throws ApiError; a conflict also where others put something under that name meanwhile
+   */
   async apply({ kind, object }: Desired, observed: KubeObject | undefined, signal?: AbortSignal): Promise<Applied> {
     const { client, fieldManager, hashAnnotation } = this.#options;
     const hash = hashOf(object);
@@ -89,12 +81,11 @@ export class Applier {
     const wanted: KubeObject = { ...object, metadata: { ...object.metadata, annotations } };
     const left = observed === undefined ? [] : differences(wanted, observed);
     if (observed !== undefined) {
-      assertOurs(kind, object, observed);
       if (left.length === 0 || this.#isRemembered(kind, object, 'object', hash, hashOf(left))) {
         return this.#done({ kind, object: observed, outcome: 'unchanged', changed: [] });
       }
     }
-    const answer = await client.applyWithStatus(kind, wanted, { fieldManager, signal });
+    const answer = await client.applyWithStatus(kind, wanted, { fieldManager, signal, force: observed !== undefined });
     const written = answer.body as KubeObject;
     const rest = differences(wanted, written);
     if (rest.length === 0) this.#written.delete(memoryKey(kind, object, 'object'));
@@ -197,9 +188,3 @@ export class Applier {
 
 const memoryKey = (kind: ResourceKind, object: KubeObject, part: Part): string =>
   `${collectionPath(kind, object.metadata.namespace)}/${object.metadata.name}/${part}`;
-
-function assertOurs(kind: ResourceKind, wanted: KubeObject, observed: KubeObject): void {
-  const ours = controllerOf(wanted);
-  const theirs = controllerOf(observed);
-  if (ours !== undefined && theirs !== undefined && theirs.uid !== ours.uid) throw new OwnedByAnother(kind, observed);
-}

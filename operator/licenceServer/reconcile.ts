@@ -7,10 +7,10 @@ import type { Reconcile, ReconcileContext, Result } from '../kube/controller.ts'
 import { wakeAfter } from '../kube/wakeAfter.ts';
 import { applyChildren } from './act/apply.ts';
 import { askForKey } from './act/askForKey.ts';
-import { finishDeletion } from './act/deletion.ts';
+import { finishDeletion, keepFinalizer } from './act/deletion.ts';
 import { followServer, releaseStale } from './act/followServer.ts';
 import type { Prune } from './act/prune.ts';
-import { namesOf } from './api/names.ts';
+import { takeBack } from './act/takeBack.ts';
 import { earliest } from './api/times.ts';
 import { type LicenceServer, licenceServerKind, type Status } from './api/types.ts';
 import { childrenOf } from './build/children.ts';
@@ -63,30 +63,31 @@ export const reconcileLicenceServer =
 async function pass(
   options: ReconcileOptions,
   key: string,
-  server: LicenceServer,
+  seen: LicenceServer,
   signal: AbortSignal,
   log: Logger,
 ): Promise<Result | undefined> {
+  const server = await step('keep', () => keep(options, seen));
   const read = readSpec(server);
   if (!read.ok) return refuse(options, server, read);
 
-  const { observed: seen, serverCa } = await step('observe', () => observe(options, server, read.spec, signal));
-  const validation = step('validate', () => validate(server, read.spec, seen));
+  const { observed: found, serverCa } = await step('observe', () => observe(options, server, read.spec, signal));
+  const validation = step('validate', () => validate(server, read.spec, found));
   if (!validation.ok) return refuse(options, server, validation);
 
   const { valid } = validation;
   const before = server.status ?? {};
-  const check = await step('checkKeys', () => checkKeys(options, server, valid, seen, signal));
-  const asking = regenerationInputOf(valid, before, seen.atMs, options.defaults.regeneration === true);
+  const check = await step('checkKeys', () => checkKeys(options, server, valid, found, signal));
+  const asking = regenerationInputOf(valid, before, found.atMs, options.defaults.regeneration === true);
   const call = regenerationCallOf(asking);
   const regeneration = call && (await step('regenerate', () => askForKey(options, valid, asking.before, call, signal)));
-  const observed = { ...seen, check, regeneration, fleet: options.turns.fleet(key) };
+  const observed = { ...found, check, regeneration, fleet: options.turns.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
   options.turns.note(key, decided);
   const children = step('build', () => childrenOf(valid, decided, observed, options.defaults));
   const refusals = decided.paused
     ? []
-    : await step('apply', () => applyChildren(options, server, valid, children, signal, log));
+    : await step('apply', () => applyChildren(options, server, valid, observed, children, signal, log));
   options.teller.rolled(server, decided, observed.atMs);
   await releaseStale(options, key, decided, log);
 
@@ -98,7 +99,7 @@ async function pass(
   if (followServer(options, key, valid, observed, decided, before, secrets) === 'firstAnswerDue') return undefined;
   const { outcome } = await step('status', () => writeStatus(options, server, status));
   options.teller.tell(server, status, decided);
-  const unpruned = !decided.paused && (await options.prune.run(key, valid, decided, signal));
+  const unpruned = !decided.paused && (await options.prune.run(key, valid, children, status, signal));
 
   const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
   const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
@@ -109,6 +110,13 @@ async function pass(
     log.warn({ wakeAtMs }, 'the pass changed nothing and asked for another one at once; it has to wait');
   }
   return wake && { requeueAfterMs: wake.afterMs };
+}
+
+/** What is to outlive the LicenceServer, or to go with it, is seen to before anything can go wrong, and in every state. */
+async function keep(options: ReconcileOptions, seen: LicenceServer): Promise<LicenceServer> {
+  const server = await keepFinalizer(options, seen);
+  await takeBack(options, server);
+  return server;
 }
 
 /** A step is a span of its own where traces are on. */
@@ -153,16 +161,13 @@ async function tellFailure(
   }
 }
 
-const waitsInDeletion = (name: string): string =>
-  `Deployment ${namesOf(name).deployment} and its pods have to end before the volume and the identity are removed`;
-
 async function leave(options: ReconcileOptions, key: string, server: LicenceServer): Promise<Result | undefined> {
   options.poller.forget(key);
   options.turns.forget(key);
-  const state = await finishDeletion(options.client, options.stores, server);
-  if (state !== 'waiting') return undefined;
+  const waitsFor = await finishDeletion(options, server);
+  if (waitsFor === undefined) return undefined;
   const now = options.stores.licenceServers.get(key) ?? server;
-  await writeStatus(options, now, terminatingStatus(now, waitsInDeletion(server.metadata.name), options.clock.now()));
+  await writeStatus(options, now, terminatingStatus(now, waitsFor, options.clock.now()));
   return { requeueAfterMs: 5_000 };
 }
 

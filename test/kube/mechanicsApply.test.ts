@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Applied, Applier, type Desired, OwnedByAnother } from '../../operator/kube/apply.ts';
+import { type Applied, Applier, type Desired } from '../../operator/kube/apply.ts';
 import { controllerReference, type KubeObject, keyFor } from '../../operator/kube/object.ts';
 import { kinds, type ResourceKind } from '../../operator/kube/resourceKind.ts';
 import { Store } from '../../operator/kube/store.ts';
@@ -228,18 +228,20 @@ describe('applying', () => {
     expect(outcomes(await applyAll(applier, [odd]))).toEqual(['updated']);
   });
 
-  it('leaves alone what belongs to another owner, and says whose it is', async () => {
-    const other = await world.setMap('other', {});
-    await world.others.create(kinds.ConfigMap, {
-      metadata: { namespace: world.namespace, name: 'm', ownerReferences: [controllerReference(other)] },
-    });
-    const error = await applyAll(createApplier(), [map({ a: 'b' })]).catch((e: unknown) => e);
-    expect(error).toBeInstanceOf(OwnedByAnother);
-    expect(String(error)).toContain(`ConfigMap ${world.namespace}/m belongs to ConfigMap other`);
-    expect(world.proxy.writes()).toBe(0);
+  it('takes over nothing by force that it was told is not there', async () => {
+    await world.others.apply(
+      kinds.ConfigMap,
+      { metadata: { namespace: world.namespace, name: 'm' }, data: { a: 'theirs' } },
+      { fieldManager: 'person' },
+    );
+    const error = await createApplier()
+      .apply(map({ a: 'ours' }), undefined)
+      .catch((e: unknown) => e);
+    expect(error).toMatchObject({ status: 409 });
+    expect(await look(map({}))).toMatchObject({ data: { a: 'theirs' } });
   });
 
-  it('takes over what has no owner', async () => {
+  it('takes over what it was shown', async () => {
     await world.setMap('m', { a: 'theirs' });
     const [applied] = await applyAll(createApplier(), [map({ a: 'ours' })]);
     expect(applied).toMatchObject({ outcome: 'updated', object: { data: { a: 'ours' } } });

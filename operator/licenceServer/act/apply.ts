@@ -1,75 +1,76 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { fingerprintOf, rawPublicKey } from '../../../licence/fingerprint.ts';
 import type { Logger } from '../../../runtime/log.ts';
-import { ApiError, isAlreadyExists, isForbidden, isInvalid, isUnreadable } from '../../kube/apiError.ts';
-import { type Applier, OwnedByAnother } from '../../kube/apply.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { isControlledBy, type KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
-import { contentDigest, fieldManager, finalizer, type LicenceServer, licenceServerKind } from '../api/types.ts';
+import { type LicenceServer, labels } from '../api/types.ts';
 import { type Children, kindOf, removable } from '../build/children.ts';
 import { identitySecret } from '../build/identitySecret.ts';
 import { keysSecret } from '../build/keysSecret.ts';
-import type { Child } from '../build/object.ts';
+import { isOwn } from '../build/ownership.ts';
 import { tokensSecret } from '../build/tokensSecret.ts';
 import type { Fault, Valid } from '../decide/validate.ts';
 import { desiredKeysOf, readKeySource } from '../observe/keySources.ts';
 import type { LookUp } from '../observe/lookUp.ts';
-import type { Stores } from '../observe/stores.ts';
+import type { Observed } from '../observe/observed.ts';
+import { Ensure, type EnsureOptions, type Written } from './ensure.ts';
 
 /** The only place that writes children. */
-export interface ApplyOptions {
-  readonly client: KubeClient;
-  readonly applier: Applier;
-  readonly stores: Stores;
+export interface ApplyOptions extends EnsureOptions {
   readonly lookUp: LookUp;
 }
 
-/** What a pass wrote, for its log line. */
-interface Written {
-  readonly kind: string;
-  readonly name: string;
-  readonly outcome: string;
-  /** Fields that differed. */
-  readonly changed?: readonly string[];
+/** A LicenceServer in the pass under way. */
+interface Pass {
+  readonly options: ApplyOptions;
+  readonly server: LicenceServer;
+  readonly valid: Valid;
+  readonly ensure: Ensure;
+  readonly signal: AbortSignal;
 }
-type Tell = (written: Written) => void;
 
 /**
  * Brings the children to what was built; writes nothing where nothing differs. All but the Deployment at one time: none of
- * them needs another (but a RoleBinding its Role), and a pod needs them all.
- * @returns what the API server refused for good, by the spec's fault: the others were applied all the same
+ * them needs another (but a RoleBinding its Role), and a pod needs them all. A LicenceServer that has nothing running writes
+ * nothing at all while one of its names is somebody else's.
+ * @returns what the API server refused for good, by the spec's fault, and names that are taken: the others were applied all
+ * the same
  * @throws for everything that is worth trying again
  */
 export async function applyChildren(
   options: ApplyOptions,
   server: LicenceServer,
   valid: Valid,
+  observed: Observed,
   children: Children,
   signal: AbortSignal,
   log: Logger,
 ): Promise<readonly Fault[]> {
   const written: Written[] = [];
-  const tell: Tell = (what) => written.push(what);
+  const ensure = new Ensure(options, valid.owner, (what) => written.push(what));
+  const pass: Pass = { options, server, valid, ensure, signal };
   try {
-    await keepFinalizer(options, server, valid);
-    await allOf([makeSecrets(options, server, valid, tell), makeKeysCopy(options, server, valid, signal, tell)]);
+    const taken = await takenNames(pass, observed, children);
+    if (taken.length > 0 && observed.deployment === undefined) return taken;
+    const secrets = await allOf([makeIdentity(pass), makeTokens(pass), makeKeysCopy(pass)]);
     const apply = async (name: keyof Children): Promise<Fault | undefined> => {
       const child = children[name];
-      return child === undefined ? undefined : applyChild(options, kindOf[name], child, tell);
+      if (child === undefined) return undefined;
+      const immutable = child.metadata.labels?.[labels.copy] !== undefined;
+      return (await ensure.ensure(kindOf[name], child, { immutable })).fault;
     };
     const { deployment: _, podRoleBinding: __, ...others } = kindOf;
     const names = Object.keys(others) as (keyof Children)[];
     const refused = await allOf(names.map(apply));
     // A role is handed on only once the API server knows what is in it.
     refused.push(await apply('podRoleBinding'));
-    // A pod whose settings were refused would only hang.
-    if (refused[names.indexOf('config')] === undefined) refused.push(await apply('deployment'));
+    // A pod whose settings or Secrets were refused would only hang.
+    const mounted = [refused[names.indexOf('config')], refused[names.indexOf('trust')], ...secrets];
+    if (mounted.every((fault) => fault === undefined)) refused.push(await apply('deployment'));
     for (const [name, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
       if (children[name] === undefined) await remove(options, server, kindOf[name], nameOf(valid.owner.name));
     }
-    return refused.filter((refusal) => refusal !== undefined);
+    return [...secrets, ...refused].filter((refusal) => refusal !== undefined);
   } finally {
     if (written.length > 0) log.info({ written }, 'applied');
   }
@@ -84,116 +85,69 @@ async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
   });
 }
 
-async function applyChild(
-  options: ApplyOptions,
-  kind: ResourceKind,
-  child: Child,
-  tell: Tell,
-): Promise<Fault | undefined> {
-  const { namespace, name } = child.metadata;
-  const observed = options.stores.get(kind, namespace, name);
-  // Known by metadata only: its name or its digest tells whether it is the same.
-  if (kind === kinds.ConfigMap && observed !== undefined) {
-    const digest = child.metadata.annotations?.[contentDigest];
-    if (digest === undefined || digest === observed.metadata.annotations?.[contentDigest]) return undefined;
-  }
-  try {
-    await write(options, kind, child, observed, tell);
-    return undefined;
-  } catch (error) {
-    if (error instanceof OwnedByAnother) {
-      return { reason: 'NameTaken', message: `${child.kind} ${name} belongs to something else; rename one of them` };
-    }
-    if (!isInvalid(error) && !isForbidden(error) && !isUnreadable(error)) throw error;
-    const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
-    return { reason: `${child.kind}Refused`, message: `the API server refused the ${child.kind} ${name}: ${detail}` };
-  }
-}
-
-async function write(
-  { applier, client, stores }: ApplyOptions,
-  kind: ResourceKind,
-  child: Child,
-  observed: KubeObject | undefined,
-  tell: Tell,
-): Promise<void> {
-  const { namespace, name } = child.metadata;
-  const told = (outcome: string, changed: readonly string[] = []) => {
-    if (outcome === 'unchanged') return;
-    tell({ kind: kind.kind, name, outcome, ...(changed.length === 0 ? {} : { changed }) });
-  };
-  if (kind === kinds.ConfigMap) {
-    stores.configMaps.assume(await client.apply(kind, child, { fieldManager }));
-    return told(observed === undefined ? 'created' : 'updated');
-  }
-  try {
-    const { outcome, changed } = await applier.apply({ kind, object: child }, observed);
-    told(outcome, changed);
-  } catch (error) {
-    if (!isInvalid(error) || observed === undefined) throw error;
-    // Somebody's edit and ours may be valid each, but not together (two ports of one name): ours replaces theirs, as a whole.
-    const replaced = await client.mergePatch(kind, namespace, name, { spec: child.spec });
-    const { changed } = await applier.apply({ kind, object: child }, replaced);
-    told('replaced', changed);
-  }
-}
-
-/** The finalizer is there exactly while something has to be removed that garbage collection would leave. */
-async function keepFinalizer({ client, stores }: ApplyOptions, server: LicenceServer, valid: Valid): Promise<void> {
-  const finalizers = server.metadata.finalizers ?? [];
-  const isWanted = valid.spec.storage.reclaimPolicy === 'Delete';
-  if (finalizers.includes(finalizer) === isWanted) return;
-  const next = isWanted ? [...finalizers, finalizer] : finalizers.filter((f) => f !== finalizer);
-  const { namespace, name, resourceVersion } = server.metadata;
-  const patch = { metadata: { finalizers: next, resourceVersion } };
-  stores.licenceServers.assume(await client.mergePatch(licenceServerKind, namespace, name, patch));
-}
-
-/** Identity and tokens: made once, then never touched. */
-async function makeSecrets(
-  { client, stores, lookUp }: ApplyOptions,
-  server: LicenceServer,
-  valid: Valid,
-  tell: Tell,
-): Promise<void> {
-  const { owner } = valid;
+/**
+ * The faults of all names that a LicenceServer is to have and that somebody else's objects have. An identity or tokens that a
+ * person put there are used as they are, if they can be: nobody takes them over.
+ */
+async function takenNames(
+  { options, server, valid, ensure }: Pass,
+  observed: Observed,
+  children: Children,
+): Promise<readonly Fault[]> {
+  const { owner, desiredKeys } = valid;
   const names = namesOf(owner.name);
-  const isThere = (name: string) => stores.get(kinds.Secret, owner.namespace, name) !== undefined;
-  const make = async (secret: KubeObject) => {
+  const secretOf = async (name: string, isUsable: () => Promise<boolean> | boolean) => {
+    const fault = await ensure.taken(kinds.Secret, name);
+    return fault === undefined || (await isUsable()) ? undefined : fault;
+  };
+  const hasToken = async () => (await options.lookUp.adminToken(server)?.read()) !== undefined;
+  const built = (Object.keys(kindOf) as (keyof Children)[]).map(async (name) => {
+    const child = children[name];
+    const kind = kindOf[name];
     try {
-      const made = await client.create(kinds.Secret, secret);
-      stores.secrets.assume(made);
-      lookUp.learn(server, made);
-      tell({ kind: 'Secret', name: secret.metadata.name, outcome: 'created' });
+      return child && (await ensure.taken(kind, child.metadata.name));
     } catch (error) {
-      // The store is a moment behind; what is there stays.
-      if (!isAlreadyExists(error)) throw error;
+      // A kind that the cluster has broken keeps nothing else from being made.
+      if (options.stores.watched.some((watched) => watched.kind === kind && watched.optional)) return undefined;
+      throw error;
     }
-  };
-  const makeIdentity = async () => {
-    if (!valid.makesIdentity || isThere(names.identity)) return;
-    const { privateKey } = generateKeyPairSync('ed25519');
-    const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
-    await make(identitySecret(owner, pem, fingerprintOf(rawPublicKey(privateKey))));
-  };
-  const makeTokens = async () => {
-    if (isThere(names.tokens)) return;
-    const tokens = secretKeys.tokens.map((role) => [role, randomBytes(32).toString('base64url')]);
-    await make(tokensSecret(owner, Object.fromEntries(tokens)));
-  };
-  await allOf([makeIdentity(), makeTokens()]);
+  });
+  const faults = await allOf([
+    ...built,
+    secretOf(names.identity, () => observed.fingerprint !== undefined),
+    secretOf(names.tokens, hasToken),
+    desiredKeys.ok ? ensure.taken(kinds.Secret, desiredKeys.copy) : Promise.resolve(undefined),
+  ]);
+  return faults.filter((fault) => fault !== undefined);
+}
+
+/** The identity: made once, then never touched. */
+async function makeIdentity({ valid, ensure }: Pass): Promise<Fault | undefined> {
+  if (!valid.makesIdentity) return undefined;
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const identity = identitySecret(valid.owner, pem, fingerprintOf(rawPublicKey(privateKey)));
+  return (await ensure.ensure(kinds.Secret, identity, { immutable: true })).fault;
+}
+
+/** The tokens: made once, then a person's to change. */
+async function makeTokens({ options, server, valid: { owner }, ensure }: Pass): Promise<Fault | undefined> {
+  if (options.stores.get(kinds.Secret, owner.namespace, namesOf(owner.name).tokens) !== undefined) return undefined;
+  const tokens = secretKeys.tokens.map((role) => [role, randomBytes(32).toString('base64url')]);
+  const secret = tokensSecret(owner, Object.fromEntries(tokens));
+  const { fault, made } = await ensure.ensure(kinds.Secret, secret, { immutable: true });
+  if (made !== undefined) options.lookUp.learn(server, made);
+  return fault;
 }
 
 /** The immutable copy of the keys that the spec refers to, if it is not there yet. */
-async function makeKeysCopy(
-  { client, stores, lookUp }: ApplyOptions,
-  server: LicenceServer,
-  valid: Valid,
-  signal: AbortSignal,
-  tell: Tell,
-): Promise<void> {
+async function makeKeysCopy({ options, server, valid, ensure, signal }: Pass): Promise<Fault | undefined> {
+  const { lookUp, stores } = options;
   const { desiredKeys, owner, spec } = valid;
-  if (!desiredKeys.ok || stores.get(kinds.Secret, owner.namespace, desiredKeys.copy) !== undefined) return;
+  if (!desiredKeys.ok) return undefined;
+  if (stores.get(kinds.Secret, owner.namespace, desiredKeys.copy) !== undefined) {
+    return ensure.taken(kinds.Secret, desiredKeys.copy);
+  }
   const files = await lookUp.keyFiles(server, spec, signal);
   const reread = desiredKeysOf(
     owner.name,
@@ -203,12 +157,7 @@ async function makeKeysCopy(
   const digests = Object.fromEntries(Object.entries(desiredKeys.keys).map(([name, { digest }]) => [name, digest]));
   const texts = Object.assign({}, ...Object.values(files));
   const copy = keysSecret(owner, desiredKeys.copy, texts, digests, lookUp.keyOrigins(server, spec));
-  try {
-    stores.secrets.assume(await client.create(kinds.Secret, copy));
-    tell({ kind: 'Secret', name: desiredKeys.copy, outcome: 'created' });
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-  }
+  return (await ensure.ensure(kinds.Secret, copy, { immutable: true })).fault;
 }
 
 /** A key's files as the data of the Secret that they came from. */
@@ -227,6 +176,6 @@ function encoded(
 
 async function remove(options: ApplyOptions, server: LicenceServer, kind: ResourceKind, name: string): Promise<void> {
   const observed = options.stores.get(kind, server.metadata.namespace, name);
-  if (observed === undefined || !isControlledBy(observed, server)) return;
+  if (observed === undefined || !isOwn(server.metadata, observed)) return;
   await options.applier.delete(kind, observed);
 }

@@ -2,17 +2,17 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { digestOf } from '../api/digest.ts';
-import { labels } from '../api/types.ts';
-import { configMap, settingsOf } from '../build/configMap.ts';
+import { labels, type Status } from '../api/types.ts';
+import type { Children } from '../build/children.ts';
 import { revisionHistoryLimit } from '../build/deployment.ts';
 import { selectorOf } from '../build/object.ts';
-import type { Plan } from '../decide/plan.ts';
+import { isOwn } from '../build/ownership.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { Stores } from '../observe/stores.ts';
 
 /**
- * Removes copies of keys, settings and trusted keys that nothing names any more: not the plan (and so not the status,
- * which is written before), not the Deployment, and no ReplicaSet that could be rolled back to.
+ * Removes copies of keys, settings and trusted keys that nothing names any more: not what this pass built (so that nothing is
+ * made and removed in turn), not the status, not the Deployment, and no ReplicaSet that could be rolled back to.
  */
 export class Prune {
   readonly #client: KubeClient;
@@ -33,21 +33,21 @@ export class Prune {
    * @returns whether to look again soon: the cluster has not yet dropped ReplicaSets beyond the history that is kept, and no
    * event will tell when it has
    */
-  async run(key: string, valid: Valid, plan: Plan, signal: AbortSignal): Promise<boolean> {
+  async run(key: string, valid: Valid, children: Children, status: Status, signal: AbortSignal): Promise<boolean> {
     const { namespace, name } = valid.owner;
     const copies = [
       ...this.#stores.copies('secrets', namespace, name),
       ...this.#stores.copies('configMaps', namespace, name),
-    ];
+    ].filter((copy) => isOwn(valid.owner, copy));
     const deployment = this.#stores.get(kinds.Deployment, namespace, name);
+    const built = Object.values(children) as (KubeObject | undefined)[];
     const named = new Set([
       ...namesIn(deployment),
-      ...(plan.pod === undefined ? [] : [plan.pod.keys, plan.pod.config, plan.pod.trust]),
-      configMap(valid.owner, settingsOf(valid.owner, valid.spec)).metadata.name,
+      ...namesIn(children.deployment),
+      ...built.map((child) => child?.metadata.name),
       valid.desiredKeys.ok ? valid.desiredKeys.copy : undefined,
-      plan.rotation.proven,
-      plan.rotation.run,
-      plan.rotation.rotation?.copy,
+      status.keysCopy,
+      status.rotation?.copy,
     ]);
     const superfluous = copies.filter((copy) => !named.has(copy.metadata.name));
     if (superfluous.length === 0) return false;

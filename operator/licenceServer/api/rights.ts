@@ -22,21 +22,31 @@ export const rights = {
     rule('licensing.softonit.ru', ['licenceservers'], 'get', 'list', 'watch', 'patch'),
     rule('licensing.softonit.ru', ['licenceservers/status'], 'patch'),
     rule('licensing.softonit.ru', ['licenceservers/finalizers'], 'update'),
-    // Watched by metadata, read by name; `patch` never: what it makes there is immutable or made once.
-    rule('', ['secrets'], 'get', 'list', 'watch', 'create', 'delete'),
+    // Watched by metadata, read by name; `patch` is for labels and owners of what it made: no content is ever changed.
+    rule('', ['secrets'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('', ['configmaps'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('', ['persistentvolumeclaims'], 'list', 'watch', 'create', 'patch', 'delete'),
-    rule('', ['services', 'serviceaccounts'], 'list', 'watch', 'create', 'patch'),
+    // `get` of these and the kinds below: before something is made, whether somebody else's has that name.
+    rule('', ['services', 'serviceaccounts'], 'get', 'list', 'watch', 'create', 'patch'),
     // `get` is handed on, each to the server that judges the tokens of pods: what it may hand on it must hold itself.
     // `list` is for one server's pods while it has none that takes requests: why that is.
     rule('', ['pods'], 'get', 'list'),
-    rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], 'list', 'watch', 'create', 'patch', 'delete'),
-    rule('apps', ['deployments'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('apps', ['deployments'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['replicasets'], 'list'),
-    rule('networking.k8s.io', ['networkpolicies'], 'list', 'watch', 'create', 'patch'),
-    rule('networking.k8s.io', ['ingresses'], 'list', 'watch', 'create', 'patch', 'delete'),
-    rule('policy', ['poddisruptionbudgets'], 'list', 'watch', 'create', 'patch', 'delete'),
-    rule('monitoring.coreos.com', ['servicemonitors', 'prometheusrules'], 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('networking.k8s.io', ['networkpolicies'], 'get', 'list', 'watch', 'create', 'patch'),
+    rule('networking.k8s.io', ['ingresses'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('policy', ['poddisruptionbudgets'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
+    rule(
+      'monitoring.coreos.com',
+      ['servicemonitors', 'prometheusrules'],
+      'get',
+      'list',
+      'watch',
+      'create',
+      'patch',
+      'delete',
+    ),
     rule('events.k8s.io', ['events'], 'create', 'patch'),
   ],
   /** In the namespace that it runs in: the leader lease. */

@@ -138,13 +138,13 @@ const storage = withRules(
     existingClaim: objectName()
       .optional()
       .describe(
-        'Name of a PersistentVolumeClaim to use instead of making one. Only one LicenceServer can use a claim. Default: none.',
+        'Name of a PersistentVolumeClaim to use instead of making one; it is never removed. Only one LicenceServer can use a claim. Default: none.',
       ),
     reclaimPolicy: z
       .enum(['Retain', 'Delete'])
       .default('Retain')
       .describe(
-        'What happens to the volume and the identity when the LicenceServer is deleted. Retain: both stay, and a LicenceServer of the same name takes them over as the same computer. Delete: both go after the server has stopped. Default: Retain.',
+        'What happens to the volume, the identity and the tokens when the LicenceServer is deleted. Retain: they stay, and a LicenceServer of the same name takes them over as the same computer. Delete: they go after the server has stopped. What stands here at the moment of the deletion counts. Default: Retain.',
       ),
   }),
   {

@@ -85,6 +85,8 @@ export const labels = {
   name: 'app.kubernetes.io/name',
   instance: 'app.kubernetes.io/instance',
   component: 'app.kubernetes.io/component',
+  /** The LicenceServer that a retained object belongs to; `instance` stands on what goes with the LicenceServer only. */
+  server: `${group}/licence-server`,
   /** What a copy holds: `keys`, `config` or `trust`; copies are collected by it. */
   copy: `${group}/copy`,
 } as const;

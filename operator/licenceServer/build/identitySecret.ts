@@ -17,10 +17,7 @@ export const identityFingerprint = `${group}/fingerprint`;
 export const identitySecret = (owner: Owner, pem: string, fingerprint: string): Child => ({
   apiVersion: 'v1',
   kind: 'Secret',
-  metadata: {
-    ...retainedMeta(owner, namesOf(owner.name).identity),
-    annotations: { [identityFingerprint]: fingerprint },
-  },
+  metadata: retainedMeta(owner, namesOf(owner.name).identity, { annotations: { [identityFingerprint]: fingerprint } }),
   type: 'Opaque',
   immutable: true,
   stringData: { [secretKeys.identity]: pem },

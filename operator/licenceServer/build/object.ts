@@ -52,9 +52,31 @@ export const ownedMeta = (
   ownerReferences: [ownerReferenceOf(owner)],
 });
 
-/** Metadata of a child that stays: no owner, so that garbage collection leaves it for a LicenceServer of the same name. */
-export const retainedMeta = (owner: Owner, name: string): Child['metadata'] => ({
-  name,
-  namespace: owner.namespace,
-  labels: labelsOf(owner),
-});
+/**
+ * What keeps tools that deploy from a repository from removing what no repository has: Argo CD neither prunes it nor calls
+ * it out of sync, Flux does not prune it.
+ */
+export const keptByDeployers: Readonly<Record<string, string>> = {
+  'argocd.argoproj.io/sync-options': 'Prune=false',
+  'argocd.argoproj.io/compare-options': 'IgnoreExtraneous',
+  'kustomize.toolkit.fluxcd.io/prune': 'disabled',
+};
+
+/**
+ * Metadata of a child that stays: no owner, so that garbage collection leaves it for a LicenceServer of the same name. Nor
+ * the label `instance`: where Argo CD tracks by that label, an application named as the LicenceServer would count it as its
+ * own, and prune it.
+ */
+export const retainedMeta = (
+  owner: Owner,
+  name: string,
+  extra: { readonly labels?: Record<string, string>; readonly annotations?: Readonly<Record<string, string>> } = {},
+): Child['metadata'] => {
+  const { [labels.instance]: _, ...rest } = labelsOf(owner);
+  return {
+    name,
+    namespace: owner.namespace,
+    labels: { ...rest, [labels.server]: owner.name, ...extra.labels },
+    annotations: { ...keptByDeployers, ...extra.annotations },
+  };
+};

@@ -20,22 +20,18 @@ export const regeneratedSecret = (
   owner: Owner,
   made: { readonly name: string; readonly replaces: string; readonly keyId: string; readonly digest: string },
   key: string,
-): Child => {
-  const meta = retainedMeta(owner, namesOf(owner.name).regenerated(made.keyId));
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      ...meta,
-      labels: { ...meta.labels, [regeneratedKey.replaces]: made.replaces },
-      annotations: {
-        [regeneratedKey.name]: made.name,
-        [regeneratedKey.keyId]: made.keyId,
-        [regeneratedKey.digest]: made.digest,
-      },
+): Child => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: retainedMeta(owner, namesOf(owner.name).regenerated(made.keyId), {
+    labels: { [regeneratedKey.replaces]: made.replaces },
+    annotations: {
+      [regeneratedKey.name]: made.name,
+      [regeneratedKey.keyId]: made.keyId,
+      [regeneratedKey.digest]: made.digest,
     },
-    type: 'Opaque',
-    immutable: true,
-    stringData: { [made.name]: key },
-  };
-};
+  }),
+  type: 'Opaque',
+  immutable: true,
+  stringData: { [made.name]: key },
+});

@@ -56,6 +56,11 @@ export class Stores {
     return this.#byKind.get(kind)?.get(keyFor(namespace, name));
   }
 
+  /** Whether objects of others are left out: what is not known of the kind may still be there. */
+  showsOnlyOurs(kind: ResourceKind): boolean {
+    return this.watched.some((watched) => watched.kind === kind && watched.labelSelector !== undefined);
+  }
+
   /** Secrets with the labels of a LicenceServer, by its key. */
   ownSecrets(key: string): KubeObject[] {
     return this.secrets.byIndex('instance', key);
@@ -72,7 +77,7 @@ export class Stores {
 /** The LicenceServer that an object with the operator's labels belongs to. */
 export function instanceOf(object: KubeObject): string | undefined {
   const { labels: all = {}, namespace } = object.metadata;
-  const name = all[labels.instance];
+  const name = all[labels.server] ?? all[labels.instance];
   return all[labels.managedBy] === fieldManager && name !== undefined ? keyFor(namespace, name) : undefined;
 }
 

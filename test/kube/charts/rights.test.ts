@@ -9,6 +9,7 @@ import { type Daemon, startDaemon, until } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
 import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
 import { createKey } from '../../../licence/key.ts';
+import type { KubeObject } from '../../../operator/kube/object.ts';
 import { rights } from '../../../operator/licenceServer/api/rights.ts';
 import { chartPath, lenientDefinition, type Rendered } from '../../support/chart.ts';
 import { repository } from '../../support/sources.ts';
@@ -167,6 +168,13 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   ] as const) {
     await untilThere(kind, name);
   }
+  // Marks that somebody took off what is to stay come back.
+  const mark = 'argocd.argoproj.io/sync-options';
+  await kubectl(['-n', at, 'annotate', 'secret', 'office-identity', `${mark}-`]);
+  await until('the mark to come back', 30_000, async () => {
+    const identity = await kubectl.get<KubeObject>(at, 'secret', 'office-identity');
+    return identity?.metadata.annotations?.[mark] !== undefined;
+  });
   await listen();
   // What is no longer asked for goes; what was put in the place of a copy is collected.
   await kubectl.apply([keySecret(2)]);
