@@ -125,6 +125,14 @@ export const licenceServerCrd = () => ({
                   'metadata.name must be a DNS label of at most 40 characters that begins with a letter: other names are made from it',
                 reason: 'FieldValueInvalid',
               },
+              {
+                // One that is there already can still be changed, and be let go.
+                rule: "oldSelf.hasValue() || !(self.metadata.name in ['default', 'kubernetes'])",
+                optionalOldSelf: true,
+                message:
+                  'metadata.name must not be default or kubernetes: the cluster itself has a ServiceAccount and a Service of these names',
+                reason: 'FieldValueInvalid',
+              },
             ],
           },
         },

@@ -28,7 +28,7 @@ export interface LookedUp {
   readonly tls: Found;
   readonly database: Found;
   readonly fingerprint: string | undefined;
-  /** Certificates that the server's own one is checked against. */
+  /** Certificates that the server's own one is checked against: of its authority if they are there, else its own. */
   readonly serverCa: string | undefined;
 }
 
@@ -143,7 +143,7 @@ export class LookUp {
       serverCa:
         tls === undefined
           ? undefined
-          : await fromSecret('serverCa', tls.secretName, '', (data) => decoded(data?.['ca.crt'] ?? data?.['tls.crt'])),
+          : await fromSecret('serverCa', tls.secretName, '', (data) => decoded(data?.['ca.crt'] || data?.['tls.crt'])),
       database:
         database === undefined
           ? unasked

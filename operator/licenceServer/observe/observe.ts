@@ -12,6 +12,7 @@ import type { LookUp } from './lookUp.ts';
 import { whyNoPod } from './noPod.ts';
 import {
   type ClaimView,
+  claimMountedBy,
   type DeploymentView,
   type Fleet,
   type Observed,
@@ -82,7 +83,9 @@ export async function observe(
       unheard: watch.unheardIn(namespace),
       // Asked again in the moment of the decision.
       fleet: options.turns.fleet(key),
-      claimHolder: claimHolderOf(server, spec, neighbours),
+      claimHolder: claimHolderOf(server, spec, neighbours, (other) =>
+        claimMountedBy(stores.get(kinds.Deployment, namespace, namesOf(other.metadata.name).deployment)),
+      ),
     },
   };
 }

@@ -133,6 +133,19 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
   };
 }
 
+/** Name of the claim that the pods of a Deployment have as their data. */
+export function claimMountedBy(deployment: KubeObject | undefined): string | undefined {
+  const { spec } = (deployment ?? {}) as { readonly spec?: { readonly template?: { readonly spec?: PodVolumes } } };
+  return spec?.template?.spec?.volumes?.find(({ name }) => name === 'data')?.persistentVolumeClaim?.claimName;
+}
+
+interface PodVolumes {
+  readonly volumes?: readonly {
+    readonly name: string;
+    readonly persistentVolumeClaim?: { readonly claimName?: string };
+  }[];
+}
+
 export interface ClaimView extends ExistingClaim {
   readonly name: string;
   readonly phase: string;

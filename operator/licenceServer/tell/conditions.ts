@@ -88,6 +88,10 @@ export function storageBound({ observed, valid }: Seen): Said {
   if (claim === undefined) {
     return say('StorageBound', 'False', 'ClaimMissing', `PersistentVolumeClaim ${name} does not exist`);
   }
+  if (claim.deleting) {
+    const message = `PersistentVolumeClaim ${name} has been deleted: the volume goes with the pod that uses it. Keep the pod, and take a copy of its data (licence-server export) before it ends`;
+    return say('StorageBound', 'False', 'ClaimTerminating', message);
+  }
   if (claim.phase !== 'Bound') {
     const what = claim.phase === 'Lost' ? 'has lost its volume' : 'has no volume yet';
     return say('StorageBound', 'False', `Claim${claim.phase}`, `PersistentVolumeClaim ${name} ${what}`);

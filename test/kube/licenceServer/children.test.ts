@@ -156,6 +156,72 @@ describe('the operator', () => {
     await eventually('branch goes on', () => stage.get(kinds.Deployment, 'branch'));
   });
 
+  test('refuses the edit of an older LicenceServer that would take the claim from under a running one', async () => {
+    const metadata = { name: 'shared', namespace: stage.namespace };
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+    await stage.client.create(kinds.PersistentVolumeClaim, { metadata, spec });
+    await settled();
+    // Of two of one second the names would decide; here it is the age.
+    const { creationTimestamp = '' } = (await stage.licenceServer('office')).metadata;
+    await eventually('another second', () => Date.now() - Date.parse(creationTimestamp) > 2_000);
+    await stage.create('branch', specWithKey({ storage: { existingClaim: 'shared' } }));
+    await stage.until('branch', 'is ready', isReady);
+    await stage.patch('office', { spec: { storage: { existingClaim: 'shared' } } });
+    const refused = await stage.until('office', 'is refused', (s) => condition(s, 'Ready')?.reason === 'ClaimInUse');
+    expect(condition(refused, 'Ready')?.message).toContain('is used by LicenceServer branch');
+    await stage.patch('branch', { metadata: { annotations: { 'example.org/note': 'looked at again' } } });
+    await stage.until('branch', 'is ready as before', isReady);
+    expect(stage.server('office').starts).toBe(1);
+    expect(stage.server('branch').starts).toBe(1);
+  });
+
+  test('says that its claim was deleted while it is in use', async () => {
+    await settled();
+    // There is no node whose pod would hold it.
+    const hold = (finalizers: readonly string[]) =>
+      stage.client.mergePatch(kinds.PersistentVolumeClaim, stage.namespace, 'office-data', {
+        metadata: { finalizers },
+      });
+    await hold(['example.org/held']);
+    await stage.client.delete(kinds.PersistentVolumeClaim, stage.namespace, 'office-data');
+    const warned = await stage.until(
+      'office',
+      'says so',
+      (s) => condition(s, 'StorageBound')?.reason === 'ClaimTerminating',
+    );
+    expect(condition(warned, 'StorageBound')).toMatchObject({ status: 'False' });
+    await hold([]);
+    expect(stage.server('office').starts).toBe(1);
+  });
+
+  test('makes and removes nothing while the keys are missing, whatever it has made already', async () => {
+    const jwks = { apiVersion: 'v1', kind: 'ConfigMap', data: { 'jwks.json': '{"keys":[]}' } };
+    await stage.client.create(kinds.ConfigMap, {
+      ...jwks,
+      metadata: { name: 'vendor-keys', namespace: stage.namespace },
+    });
+    await stage.start();
+    const authority = { url: 'https://a.example.org', trustedKeys: { configMapRef: { name: 'vendor-keys' } } };
+    await stage.create('office', specWithKey({ activation: { authority } }));
+    await stage.until('office', 'waits', (s) => condition(s, 'KeysActive')?.reason === 'SecretMissing');
+    await eventually('the first pass is over', () => stage.get(kinds.Service, 'office'));
+    const from = auditPosition(inject('auditLog'));
+    const since = Date.now();
+    // Passes without a change, and time in which a loop would show.
+    await eventually('ten seconds', async () => {
+      await stage.patch('office', { metadata: { annotations: { 'example.org/note': String(Date.now()) } } });
+      return Date.now() - since > 10_000;
+    });
+    const writes = readAudit(inject('auditLog'), from).filter(
+      (entry) =>
+        entry.namespace === stage.namespace &&
+        Date.parse(entry.at) > since &&
+        writeVerbs.has(entry.verb) &&
+        /^(configmaps|secrets|services|deployments)/.test(entry.resource),
+    );
+    expect(writes).toEqual([]);
+  });
+
   test('takes over the volume and the identity of a LicenceServer of the same name: the same computer', async () => {
     const before = await settled();
     const claim = await stage.get(kinds.PersistentVolumeClaim, 'office-data');

@@ -260,6 +260,8 @@ describe('the API server', () => {
     expect(await refusal(minimal, 'a'.repeat(41))).toMatch(/at most 40 characters/);
     expect(await refusal(minimal, '1st')).toMatch(/begins with a letter/);
     expect(await refusal(minimal, 'head.office')).toMatch(/DNS label/);
+    for (const name of ['default', 'kubernetes'])
+      expect(await refusal(minimal, name)).toMatch(/must not be default or/);
   });
 
   test('fills in the defaults, and no list among them', async () => {

@@ -49,7 +49,7 @@ const specs = fc
   .map((chosen) => licenceServerSpec.parse(Object.assign({}, ...chosen)));
 
 describe('what a person asked for', () => {
-  test('differs exactly where what is rendered for it does', () => {
+  test('differs exactly where what is rendered for it does', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(specs, specs, (a, b) => {
         const [was, is] = [askedOf(a), askedOf(b)];
