@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { fingerprintOf, rawPublicKey } from '../../../licence/fingerprint.ts';
 import type { Logger } from '../../../runtime/log.ts';
+import { ApiError } from '../../kube/apiError.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
 import { type LicenceServer, labels } from '../api/types.ts';
@@ -13,7 +14,7 @@ import type { Fault, Valid } from '../decide/validate.ts';
 import { desiredKeysOf, readKeySource } from '../observe/keySources.ts';
 import type { LookUp } from '../observe/lookUp.ts';
 import type { Observed } from '../observe/observed.ts';
-import { Ensure, type EnsureOptions, type Written } from './ensure.ts';
+import { Ensure, type EnsureOptions, isOptional, type Written } from './ensure.ts';
 
 /** The only place that writes children. */
 export interface ApplyOptions extends EnsureOptions {
@@ -68,7 +69,8 @@ export async function applyChildren(
     const mounted = [refused[names.indexOf('config')], refused[names.indexOf('trust')], ...secrets];
     if (mounted.every((fault) => fault === undefined)) refused.push(await apply('deployment'));
     for (const [name, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
-      if (children[name] === undefined) await remove(options, server, kindOf[name], nameOf(valid.owner.name));
+      if (children[name] !== undefined) continue;
+      refused.push(await remove(options, server, kindOf[name], nameOf(valid.owner.name)));
     }
     return [...secrets, ...refused].filter((refusal) => refusal !== undefined);
   } finally {
@@ -108,7 +110,7 @@ async function takenNames(
       return child && (await ensure.taken(kind, child.metadata.name));
     } catch (error) {
       // A kind that the cluster has broken keeps nothing else from being made.
-      if (options.stores.watched.some((watched) => watched.kind === kind && watched.optional)) return undefined;
+      if (isOptional(options.stores, kind)) return undefined;
       throw error;
     }
   });
@@ -174,8 +176,20 @@ function encoded(
   );
 }
 
-async function remove(options: ApplyOptions, server: LicenceServer, kind: ResourceKind, name: string): Promise<void> {
+async function remove(
+  options: ApplyOptions,
+  server: LicenceServer,
+  kind: ResourceKind,
+  name: string,
+): Promise<Fault | undefined> {
   const observed = options.stores.get(kind, server.metadata.namespace, name);
-  if (observed === undefined || !isOwn(server.metadata, observed)) return;
-  await options.applier.delete(kind, observed);
+  if (observed === undefined || !isOwn(server.metadata, observed)) return undefined;
+  try {
+    await options.applier.delete(kind, observed);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ApiError && isOptional(options.stores, kind))) throw error;
+    const message = `the API server does not let the ${kind.kind} ${name} go: ${error.message.slice(0, 500)}`;
+    return { reason: `${kind.kind}Refused`, message };
+  }
 }

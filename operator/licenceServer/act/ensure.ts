@@ -81,7 +81,9 @@ export class Ensure {
       await this.#apply(kind, child, there);
       return {};
     } catch (error) {
-      if (!isInvalid(error) && !isForbidden(error) && !isUnreadable(error)) throw error;
+      const isOfSpec = isInvalid(error) || isForbidden(error) || isUnreadable(error);
+      // An optional kind that is broken, or goes in this moment, keeps nothing else from being made.
+      if (!isOfSpec && !(error instanceof ApiError && isOptional(this.#options.stores, kind))) throw error;
       const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
       const message = `the API server refused the ${child.kind} ${name}: ${detail}`;
       return { fault: { reason: `${child.kind}Refused`, message } };
@@ -126,6 +128,10 @@ export class Ensure {
     }
   }
 }
+
+/** Whether the cluster may lack a kind. */
+export const isOptional = (stores: Stores, kind: ResourceKind): boolean =>
+  stores.watched.some((watched) => watched.kind === kind && watched.optional);
 
 /** Of what is watched by metadata only: its digest tells whether its content is what is wanted. */
 function withContent(kind: ResourceKind, child: Child, there: KubeObject | undefined): KubeObject | undefined {

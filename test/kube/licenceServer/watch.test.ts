@@ -195,6 +195,24 @@ test('an optional kind that is there but cannot be listed is named, and everythi
   expect(await failing()).toEqual([]);
 });
 
+test('an optional kind that can be listed and takes no writes is named, and everything else goes on', async () => {
+  const list = { apiVersion: 'monitoring.coreos.com/v1', metadata: { resourceVersion: '1' }, items: [] };
+  const resources = ['servicemonitors', 'prometheusrules'].map((name) => ({ name, namespaced: true }));
+  await startThrough(({ method, isWatch, url: { pathname } }) => {
+    if (pathname === '/apis/monitoring.coreos.com/v1') return { answer: 200, body: { resources } };
+    if (!pathname.startsWith('/apis/monitoring.coreos.com/')) return undefined;
+    if (isWatch) return { hang: true };
+    if (/(servicemonitors|prometheusrules)$/.test(pathname)) return { answer: 200, body: list };
+    if (method === 'GET') return { answer: 404, body: { kind: 'Status', code: 404, reason: 'NotFound' } };
+    return { answer: 500, body: { kind: 'Status', code: 500, message: 'conversion webhook failed: no endpoints' } };
+  });
+  const told = await stage.until('office', 'runs', (server) => {
+    return condition(server, 'KeysActive')?.status === 'True' && condition(server, 'Stalled')?.status === 'True';
+  });
+  expect(condition(told, 'Stalled')?.reason).toMatch(/^(ServiceMonitor|PrometheusRule)Refused$/);
+  expect(condition(told, 'Stalled')?.message).toContain('conversion webhook failed');
+});
+
 test('an optional kind that spec wants and the cluster lacks is said', async () => {
   await startThrough(({ url }) => (url.pathname === '/apis/monitoring.coreos.com/v1' ? { answer: 404 } : undefined));
   await stage.patch('office', { spec: { monitoring: { serviceMonitor: 'Enabled' } } });
