@@ -1,14 +1,16 @@
+import { z } from 'zod';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/database/fault.ts';
 import type { DatabasePool } from '../runtime/database/pool.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
+import { describeRoutes } from '../runtime/openapi.ts';
 import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
 import { type Client, databaseTime } from './database.ts';
 import type { ClonePolicy } from './decideActivation.ts';
-import { describeRoutes, shownRoute } from './openapi.ts';
+import { about, shownRoute } from './openapi.ts';
 import { createCount, perMinute, type Rates } from './rates.ts';
 import { registerRoutes } from './routes.ts';
 import type { SigningKeys } from './signingKeys.ts';
@@ -53,10 +55,11 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   for (const outcome of ['reported', 'refused']) clones.inc({ outcome }, 0);
   const count = createCount(deps.rates ?? defaultRates, deps.clock ?? systemClock, (what) => limited.inc({ what }));
   enforceAccess(http, deps.readTokens, count);
-  describeRoutes(http);
+  describeRoutes(http, about);
   // in a plugin of their own, which begins when the one that describes them is there
   http.register(async (api) => {
-    registerRoutes(api as unknown as Http, {
+    const routes = api as unknown as Http;
+    registerRoutes(routes, {
       transact: (work) => deps.pool.transaction(work),
       signingKeys: deps.signingKeys,
       now: deps.now ?? databaseTime,
@@ -64,21 +67,48 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
       onClone: (outcome) => clones.inc({ outcome }),
       count,
     });
+    registerProbes(routes, deps.pool, metrics);
   });
-  const open = { config: { role: 'none' } };
   http.get('/openapi.json', open, async () => http.swagger());
-  http.get('/healthz/live', open, async () => ({ status: 'ok' }));
-  http.get('/healthz/ready', open, async () => {
-    try {
-      await deps.pool.query('SELECT 1');
-    } catch (error) {
-      const detail = `the database does not do its work: ${messageOf(error)}`;
-      throw new ProblemError({ status: 503, reason: 'StoreUnavailable', detail });
-    }
-    return { status: 'ok' };
-  });
-  http.get('/metrics', { config: { role: 'metrics' } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  );
   return http;
+}
+
+const open = { config: { role: 'none' } };
+
+function registerProbes(http: Http, pool: DatabasePool, metrics: Metrics): void {
+  const tags = ['probes'];
+  const ok = { 200: z.object({ status: z.string() }) };
+  http.get(
+    '/healthz/live',
+    { ...open, schema: { operationId: 'live', summary: 'Whether the process works', tags, response: ok } },
+    async () => ({ status: 'ok' }),
+  );
+  http.get(
+    '/healthz/ready',
+    { ...open, schema: { operationId: 'ready', summary: 'Whether the database does its work', tags, response: ok } },
+    async () => {
+      try {
+        await pool.query('SELECT 1');
+      } catch (error) {
+        const detail = `the database does not do its work: ${messageOf(error)}`;
+        throw new ProblemError({ status: 503, reason: 'StoreUnavailable', detail });
+      }
+      return { status: 'ok' };
+    },
+  );
+  http.get(
+    '/metrics',
+    {
+      config: { role: 'metrics' },
+      schema: {
+        operationId: 'metrics',
+        summary: 'Prometheus metrics',
+        tags,
+        response: {
+          200: { description: 'in the text format of Prometheus', content: { 'text/plain': { schema: z.string() } } },
+        },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
 }

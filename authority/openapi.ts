@@ -1,22 +1,32 @@
-import swagger from '@fastify/swagger';
-import { jsonSchemaTransform } from 'fastify-type-provider-zod';
-import type { Http } from '../runtime/httpShell.ts';
+import type { Described } from '../runtime/openapi.ts';
 
 /** A route as people write it, without what its parameters have to look like. */
 export const shownRoute = (url: string): string => url.replaceAll('(^[^:/]+)', '').replaceAll('::', ':');
 
-/** Collects the routes that are registered after it; `/openapi.json` tells of them. */
-export function describeRoutes(http: Http): void {
-  http.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Licence authority', version: '1', description: "The vendor's side: issues and activates keys." },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-    transform: (route) => {
-      const { schema, url } = jsonSchemaTransform(route);
-      return { schema, url: shownRoute(url) };
-    },
-  });
-}
+/** What the authority's OpenAPI document says beside the routes. */
+export const about: Described = {
+  title: 'Licence authority',
+  version: '1',
+  description: "The vendor's side: issues and activates keys.",
+  tags: {
+    licences: 'What was sold.',
+    keys: 'The keys of licences.',
+    activations: 'For licence servers, and for request files of those without a network.',
+    signing: 'The keys that activations are signed with.',
+    history: 'What was.',
+    probes: 'For whatever runs and watches the authority.',
+  },
+  tokenDescription: 'A line of one of the files of tokens.',
+  reasons: {
+    '4XX': [
+      'InvalidRequest',
+      'TokenInvalid',
+      'RoleMissing',
+      'MethodNotAllowed',
+      'BodyTooLarge',
+      'UnsupportedMediaType',
+      'TooManyRequests',
+    ],
+    '5XX': ['StoreUnavailable', 'InternalError'],
+  },
+};

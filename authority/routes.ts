@@ -6,6 +6,7 @@ import type { KeyFault } from '../licence/keyFaults.ts';
 import { bounds, supportPolicies } from '../licence/words.ts';
 import type { Http } from '../runtime/httpShell.ts';
 import { type Problem, ProblemError } from '../runtime/problem.ts';
+import { named, withoutNul } from '../runtime/schemas.ts';
 import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation } from './activations.ts';
 import { readAudit, writeAudit } from './audit.ts';
 import type { By, LicencesDeps, Outcome, Refusal, Target } from './changeLicence.ts';
@@ -18,10 +19,8 @@ import type { Count } from './rates.ts';
 const vendor = { role: 'vendor' };
 const customer = { role: 'customer' };
 const anyone = { role: 'none' };
+const operation = (operationId: string, summary: string, tag: string) => ({ operationId, summary, tags: [tag] });
 
-/** Of all that goes into the database, or is looked for in it: PostgreSQL keeps no text with a NUL. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is not wanted
-const withoutNul = /^[^\u0000]*$/;
 const plain = z.string().regex(withoutNul, 'must have no NUL character');
 const text = (max: number) => z.string().trim().min(1).max(max).regex(withoutNul, 'must have no NUL character');
 const moment = z.iso
@@ -36,20 +35,23 @@ const features = z.array(plain.min(1).max(100)).max(100);
 /** Ends that have passed or that shorten are refused unless it is said that they are meant. */
 const forced = { force: z.boolean().optional() };
 const seatLimit = z.int().min(0).max(10_000_000);
-const issueRequest = z.object({
-  ...forced,
-  organisation,
-  organisationId: organisationId.optional(),
-  product: z
-    .string()
-    .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'lower-case letters, digits, dots, hyphens')
-    .max(bounds.product),
-  seatLimit,
-  supportUntil: moment.optional(),
-  expiresAt: moment.optional(),
-  supportPolicy: z.enum(supportPolicies).optional(),
-  features: features.optional(),
-});
+const issueRequest = named(
+  'IssueRequest',
+  z.object({
+    ...forced,
+    organisation,
+    organisationId: organisationId.optional(),
+    product: z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'lower-case letters, digits, dots, hyphens')
+      .max(bounds.product),
+    seatLimit,
+    supportUntil: moment.optional(),
+    expiresAt: moment.optional(),
+    supportPolicy: z.enum(supportPolicies).optional(),
+    features: features.optional(),
+  }),
+);
 const terms = z.object({
   seatLimit: seatLimit.optional(),
   supportUntil: moment.optional(),
@@ -70,20 +72,23 @@ const correction = z
     (c) => c.organisationId === undefined || c.organisation !== undefined,
     'organisationId needs the organisation, too',
   );
-const activationRequest = z.object({
-  key: z.string().min(1).max(200),
-  fingerprint: z.string().refine(isFingerprint, 'must be sha256: and 64 hexadecimal digits'),
-  publicKey: z.string().length(43),
-  sequence: z.int().min(0).max(2_147_483_646),
-  requestedAt: moment,
-  signature: z.string().length(86),
-});
+const activationRequest = named(
+  'ActivationRequest',
+  z.object({
+    key: z.string().min(1).max(200),
+    fingerprint: z.string().refine(isFingerprint, 'must be sha256: and 64 hexadecimal digits'),
+    publicKey: z.string().length(43),
+    sequence: z.int().min(0).max(2_147_483_646),
+    requestedAt: moment,
+    signature: z.string().length(86),
+  }),
+);
 const regeneration = z.object({ supportOverride: text(500).optional() }).nullish();
 const renewal = terms.extend(forced).nullish();
 const granted = z
   .object({ ...terms.shape, ...forced, reference: text(200).optional() })
   .refine((g) => [g.seatLimit, g.supportUntil, g.expiresAt].some((v) => v !== undefined), 'must prolong something');
-const because = z.object({ reason: text(500) });
+const because = named('Because', z.object({ reason: text(500) }));
 const guessed: readonly string[] = ['KeyMalformed', 'KeyUnknown', 'ProofInvalid'];
 /** A parameter that is followed by a colon and a verb. */
 const word = '(^[^:/]+)';
@@ -110,14 +115,20 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     return valueFrom(outcome);
   };
 
-  http.post('/v1/licences', { config: vendor, schema: { body: issueRequest } }, async (request, reply) =>
-    making(request, reply, (d) => issueLicence(d, request.body, byOf(request))),
+  http.post(
+    '/v1/licences',
+    {
+      config: vendor,
+      schema: { ...operation('issueLicence', 'Issue a licence and its first key', 'licences'), body: issueRequest },
+    },
+    async (request, reply) => making(request, reply, (d) => issueLicence(d, request.body, byOf(request))),
   );
   http.get(
     '/v1/licences',
     {
       config: customer,
       schema: {
+        ...operation('listLicences', 'What was sold', 'licences'),
         querystring: z.object({
           organisation: plain.max(200).optional(),
           keyId: plain.max(64).optional(),
@@ -137,7 +148,14 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   );
   http.patch(
     '/v1/licences/:licenceId',
-    { config: vendor, schema: { params: licenceParams, body: correction } },
+    {
+      config: vendor,
+      schema: {
+        ...operation('correctLicence', 'Correct the terms of a licence', 'licences'),
+        params: licenceParams,
+        body: correction,
+      },
+    },
     async (request) => valueFrom(await correctLicence(deps, request.params.licenceId, request.body, byOf(request))),
   );
   const ofLicence = { params: licenceParams };
@@ -161,67 +179,137 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   const byKey = `/v1/keys/:keyId${word}`;
   http.post(
     `${byLicence}::regenerate`,
-    { config: customer, schema: { ...ofLicence, body: regeneration } },
+    {
+      config: customer,
+      schema: {
+        ...operation('regenerateKeyOfLicence', 'A new key instead of the newest of a licence', 'keys'),
+        ...ofLicence,
+        body: regeneration,
+      },
+    },
     (request, reply) => regenerate(request.params, request.body, request, reply),
   );
-  http.post(`${byKey}::regenerate`, { config: customer, schema: { ...ofKey, body: regeneration } }, (request, reply) =>
-    regenerate(request.params, request.body, request, reply),
+  http.post(
+    `${byKey}::regenerate`,
+    {
+      config: customer,
+      schema: { ...operation('regenerateKey', 'A new key instead of this one', 'keys'), ...ofKey, body: regeneration },
+    },
+    (request, reply) => regenerate(request.params, request.body, request, reply),
   );
-  http.post(`${byLicence}::renew`, { config: customer, schema: { ...ofLicence, body: renewal } }, (request, reply) =>
-    renew(request.params, request.body, request, reply),
+  http.post(
+    `${byLicence}::renew`,
+    {
+      config: customer,
+      schema: {
+        ...operation('renewKeyOfLicence', 'A key with the terms that a licence was prolonged to', 'keys'),
+        ...ofLicence,
+        body: renewal,
+      },
+    },
+    (request, reply) => renew(request.params, request.body, request, reply),
   );
-  http.post(`${byKey}::renew`, { config: customer, schema: { ...ofKey, body: renewal } }, (request, reply) =>
-    renew(request.params, request.body, request, reply),
+  http.post(
+    `${byKey}::renew`,
+    {
+      config: customer,
+      schema: {
+        ...operation('renewKey', 'A key with the terms that the licence of this one was prolonged to', 'keys'),
+        ...ofKey,
+        body: renewal,
+      },
+    },
+    (request, reply) => renew(request.params, request.body, request, reply),
   );
   http.post(
     '/v1/licences/:licenceId/renewals',
-    { config: vendor, schema: { ...ofLicence, body: granted } },
+    {
+      config: vendor,
+      schema: {
+        ...operation('grantRenewal', 'Grant what the next renewal will bring', 'licences'),
+        ...ofLicence,
+        body: granted,
+      },
+    },
     (request, reply) =>
       making(request, reply, (d) => grantRenewal(d, request.params.licenceId, request.body, byOf(request))),
   );
-  http.get('/v1/keys/:keyId', { config: customer, schema: ofKey }, async (request) =>
-    valueFrom(await keyAllowance(deps, request.params.keyId, byOf(request))),
+  http.get(
+    '/v1/keys/:keyId',
+    {
+      config: customer,
+      schema: { ...operation('keyAllowance', 'What may still be done with a key', 'keys'), ...ofKey },
+    },
+    async (request) => valueFrom(await keyAllowance(deps, request.params.keyId, byOf(request))),
   );
-  const withReason = { config: vendor, schema: { ...ofKey, body: because } };
-  http.post(`${byKey}::revoke`, withReason, async (request) =>
+  const withReason = (id: string, summary: string) => ({
+    config: vendor,
+    schema: { ...operation(id, summary, 'keys'), ...ofKey, body: because },
+  });
+  http.post(`${byKey}::revoke`, withReason('revokeKey', 'Revoke a key'), async (request) =>
     valueFrom(await revokeKey(deps, request.params.keyId, request.body.reason, byOf(request))),
   );
-  http.post(`${byLicence}::revoke`, { config: vendor, schema: { ...ofLicence, body: because } }, async (request) =>
-    valueFrom(await revokeLicence(deps, request.params.licenceId, request.body.reason, byOf(request))),
+  http.post(
+    `${byLicence}::revoke`,
+    {
+      config: vendor,
+      schema: {
+        ...operation('revokeLicence', 'Revoke a licence and its keys', 'licences'),
+        ...ofLicence,
+        body: because,
+      },
+    },
+    async (request) =>
+      valueFrom(await revokeLicence(deps, request.params.licenceId, request.body.reason, byOf(request))),
   );
-  http.post(`${byKey}::pardon`, withReason, async (request) =>
+  http.post(`${byKey}::pardon`, withReason('pardonKey', 'Take back what a key is suspected of'), async (request) =>
     valueFrom(await pardonKey(deps, request.params.keyId, request.body.reason, byOf(request))),
   );
 
   // The key itself and the proof of the computer's identity are what a server shows: no token.
-  const limited = {
+  const limited = (id: string, summary: string) => ({
     config: anyone,
-    schema: { body: activationRequest },
+    schema: { ...operation(id, summary, 'activations'), body: activationRequest },
     onRequest: async ({ ip }: FastifyRequest) => deps.count('activation', ip),
-  };
+  });
   /** What only a guess meets counts as a failure. */
   const answered = <T>(outcome: ActivationOutcome<T>, { ip }: FastifyRequest): T => {
     if (!outcome.ok && guessed.includes(outcome.fault.reason)) deps.count('failure', ip);
     return activationOf(outcome);
   };
-  http.post('/v1/activations', limited, async (request) =>
+  http.post('/v1/activations', limited('activate', 'Activate a key for a server'), async (request) =>
     answered(await activate(deps, request.body, online, { actor: 'server', address: request.ip }), request),
   );
-  http.post('/v1/activations::check', limited, async (request) =>
+  http.post('/v1/activations::check', limited('checkActivation', 'Whether a key would be activated'), async (request) =>
     answered(await checkActivation(deps, request.body, online), request),
   );
   // A request file is days old when a person hands it in: the token stands in for its freshness.
-  http.post('/v1/activations::respond', { config: customer, schema: { body: activationRequest } }, async (request) =>
-    activationOf(await activate(deps, request.body, byHand, byOf(request))),
+  http.post(
+    '/v1/activations::respond',
+    {
+      config: customer,
+      schema: { ...operation('respond', 'Answer a request file', 'activations'), body: activationRequest },
+    },
+    async (request) => activationOf(await activate(deps, request.body, byHand, byOf(request))),
   );
 
-  http.get('/.well-known/jwks.json', { config: anyone }, async (_request, reply) => {
-    await deps.signingKeys.reload();
-    return reply.header('cache-control', 'public, max-age=300').send(deps.signingKeys.jwks());
-  });
+  http.get(
+    '/.well-known/jwks.json',
+    { config: anyone, schema: operation('signingKeySet', 'The public signing keys', 'signing') },
+    async (_request, reply) => {
+      await deps.signingKeys.reload();
+      return reply.header('cache-control', 'public, max-age=300').send(deps.signingKeys.jwks());
+    },
+  );
   http.get(
     '/.well-known/jwks.jws',
-    { config: anyone, schema: { querystring: z.object({ kid: plain.max(100) }) } },
+    {
+      config: anyone,
+      schema: {
+        ...operation('signedKeySet', 'The public signing keys, signed by one of them', 'signing'),
+        querystring: z.object({ kid: plain.max(100) }),
+      },
+    },
     async ({ query: { kid } }, reply) => {
       await deps.signingKeys.reload();
       const set = deps.signingKeys.keySet(kid);
@@ -229,11 +317,18 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
       return reply.header('cache-control', 'public, max-age=300').type('application/jose').send(set);
     },
   );
-  http.get('/v1/signing-keys', { config: vendor }, async () => {
-    await deps.signingKeys.reload();
-    return { keys: deps.signingKeys.list() };
+  http.get(
+    '/v1/signing-keys',
+    { config: vendor, schema: operation('listSigningKeys', 'The signing keys and their states', 'signing') },
+    async () => {
+      await deps.signingKeys.reload();
+      return { keys: deps.signingKeys.list() };
+    },
+  );
+  const ofSigningKey = (id: string, summary: string) => ({
+    config: vendor,
+    schema: { ...operation(id, summary, 'signing'), params: z.object({ kid: plain.max(100) }) },
   });
-  const ofSigningKey = { config: vendor, schema: { params: z.object({ kid: plain.max(100) }) } };
   /** One change of the signing keys at a time, whichever replica makes it: each reads the file and writes it anew. */
   const changing = (
     request: FastifyRequest,
@@ -247,39 +342,52 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
       await writeAudit(client, nowMs, { by: byOf(request), action, outcome: 'ok', detail: kid });
       return kid;
     });
-  http.post('/v1/signing-keys', { config: vendor }, async (request, reply) => {
-    const kid = await changing(request, 'add-signing-key', (nowMs) => deps.signingKeys.add(nowMs));
-    return reply.code(201).send({ kid, state: 'next' });
-  });
-  http.post(`/v1/signing-keys/:kid${word}::activate`, ofSigningKey, async (request) => {
-    const { kid } = request.params;
-    await changing(request, 'activate-signing-key', async () => {
-      if ((await deps.signingKeys.activate(kid)) === 'unknown') throw new ProblemError(noSuchSigningKey);
-      return kid;
-    });
-    return { kid, state: 'active' };
-  });
-  http.post(`/v1/signing-keys/:kid${word}::withdraw`, ofSigningKey, async (request) => {
-    const { kid } = request.params;
-    await changing(request, 'withdraw-signing-key', async () => {
-      const outcome = await deps.signingKeys.withdraw(kid);
-      if (outcome === 'unknown') throw new ProblemError(noSuchSigningKey);
-      if (outcome === 'active') {
-        const detail = 'this key signs; add another one and activate it first';
-        throw new ProblemError({ status: 409, reason: 'SigningKeyActive', detail });
-      }
-      return kid;
-    });
-    return { kid, state: 'withdrawn' };
-  });
+  http.post(
+    '/v1/signing-keys',
+    { config: vendor, schema: operation('addSigningKey', 'Make the next signing key', 'signing') },
+    async (request, reply) => {
+      const kid = await changing(request, 'add-signing-key', (nowMs) => deps.signingKeys.add(nowMs));
+      return reply.code(201).send({ kid, state: 'next' });
+    },
+  );
+  http.post(
+    `/v1/signing-keys/:kid${word}::activate`,
+    ofSigningKey('activateSigningKey', 'Sign with this key from now on'),
+    async (request) => {
+      const { kid } = request.params;
+      await changing(request, 'activate-signing-key', async () => {
+        if ((await deps.signingKeys.activate(kid)) === 'unknown') throw new ProblemError(noSuchSigningKey);
+        return kid;
+      });
+      return { kid, state: 'active' };
+    },
+  );
+  http.post(
+    `/v1/signing-keys/:kid${word}::withdraw`,
+    ofSigningKey('withdrawSigningKey', 'Believe this key no more'),
+    async (request) => {
+      const { kid } = request.params;
+      await changing(request, 'withdraw-signing-key', async () => {
+        const outcome = await deps.signingKeys.withdraw(kid);
+        if (outcome === 'unknown') throw new ProblemError(noSuchSigningKey);
+        if (outcome === 'active') {
+          const detail = 'this key signs; add another one and activate it first';
+          throw new ProblemError({ status: 409, reason: 'SigningKeyActive', detail });
+        }
+        return kid;
+      });
+      return { kid, state: 'withdrawn' };
+    },
+  );
   http.get(
     '/v1/audit',
     {
       config: vendor,
       schema: {
+        ...operation('listAudit', 'What was done, the newest first', 'history'),
         querystring: z.object({
           licenceId: plain.max(64).optional(),
-          before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+          before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional().meta({ format: 'int64' }),
           limit: z.coerce.number().int().min(1).max(500).default(100),
         }),
       },

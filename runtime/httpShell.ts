@@ -10,13 +10,14 @@ import fastify, {
 import {
   hasZodFastifySchemaValidationErrors,
   serializerCompiler,
-  validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { allowedMethods } from './allowedMethods.ts';
 import type { Listen } from './config.ts';
 import { messageOf, StoreUnavailable } from './database/fault.ts';
 import { Drain, drainWith } from './httpDrain.ts';
 import type { Logger } from './log.ts';
+import { nullIsAbsent } from './nullIsAbsent.ts';
 import { type Problem, ProblemError, problemBody } from './problem.ts';
 import { logRequestsLazily } from './requestLog.ts';
 
@@ -32,6 +33,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The token role that a route asks for (`config: { role: 'admin' }`); a program's access hook enforces it. */
     role?: string;
+    /** For the document: the `reason`s by which this route refuses, by status. */
+    refusals?: Readonly<Record<number, readonly string[]>>;
   }
 }
 
@@ -76,6 +79,7 @@ const problemOf = (error: FastifyError | ProblemError | StoreUnavailable, reques
 };
 
 const connectionsCheckingInterval = 2_000;
+const maxParamLength = 2_500; // 200 characters of any script, percent-encoded
 
 /** With the id by which the log has the request, in a header, and in the document where the fault is ours. */
 const sendProblem = (reply: FastifyReply, problem: Problem) => {
@@ -109,7 +113,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     connectionTimeout: 0,
     trustProxy: limits.trustedProxies ?? false,
     keepAliveTimeout: 72_000,
-    routerOptions: { maxParamLength: 2_500 }, // 200 characters of any script, percent-encoded
+    routerOptions: { maxParamLength },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     // Node looks for late requests only every 30 s unless told otherwise
@@ -121,7 +125,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
   drainWith(http, drain);
   logRequestsLazily(http);
-  http.setValidatorCompiler(validatorCompiler);
+  http.setValidatorCompiler(nullIsAbsent);
   http.setSerializerCompiler(serializerCompiler);
   http.setErrorHandler((error: FastifyError | ProblemError | StoreUnavailable, request, reply) => {
     const problem = problemOf(error, request.id);
@@ -133,13 +137,22 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     }
     return sendProblem(reply, problem);
   });
-  http.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, {
-      status: 404,
-      reason: 'RouteUnknown',
-      detail: `there is no ${request.method} ${request.url.split('?')[0]}`,
-    }),
-  );
+  const allowed = allowedMethods(http, maxParamLength);
+  http.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '';
+    const methods = allowed(path);
+    if (methods.length === 0) {
+      return sendProblem(reply, {
+        status: 404,
+        reason: 'RouteUnknown',
+        detail: `there is no ${request.method} ${path}`,
+      });
+    }
+    const allow = methods.join(', ');
+    reply.header('allow', allow);
+    const detail = `${path} takes ${allow}, not ${request.method}`;
+    return sendProblem(reply, { status: 405, reason: 'MethodNotAllowed', detail });
+  });
   return http;
 }
 

@@ -1,16 +1,17 @@
-import swagger from '@fastify/swagger';
 import { z } from 'zod';
 import type { ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { describeRoutes } from '../runtime/openapi.ts';
+import { moment, named } from '../runtime/schemas.ts';
 import { type AccessMode, guard } from './access/access.ts';
 import { registerAudit } from './audit.ts';
 import type { DataVolume } from './dataVolume.ts';
 import type { Identity } from './keys/identity.ts';
 import type { Keys } from './keys/keys.ts';
 import { keyStatusSchema, registerKeyRoutes } from './keys/routes.ts';
-import { documented, withProblems } from './openapi.ts';
+import { about } from './openapi.ts';
 import { registerPage } from './page.ts';
 import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
 import { productStatuses } from './seats/leaseQueries.ts';
@@ -42,47 +43,43 @@ export interface AppParts {
   stopping(): boolean;
 }
 
-const productStatus = z.object({
-  product: z.string(),
-  seatLimit: z.int(),
-  seatsInUse: z.int(),
-  seatsStale: z.int(),
-  staleSince: z.string().optional(),
-  holdersWaiting: z.int(),
-  supportUntil: z.string().optional(),
-  expiresAt: z.string().optional(),
-});
-const serverStatus = z.object({
-  version: z.string(),
-  startedAt: z.string(),
-  fingerprint: z.string(),
-  products: z.array(productStatus),
-  keys: z.array(keyStatusSchema),
-  clearing: z
-    .object({ id: z.string(), at: z.string(), staleBefore: z.int(), cleared: z.int(), kept: z.int() })
-    .optional(),
-  trouble: z.string().optional(),
-});
+const serverStatus = named(
+  'Status',
+  z.object({
+    version: z.string(),
+    startedAt: moment,
+    fingerprint: z.string(),
+    products: z.array(
+      named(
+        'ProductStatus',
+        z.object({
+          product: z.string(),
+          seatLimit: z.int(),
+          seatsInUse: z.int(),
+          seatsStale: z.int(),
+          staleSince: moment.optional(),
+          holdersWaiting: z.int(),
+          supportUntil: moment.optional(),
+          expiresAt: moment.optional(),
+        }),
+      ),
+    ),
+    keys: z.array(keyStatusSchema),
+    clearing: named(
+      'Clearing',
+      z.object({ id: z.string(), at: moment, staleBefore: z.int(), cleared: z.int(), kept: z.int() }),
+    ).optional(),
+    trouble: z.string().optional(),
+  }),
+);
+const text = (description: string) => ({ description, content: { 'text/plain': { schema: z.string() } } });
 
 /** The HTTP interface of the licence server over its parts; nothing listens yet. */
 export async function createApp(parts: AppParts): Promise<Http> {
   const http = createHttp(parts.log, parts.limits);
   readJsonPlainly(http);
   guard(http, parts.access);
-  await http.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Licence server',
-        version: parts.version,
-        description: 'Floating seats: check-out, heartbeats, session reports; administration of seats and keys.',
-      },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-    transform: documented,
-    transformObject: (made) => withProblems('openapiObject' in made ? made.openapiObject : {}),
-  });
+  describeRoutes(http, about(parts.version));
   await http.register(async (api) => {
     const routes = api as unknown as Http;
     registerAudit(routes, parts.store.db);
@@ -117,13 +114,30 @@ function readJsonPlainly(http: Http): void {
 }
 
 function registerProbes(http: Http, parts: AppParts): void {
-  http.get('/healthz/live', { schema: { summary: 'Whether the process works', tags: ['probes'] } }, (_request, reply) =>
-    reply.type('text/plain').send('ok\n'),
+  const tags = ['probes'];
+  http.get(
+    '/healthz/live',
+    {
+      schema: {
+        operationId: 'live',
+        summary: 'Whether the process works',
+        tags,
+        response: { 200: text('it works') },
+      },
+    },
+    async (_request, reply) => reply.type('text/plain').send('ok\n'),
   );
   http.get(
     '/healthz/ready',
-    { schema: { summary: 'Whether a check-out can be answered, whatever the entitlement', tags: ['probes'] } },
-    (_request, reply) => {
+    {
+      schema: {
+        operationId: 'ready',
+        summary: 'Whether a check-out can be answered, whatever the entitlement',
+        tags,
+        response: { 200: text('it can'), 503: text('what keeps it from that') },
+      },
+    },
+    async (_request, reply) => {
       const trouble = parts.stopping() ? 'the server is stopping' : parts.store.trouble();
       return reply
         .code(trouble === undefined ? 200 : 503)
@@ -138,7 +152,12 @@ function registerStatus(http: Http, parts: AppParts): void {
     '/v1/status',
     {
       config: { role: 'admin' },
-      schema: { summary: 'The whole server in one answer', tags: ['administration'], response: { 200: serverStatus } },
+      schema: {
+        operationId: 'status',
+        summary: 'The whole server in one answer',
+        tags: ['administration'],
+        response: { 200: serverStatus },
+      },
     },
     async () => {
       const { keys, fingerprint, trouble: keyTrouble } = parts.keys.status();
@@ -176,7 +195,15 @@ function registerMetrics(http: Http, parts: AppParts): void {
     .set({ version: parts.version }, 1);
   http.get(
     '/metrics',
-    { config: { role: 'metrics' }, schema: { summary: 'Prometheus metrics', tags: ['probes'] } },
+    {
+      config: { role: 'metrics' },
+      schema: {
+        operationId: 'metrics',
+        summary: 'Prometheus metrics',
+        tags: ['probes'],
+        response: { 200: text('in the text format of Prometheus') },
+      },
+    },
     async (request, reply) => {
       await refresh().catch((error) => {
         // the counters of this process are true all the same

@@ -5,6 +5,7 @@ import { readActivation } from '../licence/activation.ts';
 import { parseKey } from '../licence/key.ts';
 import type { Http } from '../runtime/httpShell.ts';
 import { ProblemError } from '../runtime/problem.ts';
+import { int64, moment, named } from '../runtime/schemas.ts';
 
 /** Asks without changing anything. */
 const questions = ['/v1/keys::check', '/v1/activation/request'];
@@ -19,6 +20,27 @@ interface AuditRow {
   request_id: string | null;
   outcome: string | null;
 }
+
+const auditPage = named(
+  'AuditPage',
+  z.object({
+    acts: z.array(
+      named(
+        'Act',
+        z.object({
+          id: int64,
+          at: moment,
+          actor: z.string(),
+          action: z.string(),
+          target: z.string(),
+          reason: z.string().optional(),
+          requestId: z.string().optional(),
+          outcome: z.string().optional().describe('"unknown": it was begun, and may have been done'),
+        }),
+      ),
+    ),
+  }),
+);
 
 const clean = (text: string, most: number): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
@@ -90,27 +112,21 @@ export function registerAudit(http: Http, db: pg.Pool): void {
     {
       config: { role: 'admin' },
       schema: {
+        operationId: 'listAudit',
         summary: 'Acts of administrators, the newest first',
         tags: ['history'],
         querystring: z.object({
-          before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+          before: z.coerce
+            .number()
+            .int()
+            .min(1)
+            .max(Number.MAX_SAFE_INTEGER)
+            .optional()
+            .meta({ format: 'int64', description: 'the id of the last act of the page before' }),
           limit: z.coerce.number().int().min(1).max(1_000).default(100),
         }),
         response: {
-          200: z.object({
-            acts: z.array(
-              z.object({
-                id: z.int(),
-                at: z.string(),
-                actor: z.string(),
-                action: z.string(),
-                target: z.string(),
-                reason: z.string().optional(),
-                requestId: z.string().optional(),
-                outcome: z.literal('unknown').optional().describe('it was begun, and may have been done'),
-              }),
-            ),
-          }),
+          200: auditPage,
         },
       },
     },

@@ -1,40 +1,29 @@
-import { jsonSchemaTransform } from 'fastify-type-provider-zod';
-import { z } from 'zod';
-import { problem } from './seats/schemas.ts';
+import type { Described } from '../runtime/openapi.ts';
 
-/** What this file changes of the OpenAPI document. */
-interface Document {
-  paths?: Record<string, Record<string, { responses?: Record<string, Response> }>>;
-}
-interface Response {
-  description?: string;
-  content?: Record<string, unknown>;
-}
-
-const problemJson = 'application/problem+json';
-const anyProblem: Response = {
-  description: 'what is wrong: bad input, no right, too many requests, or trouble that passes (see reason)',
-  content: { [problemJson]: { schema: z.toJSONSchema(problem.loose()) } },
-};
-
-/** Schemas of zod as JSON schemas; a route that asks for no role needs no token. */
-export const documented: typeof jsonSchemaTransform = (route) => {
-  const made = jsonSchemaTransform(route);
-  const { config } = (route as { route?: { config?: { role?: string } } }).route ?? {};
-  if (made.schema !== undefined && config?.role === undefined) (made.schema as { security?: unknown[] }).security = [];
-  return made;
-};
-
-/** Refusals are problem documents everywhere, also those that no route names; empty answers have no body. */
-export function withProblems<T>(document: T): T {
-  for (const operations of Object.values((document as Document).paths ?? {})) {
-    for (const { responses = {} } of Object.values(operations)) {
-      for (const [status, response] of Object.entries(responses)) {
-        const json = response.content?.['application/json'];
-        if (Number(status) >= 400 && json !== undefined) response.content = { [problemJson]: json };
-      }
-      responses.default ??= anyProblem;
-    }
-  }
-  return document;
-}
+/** What the server's OpenAPI document says beside the routes. */
+export const about = (version: string): Described => ({
+  title: 'Licence server',
+  version,
+  description: 'Floating seats: check-out, heartbeats, session reports; administration of seats and keys.',
+  tags: {
+    seats: 'For the programs that take seats.',
+    administration: 'Who holds what, and taking seats back.',
+    keys: 'Licence keys and their activation.',
+    history: 'What was.',
+    probes: 'For whatever runs and watches the server.',
+  },
+  tokenDescription:
+    'One of the tokens of the server, or, where access is by service account, of a pod; as X-Licence-Token where a proxy takes Authorization away.',
+  reasons: {
+    '4XX': [
+      'InvalidRequest',
+      'TokenInvalid',
+      'RoleInsufficient',
+      'MethodNotAllowed',
+      'BodyTooLarge',
+      'UnsupportedMediaType',
+      'TooManyFailures',
+    ],
+    '5XX': ['StoreUnavailable', 'AccessUnknown', 'InternalError'],
+  },
+});

@@ -107,7 +107,8 @@ function refusalOf(status: number, answer: unknown): CommandFault {
     readonly reason?: string;
     readonly detail?: string;
   };
-  if (status === 404 && (reason === undefined || reason === 'RouteUnknown')) {
+  const isUnknown = reason === undefined || reason === 'RouteUnknown' || reason === 'MethodNotAllowed';
+  if ((status === 404 || status === 405) && isUnknown) {
     return new CommandFault('this licence server is of an older version, which cannot do that', 'upgrade it');
   }
   return new ServerRefusal(status, reason ?? String(status), detail ?? `it answers ${status}`);

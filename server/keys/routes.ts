@@ -1,13 +1,14 @@
 import { z } from 'zod';
-import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
+import { type KeyFault, type KeyFaultReason, keyFaultReasons } from '../../licence/keyFaults.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
+import { growing, moment, named } from '../../runtime/schemas.ts';
 import type { Identity } from './identity.ts';
 import { keySources } from './keyRecords.ts';
 import type { KeyOutcome, Keys } from './keys.ts';
 
-const moment = z.string().describe('RFC 3339, UTC');
-const fault = z.object({ reason: z.enum(keyFaultReasons), message: z.string() });
+const tags = ['keys'];
+const fault = named('KeyFault', z.object({ reason: growing(keyFaultReasons), message: z.string() }));
 const keyText = z.string().min(1).max(1_000).describe('the key as it was typed');
 const product = z.string().min(1).max(63).optional().describe('refuse a key of any other product');
 const source = z.enum(['web', 'api']).default('api').describe('who installs it');
@@ -16,52 +17,82 @@ const budget = {
   regenerationsResetAt: moment.optional(),
 };
 
-export const keyStatusSchema = z.object({
-  name: z.string().optional().describe('its name in the configuration'),
-  keyId: z.string().optional(),
-  state: z.enum(['Active', 'Pending', 'Refused', 'Superseded']),
-  fault: fault.optional(),
-  source: z.enum(keySources),
-  generation: z.int().optional(),
-  product: z.string().optional(),
-  seatLimit: z.int().optional(),
-  supportUntil: moment.optional(),
-  expiresAt: moment.optional(),
-  activatedAt: moment.optional(),
-  ...budget,
-});
-const keyList = z.object({ keys: z.array(keyStatusSchema), trouble: z.string().optional() });
-const checkAnswer = z.object({
-  usable: z.boolean(),
-  keyId: z.string().optional(),
-  fault: fault.optional(),
-  generation: z.int().optional(),
-  product: z.string().optional(),
-  seatLimit: z.int().optional(),
-  ...budget,
-});
-const activationRequest = z.object({
-  key: z.string(),
-  fingerprint: z.string(),
-  publicKey: z.string(),
-  sequence: z.int(),
-  requestedAt: moment,
-  signature: z.string(),
-});
-const activationAnswer = z.object({
-  activation: z.string().min(1).max(20_000),
-  regenerationsLeft: z.int().min(0).optional(),
-  regenerationsResetAt: moment.optional(),
-  cloneSuspected: z.boolean().optional(),
-  source,
-});
+export const keyStatusSchema = named(
+  'Key',
+  z.object({
+    name: z.string().optional().describe('its name in the configuration'),
+    keyId: z.string().optional(),
+    state: growing(['Active', 'Pending', 'Refused', 'Superseded']),
+    fault: fault.optional(),
+    source: growing(keySources),
+    generation: z.int().optional(),
+    product: z.string().optional(),
+    seatLimit: z.int().optional(),
+    supportUntil: moment.optional(),
+    expiresAt: moment.optional(),
+    activatedAt: moment.optional(),
+    ...budget,
+  }),
+);
+const keyList = named('KeyList', z.object({ keys: z.array(keyStatusSchema), trouble: z.string().optional() }));
+const checkAnswer = named(
+  'KeyCheck',
+  z.object({
+    usable: z.boolean(),
+    keyId: z.string().optional(),
+    fault: fault.optional(),
+    generation: z.int().optional(),
+    product: z.string().optional(),
+    seatLimit: z.int().optional(),
+    ...budget,
+  }),
+);
+const activationRequest = named(
+  'ActivationRequest',
+  z.object({
+    key: z.string(),
+    fingerprint: z.string(),
+    publicKey: z.string(),
+    sequence: z.int(),
+    requestedAt: moment,
+    signature: z.string(),
+  }),
+);
+const activationAnswer = named(
+  'ActivationAnswer',
+  z.object({
+    activation: z.string().min(1).max(20_000),
+    regenerationsLeft: z.int().min(0).optional(),
+    regenerationsResetAt: moment.optional(),
+    cloneSuspected: z.boolean().optional(),
+    source,
+  }),
+);
 const admin = { role: 'admin' };
+
+const statuses: Partial<Record<KeyFaultReason, number>> = {
+  KeyMalformed: 400,
+  KeyUnknown: 404,
+  AuthorityUnreachable: 503,
+  ActivationUnwritable: 503,
+  AuthorityUntrusted: 502,
+  AuthorityRefused: 502,
+};
+const statusOf = (reason: KeyFaultReason): number => statuses[reason] ?? 409;
+const ofFaults = Object.groupBy(['InvalidRequest' as const, ...keyFaultReasons], (reason) =>
+  reason === 'InvalidRequest' ? 400 : statusOf(reason),
+) as Record<number, string[]>;
+/** A route that answers what is wrong with a key. */
+const withFaults = { ...admin, refusals: ofFaults };
 
 /** The routes of keys, activation and identity. */
 export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): void {
   http.get(
     '/v1/keys',
-    { config: admin, schema: { summary: 'Every key the server knows', response: { 200: keyList } } },
+    {
+      config: admin,
+      schema: { operationId: 'listKeys', summary: 'Every key the server knows', tags, response: { 200: keyList } },
+    },
     () => {
       const { keys: all, trouble } = keys.status();
       return { keys: [...all], ...(trouble === undefined ? {} : { trouble }) };
@@ -70,10 +101,12 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
   http.post(
     '/v1/keys',
     {
-      config: admin,
+      config: withFaults,
       schema: {
+        operationId: 'installKey',
         summary: 'Activate a key and install it',
-        body: z.object({ key: keyText, product, source }),
+        tags,
+        body: named('InstallKeyRequest', z.object({ key: keyText, product, source })),
         response: { 201: keyStatusSchema },
       },
     },
@@ -84,14 +117,19 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
     {
       config: admin,
       schema: {
+        operationId: 'checkKey',
         summary: 'Whether a key would work here, without switching anything',
+        tags,
         description:
           'Without an activation the authority is asked; with one it is verified as an installed one would be, and nobody is asked.',
-        body: z.object({
-          key: keyText,
-          product,
-          activation: z.string().min(1).max(20_000).optional().describe('a compact JWS, as the vendor answered it'),
-        }),
+        body: named(
+          'CheckKeyRequest',
+          z.object({
+            key: keyText,
+            product,
+            activation: z.string().min(1).max(20_000).optional().describe('a compact JWS, as the vendor answered it'),
+          }),
+        ),
         response: { 200: checkAnswer },
       },
     },
@@ -105,9 +143,11 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
   http.delete(
     '/v1/keys/:keyId',
     {
-      config: admin,
+      config: { ...admin, refusals: { 404: ['KeyUnknown'], 409: ['KeyConfigured'] } },
       schema: {
+        operationId: 'removeKey',
         summary: 'Remove an installed key',
+        tags,
         params: z.object({ keyId: z.string() }),
         response: { 204: z.null().describe('removed') },
       },
@@ -129,9 +169,11 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
   http.get(
     '/v1/activation/request',
     {
-      config: admin,
+      config: withFaults,
       schema: {
+        operationId: 'getActivationRequest',
         summary: 'The request file of an air-gapped activation of a configured key',
+        tags,
         querystring: z.object({ name: z.string().optional().describe('the key; needed if several are configured') }),
         response: { 200: activationRequest },
       },
@@ -141,10 +183,12 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
   http.post(
     '/v1/activation/request',
     {
-      config: admin,
+      config: withFaults,
       schema: {
+        operationId: 'createActivationRequest',
         summary: 'The request file of an air-gapped activation of any key',
-        body: z.object({ key: keyText }),
+        tags,
+        body: named('ActivationRequestOf', z.object({ key: keyText })),
         response: { 200: activationRequest },
       },
     },
@@ -153,9 +197,11 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
   http.post(
     '/v1/activation/response',
     {
-      config: admin,
+      config: withFaults,
       schema: {
+        operationId: 'installActivation',
         summary: 'Install the answer of an air-gapped activation',
+        tags,
         body: activationAnswer,
         response: { 201: keyStatusSchema },
       },
@@ -171,8 +217,10 @@ export function registerKeyRoutes(http: Http, keys: Keys, identity: Identity): v
     {
       config: { role: 'client' },
       schema: {
+        operationId: 'identity',
         summary: 'Who this server is',
-        response: { 200: z.object({ fingerprint: z.string(), publicKey: z.string() }) },
+        tags,
+        response: { 200: named('Identity', z.object({ fingerprint: z.string(), publicKey: z.string() })) },
       },
     },
     () => ({ fingerprint: identity.fingerprint, publicKey: identity.publicKey }),
@@ -201,19 +249,6 @@ function requested(outcome: Awaited<ReturnType<Keys['request']>>) {
 }
 
 const problemOf = ({ reason, message }: KeyFault) => {
-  const shared = { reason, detail: message };
-  switch (reason) {
-    case 'KeyMalformed':
-      return { status: 400, ...shared };
-    case 'KeyUnknown':
-      return { status: 404, ...shared };
-    case 'AuthorityUnreachable':
-    case 'ActivationUnwritable':
-      return { status: 503, retryAfterSeconds: 30, ...shared };
-    case 'AuthorityUntrusted':
-    case 'AuthorityRefused':
-      return { status: 502, ...shared };
-    default:
-      return { status: 409, ...shared };
-  }
+  const status = statusOf(reason);
+  return { status, reason, detail: message, ...(status === 503 ? { retryAfterSeconds: 30 } : {}) };
 };

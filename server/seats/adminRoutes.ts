@@ -16,6 +16,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     {
       config: admin,
       schema: {
+        operationId: 'listLeases',
         summary: 'Who holds what',
         tags,
         querystring: schemas.leasesQuery,
@@ -35,8 +36,9 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
   http.post(
     '/v1/leases/:leaseId([0-9a-fA-F-]+)::release',
     {
-      config: admin,
+      config: { ...admin, refusals: { 404: ['LeaseUnknown'] } },
       schema: {
+        operationId: 'releaseLease',
         summary: 'Take a seat back',
         tags,
         params: schemas.leaseParams,
@@ -59,6 +61,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     {
       config: admin,
       schema: {
+        operationId: 'releaseStale',
         summary: 'Take all stale seats back, in place',
         tags,
         body: schemas.releaseStaleBody,
@@ -74,7 +77,15 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
 
   http.get(
     '/v1/products',
-    { config: admin, schema: { summary: 'Counts of every product', tags, response: { 200: schemas.productsAnswer } } },
+    {
+      config: admin,
+      schema: {
+        operationId: 'listProducts',
+        summary: 'Counts of every product',
+        tags,
+        response: { 200: schemas.productsAnswer },
+      },
+    },
     async () => ({
       products: (await productStatuses(store)).map(({ counts, ...status }) => {
         const info = store.pool(status.product);
@@ -98,6 +109,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     {
       config: admin,
       schema: {
+        operationId: 'listDenials',
         summary: 'Refused check-outs',
         tags,
         querystring: schemas.denialsQuery,

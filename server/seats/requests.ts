@@ -63,7 +63,11 @@ export function readCheckOut(body: unknown): CheckOutRequest {
   const product = productOf(b.product);
   const fault = holderFault(b.holder);
   if (fault !== undefined) throw invalid(fault);
-  const { mode = 'leased', nonce, wait = 0, programReleasedOn } = b;
+  // null counts as absent, as everywhere
+  const mode = b.mode ?? 'leased';
+  const nonce = b.nonce ?? undefined;
+  const wait = b.wait ?? 0;
+  const programReleasedOn = b.programReleasedOn ?? undefined;
   if (mode !== 'leased' && mode !== 'sticky') throw invalid('mode: must be "leased" or "sticky"');
   if (nonce !== undefined && (typeof nonce !== 'string' || nonce.length < 1 || nonce.length > longestNonce)) {
     throw invalid(`nonce: must be a text of 1 to ${longestNonce} characters`);
@@ -111,21 +115,25 @@ export function readSessions(base: unknown, body: unknown): { base: string; sess
   const baseFault = partFault('base', base, false);
   if (baseFault !== undefined) throw invalid(baseFault);
   const name = base as string;
-  const { sessions } = objectOf(body, 'body');
+  const { sessions, base: told } = objectOf(body, 'body');
+  if (told !== undefined && told !== null && told !== name) {
+    throw invalid(
+      `base: the body says ${JSON.stringify(told)}, the path ${JSON.stringify(name)}; name the same base in both`,
+    );
+  }
   if (!Array.isArray(sessions) || sessions.length > mostSessions) {
     throw invalid(`sessions: must be a list of at most ${mostSessions} sessions`);
   }
   const read = sessions.map((value, i) => {
     const s = objectOf(value, `sessions.${i}`);
     const fault = holderFault({ ...s, base: name });
-    if (fault !== undefined) throw invalid(`sessions.${i}.${fault}`);
+    if (fault !== undefined) throw invalid(`sessions.${i}.${fault.replace('holder.', '')}`);
+    const { programReleasedOn = null } = s;
     return {
       product: productOf(s.product),
       holder: holderKey(withSession({ ...(s as Partial<Holder>), base: name })),
       releasedAtMs:
-        s.programReleasedOn === undefined
-          ? undefined
-          : momentAt(s.programReleasedOn, `sessions.${i}.programReleasedOn`),
+        programReleasedOn === null ? undefined : momentAt(programReleasedOn, `sessions.${i}.programReleasedOn`),
     };
   });
   const seen = new Set<string>();

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { denialReasons } from '../../licence/words.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
 import { licenceInForce, type ProductEntitlement, supportState } from './entitlement.ts';
@@ -27,7 +28,7 @@ const client = { role: 'client' };
 /** Routes that validate and serialize by hand: the schema only documents them. */
 const raw = (handler: (request: FastifyRequest, reply: FastifyReply) => void) => handler as never;
 const unchecked = { validatorCompiler: () => () => true, attachValidation: false };
-const summary = (text: string) => ({ summary: text, tags: ['seats'] });
+const operation = (operationId: string, summary: string) => ({ operationId, summary, tags: ['seats'] });
 
 /** The routes of client programs: check out, renew, release, report. */
 export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMetrics, prover: Prover): void {
@@ -136,10 +137,10 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
   http.post(
     '/v1/checkouts',
     {
-      config: client,
+      config: { ...client, refusals: { 409: denialReasons } },
       ...unchecked,
       schema: {
-        ...summary('Take a seat, or renew the one that this holder has'),
+        ...operation('checkOut', 'Take a seat, or renew the one that this holder has'),
         body: schemas.checkOutBody,
         response: { 200: schemas.grant, 201: schemas.grant, 409: schemas.denied },
       },
@@ -177,12 +178,12 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
   http.post(
     '/v1/leases/:leaseId/heartbeat',
     {
-      config: client,
+      config: { ...client, refusals: { 410: ['LeaseLost'] } },
       ...unchecked,
       schema: {
-        ...summary('Renew a lease'),
+        ...operation('heartbeat', 'Renew a lease'),
         params: schemas.leaseParams,
-        response: { 200: schemas.heartbeatAnswer, 410: schemas.problem },
+        response: { 200: schemas.heartbeatAnswer },
       },
     },
     raw((request, reply) => {
@@ -216,7 +217,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       config: client,
       ...unchecked,
       schema: {
-        ...summary('Renew many leases in one call'),
+        ...operation('heartbeats', 'Renew many leases in one call'),
         body: schemas.heartbeatsBody,
         response: { 200: schemas.heartbeatsAnswer },
       },
@@ -246,7 +247,11 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     {
       config: client,
       ...unchecked,
-      schema: { ...summary('Give a seat back'), params: schemas.leaseParams, response: { 204: schemas.nothing } },
+      schema: {
+        ...operation('giveBack', 'Give a seat back'),
+        params: schemas.leaseParams,
+        response: { 204: schemas.nothing },
+      },
     },
     raw((request, reply) => {
       const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);
@@ -263,7 +268,10 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       config: client,
       ...unchecked,
       schema: {
-        ...summary('Session report: everybody who is in this base now; the absent give their seats back'),
+        ...operation(
+          'reportSessions',
+          'Session report: everybody who is in this base now; the absent give their seats back',
+        ),
         params: schemas.baseParams,
         body: schemas.sessionsBody,
         response: { 200: schemas.sessionsAnswer },

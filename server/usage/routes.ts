@@ -1,25 +1,38 @@
 import { z } from 'zod';
 import type { Http } from '../../runtime/httpShell.ts';
+import { dayOrMoment, moment, named, withoutNul } from '../../runtime/schemas.ts';
 import { csvAnswer, csvTable } from '../csv.ts';
 import { invalid, momentAt } from '../seats/requests.ts';
 import type { UsageHistory, UsagePoint } from './usageHistory.ts';
 
 const query = z.object({
-  from: z.string().max(40).optional().describe('RFC 3339; default: a day ago'),
-  to: z.string().max(40).optional().describe('RFC 3339; default: now'),
+  from: z
+    .string()
+    .max(40)
+    .optional()
+    .meta({ ...dayOrMoment, description: 'YYYY-MM-DD or RFC 3339; default: a day ago' }),
+  to: z
+    .string()
+    .max(40)
+    .optional()
+    .meta({ ...dayOrMoment, description: 'YYYY-MM-DD or RFC 3339; after from; default: now' }),
   step: z.coerce.number().int().min(60).max(31_622_400).default(300).describe('seconds a point'),
-  product: z.string().max(63).optional(),
+  product: z.string().max(63).regex(withoutNul, 'must not contain control characters').optional(),
   format: z.enum(['json', 'csv']).default('json'),
 });
-const point = z.object({
-  product: z.string(),
-  at: z.string(),
-  seatLimit: z.int(),
-  peak: z.int().describe('most seats in use within the step'),
-  mean: z.number(),
-  stale: z.int(),
-  denied: z.int().describe('holders refused within the step'),
-});
+const point = named(
+  'UsagePoint',
+  z.object({
+    product: z.string(),
+    at: moment,
+    seatLimit: z.int(),
+    peak: z.int().describe('most seats in use within the step'),
+    mean: z.number(),
+    stale: z.int(),
+    denied: z.int().describe('holders refused within the step'),
+  }),
+);
+const answer = named('Usage', z.object({ stepSeconds: z.int(), points: z.array(point) }));
 const mostPoints = 20_000;
 
 export const csvOf = (points: readonly UsagePoint[]): string =>
@@ -35,6 +48,7 @@ export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
     {
       config: { role: 'admin' },
       schema: {
+        operationId: 'usage',
         summary: 'Seats in use over time',
         tags: ['history'],
         querystring: query,
@@ -42,7 +56,7 @@ export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
           200: {
             description: 'points, or a table with format=csv',
             content: {
-              'application/json': { schema: z.object({ stepSeconds: z.int(), points: z.array(point) }) },
+              'application/json': { schema: answer },
               'text/csv': { schema: z.string() },
             },
           },
@@ -56,7 +70,6 @@ export function registerUsageRoutes(http: Http, usage: UsageHistory): void {
       if (toMs <= fromMs) throw invalid('to: must be after from');
       if ((toMs - fromMs) / 1000 / q.step > mostPoints)
         throw invalid(`step: more than ${mostPoints} points; take a larger one`);
-      if (q.product?.includes('\u0000')) throw invalid('product: must not contain control characters');
       const points = await usage.points(fromMs, toMs, q.step, q.product);
       if (q.format === 'csv') return csvAnswer(reply, 'usage.csv', csvOf(points));
       return { stepSeconds: q.step, points };

@@ -3,6 +3,7 @@ import { Pool } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createKey } from '../../licence/key.ts';
 import { type Computer, createComputer, ServerProcess } from '../db/server/support/serverProcess.ts';
+import { dereferenced } from '../support/dereferenced.ts';
 import { createTestDatabase, type TestDatabase } from '../support/testDatabase.ts';
 import { AnswerJudge, callsOf, type OpenApi } from './support/openapi.ts';
 import { record, say, size } from './support/size.ts';
@@ -30,7 +31,7 @@ afterAll(async () => {
 it('requests made from its own OpenAPI document: no 5xx but that no authority is there, and every answer is as the document says', {
   timeout: 60_000 + calls * 2_000,
 }, async () => {
-  const document = (await server.call('GET', '/openapi.json')).body as OpenApi;
+  const document = dereferenced((await server.call('GET', '/openapi.json')).body) as OpenApi;
   expect(document.openapi).toMatch(/^3\.1/);
   const lease = await server.checkOut('somebody');
   const moments = ['2026-01-31T12:00:00Z', '2026-02-30', '0000-01-01', '9999-12-31T23:59:59-23:59', '2026-01-01'];

@@ -162,7 +162,7 @@ export class AnswerJudge {
   readonly #shapes = new Map<Schema, z.ZodType>();
 
   fault(operation: Operation, status: number, type: string, body: string): string | undefined {
-    const response = operation.responses[String(status)] ?? operation.responses.default;
+    const response = operation.responses[String(status)] ?? operation.responses[`${String(status)[0]}XX`];
     if (response === undefined) return `status ${status} is not documented`;
     const media = (type.split(';')[0] ?? '').trim();
     if (response.content === undefined) {

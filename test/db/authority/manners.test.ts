@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ActivationResponse, IssuedKey } from '../../../licence/authorityWire.ts';
 import { createComputer, startAuthority, type TestAuthority, tokens } from '../../support/authority.ts';
+import { dereferenced } from '../../support/dereferenced.ts';
 
 let authority: TestAuthority;
 beforeAll(async () => {
@@ -92,9 +93,9 @@ describe('whatever is sent', () => {
     fc.oneof({ weight: 5, arbitrary: fitting(schema) }, { weight: 1, arbitrary: odd });
 
   it('to any route is answered by what is wrong with it, never by a fault of the authority', async () => {
-    const { paths } = (await authority.http.inject({ url: '/openapi.json' })).json<{
+    const { paths } = dereferenced((await authority.http.inject({ url: '/openapi.json' })).json()) as {
       paths: Record<string, Record<string, Operation>>;
-    }>();
+    };
     const known = await authority.issue();
     const { kid } = authority.signingKeys.active();
     const operations = Object.entries(paths).flatMap(([path, of]) =>

@@ -92,6 +92,31 @@ describe('a body that is not right is refused, and the refusal names the field a
     expect(listed.body.leases).toMatchObject([{ holder: longest }]);
     await s.call('DELETE', `/v1/leases/${body.leaseId}`, undefined, bearer(secrets.client));
   });
+  it('null is an absent member, in every member that may be absent', async () => {
+    const nulls = { mode: null, wait: null, nonce: null, programReleasedOn: null };
+    const { status, body } = await checkOut({ product: 'erp', holder: { ...holder, session: null }, ...nulls });
+    expect(status).toBe(201);
+    await s.call('DELETE', `/v1/leases/${body.leaseId}`, undefined, bearer(secrets.client));
+    const released = { reason: 'x', product: null };
+    expect((await s.call('POST', '/v1/stale:release', released, bearer(secrets.admin))).status).toBe(200);
+    expect((await checkOut({ product: null, holder })).body.detail).toMatch(/^product: /);
+  });
+  it('a report that names another base in its body than in its path reports nothing', async () => {
+    const report = (base: unknown, sessions: unknown[] = []) =>
+      s.call('PUT', '/v1/bases/a%20b/sessions', { base, sessions }, bearer(secrets.client));
+    expect((await report('a b')).body.base).toBe('a b');
+    expect((await report(null)).status).toBe(200);
+    const { status, body } = await report('a+b');
+    expect([status, body.detail]).toEqual([
+      400,
+      'base: the body says "a+b", the path "a b"; name the same base in both',
+    ]);
+    expect((await report(7)).status).toBe(400);
+    // by the names that the client sent
+    expect((await report('a b', [{ product: 'erp', user: 'u', host: 'h', session: 7 }])).body.detail).toBe(
+      'sessions.0.session: must be a text',
+    );
+  });
   it('another content type', async () => {
     const answer = await s.call('POST', '/v1/checkouts', 'a=b', {
       ...bearer(secrets.client),
@@ -114,7 +139,7 @@ describe('a body that is not right is refused, and the refusal names the field a
     ['PUT', '/v1/bases/a%00b/sessions', 400],
     ['PUT', '/v1/bases/%zz/sessions', 400],
     ['POST', '/v1/heartbeats', 400],
-    ['PATCH', '/v1/checkouts', 404],
+    ['PATCH', '/v1/checkouts', 405],
   ] as const)('%s %s', async (method, path, status) => {
     const answer = await s.call(
       method as 'POST',

@@ -21,16 +21,20 @@ it('the document names what each route answers: refusals as problem documents, t
       status,
       ...Object.keys((response as { content?: object }).content ?? {}),
     ]);
-  const refused = ['default', 'application/problem+json'];
+  const refused = ['4XX', '5XX'].map((status) => [status, 'application/problem+json']);
   expect(answers('/v1/checkouts', 'post')).toEqual([
     ['200', 'application/json'],
     ['201', 'application/json'],
     ['409', 'application/problem+json'],
-    refused,
+    ...refused,
   ]);
-  expect(answers('/v1/leases/{leaseId}', 'delete')).toEqual([['204'], refused]);
-  expect(answers('/v1/leases/{leaseId}:release', 'post')).toEqual([['204'], refused]);
-  expect(answers('/v1/usage', 'get')).toEqual([['200', 'application/json', 'text/csv'], refused]);
+  expect(answers('/v1/leases/{leaseId}', 'delete')).toEqual([['204'], ...refused]);
+  expect(answers('/v1/leases/{leaseId}:release', 'post')).toEqual([
+    ['204'],
+    ['404', 'application/problem+json'],
+    ...refused,
+  ]);
+  expect(answers('/v1/usage', 'get')).toEqual([['200', 'application/json', 'text/csv'], ...refused]);
   expect(paths['/healthz/ready'].get.security).toEqual([]);
   expect(paths['/v1/status'].get.security).toBeUndefined();
 });

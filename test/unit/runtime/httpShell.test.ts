@@ -81,6 +81,35 @@ describe('the http shell', () => {
     expect(answer.json()).toMatchObject({ reason: 'RouteUnknown', detail: 'there is no GET /nothing' });
   });
 
+  it('answers a wrong method on a known path with those that it takes, at every kind of path', async () => {
+    const http = app();
+    http.get('/things/:id', async () => ({}));
+    http.delete('/things/:id', async () => ({}));
+    http.post('/things/:id([0-9a-f]+)::take', async () => ({}));
+    http.register(async (inner) => inner.get('/files/*', async () => ({})), { prefix: '/inner' });
+    const refused = async (method: 'PUT' | 'OPTIONS', url: string) => {
+      const { statusCode, headers, json } = await http.inject({ method, url });
+      return [statusCode, headers.allow, json().reason];
+    };
+    const not = (allow: string) => [405, allow, 'MethodNotAllowed'];
+    expect(await refused('PUT', '/seats?x=1')).toEqual(not('POST'));
+    expect(await refused('OPTIONS', '/things/a%2Fb')).toEqual(not('DELETE, GET, HEAD'));
+    expect(await refused('PUT', '/things/a1:take')).toEqual(not('DELETE, GET, HEAD, POST'));
+    expect(await refused('PUT', '/inner/files/a/b')).toEqual(not('GET, HEAD'));
+    expect(await refused('PUT', '/thing/a')).toEqual([404, undefined, 'RouteUnknown']);
+  });
+
+  it('takes a member that is null for an absent one, unless null is something of its own', async () => {
+    const http = app();
+    const body = z
+      .object({ a: z.string().optional(), b: z.int().default(7), c: z.string().nullish(), d: z.string() })
+      .nullish();
+    http.post('/nulls', { schema: { body } }, async (request) => request.body);
+    const sent = (payload: object) => http.inject({ method: 'POST', url: '/nulls', payload });
+    expect((await sent({ a: null, b: null, c: null, d: 'd' })).json()).toEqual({ b: 7, c: null, d: 'd' });
+    expect((await sent({ d: null })).json()).toMatchObject({ status: 400, detail: expect.stringMatching(/^d: /) });
+  });
+
   it('says so when its port is in use', async () => {
     const first = app();
     const url = new URL(await listenOn(first, { host: '127.0.0.1', port: 0 }));
