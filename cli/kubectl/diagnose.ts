@@ -248,7 +248,7 @@ function pod(picture: Picture): Step {
     return fail(
       'pod',
       `pod ${leaving.name} does not go away${node}, and its successor waits for the volume`,
-      `is the node there? kubectl get node ${leaving.node ?? ''}; a node that is gone for good: kubectl delete node`,
+      `is the node there? kubectl get node ${leaving.node ?? ''}; once it is surely off: kubectl taint node ${leaving.node ?? "NODE"} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`,
     );
   }
   for (const one of living) {
