@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { kinds } from '../../../operator/kube/resourceKind.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
 
 let stage: Stage;
@@ -105,6 +106,8 @@ async function serve(form: keyof typeof forms): Promise<void> {
   const made = forms[form]();
   front.setSecureContext({ cert: made['tls.crt'], key: text('leaf.key') });
   front.closeAllConnections();
+  // As a whole: an apply of stringData leaves what the last one put there.
+  await stage.client.delete(kinds.Secret, stage.namespace, 'certificate');
   await stage.putKeys('certificate', { ...made, 'tls.key': text('leaf.key') });
 }
 const start = () => stage.start({ urlOf: () => `https://127.0.0.1:${(front.address() as AddressInfo).port}` });
@@ -116,6 +119,23 @@ describe('a server with a certificate of its own', { timeout: 120_000 }, () => {
     await stage.putKeys('keys', { erp: freshKey() });
     await stage.create('office', specWithKey({ tls: { secretName: 'certificate' } }));
     await stage.until('office', 'is ready', (s) => isReady(s) && condition(s, 'KeysActive')?.status === 'True');
+  });
+
+  test('is spoken to after every exchange of it, without a restart of anything', async () => {
+    await serve('a leaf and its ca.crt');
+    await start();
+    await stage.putKeys('keys', { erp: freshKey() });
+    await stage.create('office', specWithKey({ tls: { secretName: 'certificate' } }));
+    await stage.until('office', 'is ready', isReady);
+    for (const form of ['a self-signed certificate', 'a leaf with its intermediate', 'a leaf only'] as const) {
+      await serve(form);
+      stage.server('office').stale += 1;
+      stage.server('office').live += 1;
+      const key = freshKey();
+      await stage.putKeys('keys', { erp: key });
+      const { starts } = stage.server('office');
+      await stage.until('office', `rotated with ${form}`, (s) => isReady(s) && stage.server('office').starts > starts);
+    }
   });
 
   test('is not believed when it shows the certificate of another', async () => {
