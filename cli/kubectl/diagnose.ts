@@ -248,7 +248,7 @@ function pod(picture: Picture): Step {
     return fail(
       'pod',
       `pod ${leaving.name} does not go away${node}, and its successor waits for the volume`,
-      `is the node there? kubectl get node ${leaving.node ?? ''}; once it is surely off: kubectl taint node ${leaving.node ?? "NODE"} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`,
+      `is the node there? kubectl get node ${leaving.node ?? ''}; once it is surely off: kubectl taint node ${leaving.node ?? 'NODE'} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`,
     );
   }
   for (const one of living) {
@@ -328,7 +328,7 @@ function endedAs({ name, lastEnd, restarts }: Container): string {
   if (lastEnd === undefined) return `${who} ends again and again (${restarts} restarts)`;
   if (lastEnd.reason === 'OOMKilled')
     return `${who} was killed for want of memory (${restarts} restarts): raise spec.resources.limits.memory`;
-  const words = lastEnd.message.split('\n').at(-1);
+  const words = wordsOf(lastEnd.message);
   return `${who} ends again and again (${restarts} restarts), last with status ${lastEnd.exitCode}${words ? `: ${words}` : ''}`;
 }
 
@@ -464,4 +464,15 @@ function support(picture: Picture): Step {
   return days < 30
     ? warn('support', `${first.what} ends on ${first.until.slice(0, 10)}, in ${days} days`, todo)
     : ok('support', `until ${first.until.slice(0, 10)}`);
+}
+
+/** The last line that a process left, or what it says if it is a line of a JSON log. */
+function wordsOf(message: string): string {
+  const line = message.trim().split('\n').at(-1) ?? '';
+  try {
+    const { msg } = JSON.parse(line) as { readonly msg?: unknown };
+    return typeof msg === 'string' ? msg : line;
+  } catch {
+    return line;
+  }
 }

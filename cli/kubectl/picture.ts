@@ -111,7 +111,9 @@ export async function look(cluster: Cluster, server: LicenceServer): Promise<Pic
     seen('persistentvolumeclaims', () => client.get(kinds.PersistentVolumeClaim, namespace, claimName, signal)),
     seen('events', () => client.list(kinds.Event, { namespace, fieldSelector: 'type=Warning', signal })),
   ]);
-  const views = (pods?.items ?? []).map(podOf);
+  const views = await Promise.all(
+    (pods?.items ?? []).map((object) => withLastWords(cluster, podOf(object), namespace)),
+  );
   return {
     nowMs: Date.now(),
     server,
@@ -143,6 +145,26 @@ async function ask(cluster: Cluster, server: LicenceServer, pods: readonly Pod[]
     const { message, todo } = faultOf(error);
     return { kind: 'silent', message, todo };
   }
+}
+
+/** A container that ended and left no message has said why in the last line of its log; without the right to read it, it stays unsaid. */
+async function withLastWords({ client, signal }: Cluster, pod: Pod, namespace: string): Promise<Pod> {
+  const containers = await Promise.all(
+    pod.containers.map(async (container) => {
+      const { lastEnd, name } = container;
+      if (pod.isReady || lastEnd === undefined || lastEnd.message !== '') return container;
+      try {
+        const path = `/api/v1/namespaces/${namespace}/pods/${pod.name}/log`;
+        const query = { container: name, previous: true, tailLines: 1 };
+        let message = '';
+        for await (const line of await client.lines({ method: 'GET', path, query, signal })) message = line;
+        return { ...container, lastEnd: { ...lastEnd, message } };
+      } catch {
+        return container; // no right to, or the log is gone with its container
+      }
+    }),
+  );
+  return { ...pod, containers };
 }
 
 /** What a running pod says at its readiness probe; undefined when it says nothing. */

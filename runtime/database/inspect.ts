@@ -39,7 +39,8 @@ export interface Facts {
 export function judge(found: Facts): Obstacle | undefined {
   const { major, encoding, schema, user } = found;
   if (major < 13) return obstacle(`it is PostgreSQL ${major}, which is too old`, 'use 13 or newer');
-  if (encoding !== 'UTF8') {
+  // SQL_ASCII converts nothing, so that what comes as UTF-8 stays so. It is what initdb makes where no locale is set: in many containers.
+  if (encoding !== 'UTF8' && encoding !== 'SQL_ASCII') {
     return obstacle(
       `its encoding is ${encoding}: names outside of it cannot be kept`,
       "make another with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",

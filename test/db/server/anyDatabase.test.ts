@@ -168,6 +168,19 @@ it('a schema that is made later under the name of the role hides no ledger', asy
   expect((await second.call('GET', '/v1/leases')).body.leases).toHaveLength(2);
 }, 120_000);
 
+it('a database without an encoding keeps every name', { timeout: 120_000 }, async () => {
+  const { url, adminUrl, role } = await ownDatabase();
+  const name = `ascii_${role}`;
+  await as(adminUrl, `CREATE DATABASE ${name} OWNER ${role} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0`);
+  const server = await start(url.replace(/[^/]*$/, name));
+  const holder = { base: 'Бухгалтерия', user: 'Анна ß', host: 'пк-1', session: '' };
+  expect((await server.call('POST', '/v1/checkouts', { product: 'erp', holder })).status).toBe(201);
+  const { leases } = (await server.call('GET', '/v1/leases')).body;
+  expect(leases).toMatchObject([{ holder }]);
+  expect(await server.stop()).toBe(0);
+  await as(adminUrl, `DROP DATABASE ${name}`);
+});
+
 it.for([
   [
     'WIN1251',

@@ -98,7 +98,7 @@ describe('somebody on call', () => {
           spec: { containers: [{ name: 'server', env: [{ name: 'LICENCE_LISTEN', value: 'nonsense' }] }] },
         },
       },
-      says: /the server ends again and again.*status/,
+      says: /the server ends again and again.*LICENCE_LISTEN/,
       todo: /logs crashing-.*--previous/,
     },
     {
