@@ -230,7 +230,7 @@ const cases: [string, Partial<Picture>, string, RegExp, RegExp | undefined][] = 
     { ...notReady, pods: [podOf({ isTerminating: true, isReady: false })] },
     'pod',
     /does not go away from node node-1/,
-    /delete node/,
+    /out-of-service/,
   ],
   [
     'a volume on another node',
