@@ -1,6 +1,6 @@
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { csvAnswer, csvTable } from '../csv.ts';
+import { csvAnswer, csvTable, tableResponse } from '../csv.ts';
 import { listDenials, listLeases, productStatuses } from './leaseQueries.ts';
 import { momentAt, readLeaseId } from './requests.ts';
 import * as schemas from './schemas.ts';
@@ -20,12 +20,25 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         summary: 'Who holds what',
         tags,
         querystring: schemas.leasesQuery,
-        response: { 200: schemas.pageOrTable(schemas.leasesAnswer) },
+        response: { 200: schemas.leasesAnswer },
+      },
+    },
+    ({ query }) => listLeases(store, query),
+  );
+  http.get(
+    '/v1/leases.csv',
+    {
+      config: admin,
+      schema: {
+        operationId: 'leasesTable',
+        summary: 'Who holds what, as a table',
+        tags,
+        querystring: schemas.leasesTableQuery,
+        response: { 200: tableResponse },
       },
     },
     async ({ query }, reply) => {
-      if (query.format === 'json') return listLeases(store, query);
-      const rows = await allPages(query.cursor, async (cursor) => {
+      const rows = await allPages(async (cursor) => {
         const { leases, nextCursor } = await listLeases(store, { ...query, cursor, limit: mostOfPage });
         return { rows: leases, nextCursor };
       });
@@ -113,17 +126,26 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         summary: 'Refused check-outs',
         tags,
         querystring: schemas.denialsQuery,
-        response: { 200: schemas.pageOrTable(schemas.denialsAnswer) },
+        response: { 200: schemas.denialsAnswer },
       },
     },
-    async ({ query: { from, to, ...query } }, reply) => {
-      const filter = {
-        ...query,
-        fromMs: from === undefined ? undefined : momentAt(from, 'from'),
-        toMs: to === undefined ? undefined : momentAt(to, 'to'),
-      };
-      if (query.format === 'json') return listDenials(store, filter);
-      const rows = await allPages(query.cursor, async (cursor) => {
+    ({ query }) => listDenials(store, spanned(query)),
+  );
+  http.get(
+    '/v1/denials.csv',
+    {
+      config: admin,
+      schema: {
+        operationId: 'denialsTable',
+        summary: 'Refused check-outs, as a table',
+        tags,
+        querystring: schemas.denialsTableQuery,
+        response: { 200: tableResponse },
+      },
+    },
+    async ({ query }, reply) => {
+      const filter = spanned(query);
+      const rows = await allPages(async (cursor) => {
         const { denials, nextCursor } = await listDenials(store, { ...filter, cursor, limit: mostOfPage });
         return { rows: denials, nextCursor };
       });
@@ -132,15 +154,25 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
   );
 }
 
+/** With the ends of its time in ms. */
+const spanned = <T extends { readonly from?: string | undefined; readonly to?: string | undefined }>({
+  from,
+  to,
+  ...filter
+}: T) => ({
+  ...filter,
+  fromMs: from === undefined ? undefined : momentAt(from, 'from'),
+  toMs: to === undefined ? undefined : momentAt(to, 'to'),
+});
+
 const mostOfPage = 1_000;
 const mostOfTable = 50_000;
 
 async function allPages<T>(
-  from: string | undefined,
   page: (cursor: string | undefined) => Promise<{ rows: readonly T[]; nextCursor: string | undefined }>,
 ): Promise<T[]> {
   const all: T[] = [];
-  let cursor = from;
+  let cursor: string | undefined;
   do {
     const { rows, nextCursor } = await page(cursor);
     all.push(...rows);

@@ -154,15 +154,8 @@ const leaseFilter = {
   user: filter,
   host: filter,
 };
-const format = {
-  format: z.enum(['json', 'csv']).default('json').describe('csv: a table of all pages, 50 000 rows at most'),
-};
-export const leasesQuery = z.object({ ...leaseFilter, ...paging, ...format });
-/** A 200 that is a page as JSON, or all of them as a table. */
-export const pageOrTable = <T extends z.ZodType>(page: T) => ({
-  description: 'a page, or a table with format=csv',
-  content: { 'application/json': { schema: page }, 'text/csv': { schema: z.string() } },
-});
+export const leasesQuery = z.object({ ...leaseFilter, ...paging });
+export const leasesTableQuery = z.object(leaseFilter);
 export const leasesAnswer = named(
   'LeasePage',
   z.object({
@@ -227,7 +220,8 @@ const since = z
   .optional()
   .meta({ ...dayOrMoment, description: 'YYYY-MM-DD or RFC 3339' });
 const denialFilter = { product: filter, reason: z.enum(denialReasons).optional(), from: since, to: since };
-export const denialsQuery = z.object({ ...denialFilter, ...paging, ...format });
+export const denialsQuery = z.object({ ...denialFilter, ...paging });
+export const denialsTableQuery = z.object(denialFilter);
 export const denialsAnswer = named(
   'DenialPage',
   z.object({

@@ -77,7 +77,7 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
     usageCsv: (from: number, to: number, stepSeconds: number, product: string) =>
       answerOf(
         'GET',
-        `v1/usage${query({ from: moment(from), to: moment(to), step: String(stepSeconds), product, format: 'csv' })}`,
+        `v1/usage.csv${query({ from: moment(from), to: moment(to), step: String(stepSeconds), product })}`,
       ),
     keys: () => call<{ keys: KeyStatus[] }>('GET', 'v1/keys'),
     checkKey: (key: string) => call<KeyCheckResponse>('POST', 'v1/keys:check', { key }),

@@ -78,7 +78,7 @@ it('who holds what and who was refused why come as JSON pages and as one table',
   await server.checkOut('sticky "one"', { product: 'crm', mode: 'sticky' });
   const json = (await server.call('GET', '/v1/denials')).body.denials;
   expect(json.map((d: { reason: string }) => d.reason).sort()).toEqual(['ProductUnknown', 'SeatsExhausted']);
-  const denials = await server.call('GET', '/v1/denials?format=csv&limit=1');
+  const denials = await server.call('GET', '/v1/denials.csv');
   expect(denials.headers).toMatchObject({
     'content-type': 'text/csv; charset=utf-8',
     'content-disposition': 'attachment; filename="denials.csv"',
@@ -89,10 +89,10 @@ it('who holds what and who was refused why come as JSON pages and as one table',
     expect.stringMatching(/^erp,buh,'=boris\(\),pc,,SeatsExhausted,\d{4}-.*Z,\d{4}-.*Z,1,false,$/),
     expect.stringMatching(/^none,buh,vera,pc,,ProductUnknown,/),
   ]);
-  const one = await server.call('GET', '/v1/denials?format=csv&reason=SeatsExhausted');
+  const one = await server.call('GET', '/v1/denials.csv?reason=SeatsExhausted');
   expect(one.body.split('\r\n')).toHaveLength(2);
 
-  const leases = await server.call('GET', '/v1/leases?format=csv&limit=1');
+  const leases = await server.call('GET', '/v1/leases.csv');
   expect(leases.body.split('\r\n')).toEqual([
     'product,base,user,host,session,mode,state,acquiredAt,renewedAt,expiresAt,leaseId',
     expect.stringMatching(/^(erp|crm),buh,/),

@@ -34,7 +34,8 @@ it('the document names what each route answers: refusals as problem documents, t
     ['404', 'application/problem+json'],
     ...refused,
   ]);
-  expect(answers('/v1/usage', 'get')).toEqual([['200', 'application/json', 'text/csv'], ...refused]);
+  expect(answers('/v1/usage', 'get')).toEqual([['200', 'application/json'], ...refused]);
+  expect(answers('/v1/usage.csv', 'get')).toEqual([['200', 'text/csv'], ...refused]);
   expect(paths['/healthz/ready'].get.security).toEqual([]);
   expect(paths['/v1/status'].get.security).toBeUndefined();
 });

@@ -147,7 +147,7 @@ describe('a refusal', () => {
     const metrics = (await s.call('GET', '/metrics')).body;
     expect(metrics).toContain('licence_checkouts_total{product="erp",outcome="denied",reason="SeatsReserved"} 2');
     expect(metrics).toContain('licence_seats_reserved_in_use{product="erp",reservation="1"} 2');
-    const csv = (await s.call('GET', '/v1/denials?format=csv&reason=SeatsReserved')).body;
+    const csv = (await s.call('GET', '/v1/denials.csv?reason=SeatsReserved')).body;
     expect(csv).toMatch(/erp,buh,boris,pc,,SeatsReserved,/);
     await expect.poll(async () => (await s.call('GET', '/v1/status')).body.products[0].holdersWaiting, patient).toBe(3); // boris was refused for either reason
   });

@@ -482,7 +482,7 @@ describe('what is shown', () => {
     await s.usage.sample();
     const { body } = await s.call('GET', '/v1/usage?step=60');
     expect(body.points).toMatchObject([{ product: 'erp', seatLimit: 3, peak: 3, mean: 1, denied: 0 }]);
-    const csv = await s.call('GET', '/v1/usage?format=csv');
+    const csv = await s.call('GET', '/v1/usage.csv');
     expect(csv.body).toMatch(/^product,at,seatLimit,peak,mean,stale,denied\r\nerp,.*,3,3,1,0,0$/);
   });
 
