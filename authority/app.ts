@@ -41,6 +41,8 @@ export const defaultRates: Rates = {
 /** The vendor side over HTTP: issues keys, activates them, keeps to the monthly limit. */
 export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): Http {
   const http = createHttp(deps.log, { bodyBytes: 65_536, ...limits });
+  // schemas of answers are for the document: nothing is left out by them
+  http.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   const metrics = deps.metrics ?? createMetrics();
   const answers = metrics.counter('licence_authority_requests_total', 'Answered requests.', ['route', 'status']);
   http.addHook('onResponse', async (request, reply) => {

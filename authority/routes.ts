@@ -8,6 +8,7 @@ import type { Http } from '../runtime/httpShell.ts';
 import { type Problem, ProblemError } from '../runtime/problem.ts';
 import { named, withoutNul } from '../runtime/schemas.ts';
 import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation } from './activations.ts';
+import * as answers from './answers.ts';
 import { readAudit, writeAudit } from './audit.ts';
 import type { By, LicencesDeps, Outcome, Refusal, Target } from './changeLicence.ts';
 import { idempotencyKeyOf, once } from './idempotency.ts';
@@ -19,7 +20,18 @@ import type { Count } from './rates.ts';
 const vendor = { role: 'vendor' };
 const customer = { role: 'customer' };
 const anyone = { role: 'none' };
-const operation = (operationId: string, summary: string, tag: string) => ({ operationId, summary, tags: [tag] });
+/** What the document says of a route; answers are written as they are, and only described here. */
+const operation = (operationId: string, summary: string, tag: string, response: object): RouteTexts => ({
+  operationId,
+  summary,
+  tags: [tag],
+  ...{ response },
+});
+interface RouteTexts {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags: string[];
+}
 
 const plain = z.string().regex(withoutNul, 'must have no NUL character');
 const text = (max: number) => z.string().trim().min(1).max(max).regex(withoutNul, 'must have no NUL character');
@@ -119,7 +131,10 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     '/v1/licences',
     {
       config: vendor,
-      schema: { ...operation('issueLicence', 'Issue a licence and its first key', 'licences'), body: issueRequest },
+      schema: {
+        ...operation('issueLicence', 'Issue a licence and its first key', 'licences', { 201: answers.issuedKey }),
+        body: issueRequest,
+      },
     },
     async (request, reply) => making(request, reply, (d) => issueLicence(d, request.body, byOf(request))),
   );
@@ -128,7 +143,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: customer,
       schema: {
-        ...operation('listLicences', 'What was sold', 'licences'),
+        ...operation('listLicences', 'What was sold', 'licences', { 200: answers.licencePage }),
         querystring: z.object({
           organisation: plain.max(200).optional(),
           keyId: plain.max(64).optional(),
@@ -151,7 +166,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: vendor,
       schema: {
-        ...operation('correctLicence', 'Correct the terms of a licence', 'licences'),
+        ...operation('correctLicence', 'Correct the terms of a licence', 'licences', { 200: answers.licence }),
         params: licenceParams,
         body: correction,
       },
@@ -182,7 +197,9 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: customer,
       schema: {
-        ...operation('regenerateKeyOfLicence', 'A new key instead of the newest of a licence', 'keys'),
+        ...operation('regenerateKeyOfLicence', 'A new key instead of the newest of a licence', 'keys', {
+          201: answers.issuedKey,
+        }),
         ...ofLicence,
         body: regeneration,
       },
@@ -193,7 +210,11 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     `${byKey}::regenerate`,
     {
       config: customer,
-      schema: { ...operation('regenerateKey', 'A new key instead of this one', 'keys'), ...ofKey, body: regeneration },
+      schema: {
+        ...operation('regenerateKey', 'A new key instead of this one', 'keys', { 201: answers.issuedKey }),
+        ...ofKey,
+        body: regeneration,
+      },
     },
     (request, reply) => regenerate(request.params, request.body, request, reply),
   );
@@ -202,7 +223,9 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: customer,
       schema: {
-        ...operation('renewKeyOfLicence', 'A key with the terms that a licence was prolonged to', 'keys'),
+        ...operation('renewKeyOfLicence', 'A key with the terms that a licence was prolonged to', 'keys', {
+          201: answers.issuedKey,
+        }),
         ...ofLicence,
         body: renewal,
       },
@@ -214,7 +237,9 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: customer,
       schema: {
-        ...operation('renewKey', 'A key with the terms that the licence of this one was prolonged to', 'keys'),
+        ...operation('renewKey', 'A key with the terms that the licence of this one was prolonged to', 'keys', {
+          201: answers.issuedKey,
+        }),
         ...ofKey,
         body: renewal,
       },
@@ -226,7 +251,9 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: vendor,
       schema: {
-        ...operation('grantRenewal', 'Grant what the next renewal will bring', 'licences'),
+        ...operation('grantRenewal', 'Grant what the next renewal will bring', 'licences', {
+          201: answers.renewalGranted,
+        }),
         ...ofLicence,
         body: granted,
       },
@@ -238,13 +265,16 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     '/v1/keys/:keyId',
     {
       config: customer,
-      schema: { ...operation('keyAllowance', 'What may still be done with a key', 'keys'), ...ofKey },
+      schema: {
+        ...operation('keyAllowance', 'What may still be done with a key', 'keys', { 200: answers.allowance }),
+        ...ofKey,
+      },
     },
     async (request) => valueFrom(await keyAllowance(deps, request.params.keyId, byOf(request))),
   );
   const withReason = (id: string, summary: string) => ({
     config: vendor,
-    schema: { ...operation(id, summary, 'keys'), ...ofKey, body: because },
+    schema: { ...operation(id, summary, 'keys', { 200: answers.keyNamed }), ...ofKey, body: because },
   });
   http.post(`${byKey}::revoke`, withReason('revokeKey', 'Revoke a key'), async (request) =>
     valueFrom(await revokeKey(deps, request.params.keyId, request.body.reason, byOf(request))),
@@ -254,7 +284,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: vendor,
       schema: {
-        ...operation('revokeLicence', 'Revoke a licence and its keys', 'licences'),
+        ...operation('revokeLicence', 'Revoke a licence and its keys', 'licences', { 200: answers.licenceRevoked }),
         ...ofLicence,
         body: because,
       },
@@ -267,9 +297,9 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   );
 
   // The key itself and the proof of the computer's identity are what a server shows: no token.
-  const limited = (id: string, summary: string) => ({
+  const limited = (id: string, summary: string, response: object) => ({
     config: anyone,
-    schema: { ...operation(id, summary, 'activations'), body: activationRequest },
+    schema: { ...operation(id, summary, 'activations', response), body: activationRequest },
     onRequest: async ({ ip }: FastifyRequest) => deps.count('activation', ip),
   });
   /** What only a guess meets counts as a failure. */
@@ -277,25 +307,33 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     if (!outcome.ok && guessed.includes(outcome.fault.reason)) deps.count('failure', ip);
     return activationOf(outcome);
   };
-  http.post('/v1/activations', limited('activate', 'Activate a key for a server'), async (request) =>
-    answered(await activate(deps, request.body, online, { actor: 'server', address: request.ip }), request),
+  http.post(
+    '/v1/activations',
+    limited('activate', 'Activate a key for a server', { 200: answers.activation }),
+    async (request) =>
+      answered(await activate(deps, request.body, online, { actor: 'server', address: request.ip }), request),
   );
-  http.post('/v1/activations::check', limited('checkActivation', 'Whether a key would be activated'), async (request) =>
-    answered(await checkActivation(deps, request.body, online), request),
+  http.post(
+    '/v1/activations::check',
+    limited('checkActivation', 'Whether a key would be activated', { 200: answers.activationCheck }),
+    async (request) => answered(await checkActivation(deps, request.body, online), request),
   );
   // A request file is days old when a person hands it in: the token stands in for its freshness.
   http.post(
     '/v1/activations::respond',
     {
       config: customer,
-      schema: { ...operation('respond', 'Answer a request file', 'activations'), body: activationRequest },
+      schema: {
+        ...operation('respond', 'Answer a request file', 'activations', { 200: answers.activation }),
+        body: activationRequest,
+      },
     },
     async (request) => activationOf(await activate(deps, request.body, byHand, byOf(request))),
   );
 
   http.get(
     '/.well-known/jwks.json',
-    { config: anyone, schema: operation('signingKeySet', 'The public signing keys', 'signing') },
+    { config: anyone, schema: operation('signingKeySet', 'The public signing keys', 'signing', { 200: answers.jwks }) },
     async (_request, reply) => {
       await deps.signingKeys.reload();
       return reply.header('cache-control', 'public, max-age=300').send(deps.signingKeys.jwks());
@@ -306,7 +344,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: anyone,
       schema: {
-        ...operation('signedKeySet', 'The public signing keys, signed by one of them', 'signing'),
+        ...operation('signedKeySet', 'The public signing keys, signed by one of them', 'signing', { 200: answers.jws }),
         querystring: z.object({ kid: plain.max(100) }),
       },
     },
@@ -319,7 +357,12 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   );
   http.get(
     '/v1/signing-keys',
-    { config: vendor, schema: operation('listSigningKeys', 'The signing keys and their states', 'signing') },
+    {
+      config: vendor,
+      schema: operation('listSigningKeys', 'The signing keys and their states', 'signing', {
+        200: answers.signingKeys,
+      }),
+    },
     async () => {
       await deps.signingKeys.reload();
       return { keys: deps.signingKeys.list() };
@@ -327,7 +370,10 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
   );
   const ofSigningKey = (id: string, summary: string) => ({
     config: vendor,
-    schema: { ...operation(id, summary, 'signing'), params: z.object({ kid: plain.max(100) }) },
+    schema: {
+      ...operation(id, summary, 'signing', { 200: answers.signingKey }),
+      params: z.object({ kid: plain.max(100) }),
+    },
   });
   /** One change of the signing keys at a time, whichever replica makes it: each reads the file and writes it anew. */
   const changing = (
@@ -344,7 +390,10 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     });
   http.post(
     '/v1/signing-keys',
-    { config: vendor, schema: operation('addSigningKey', 'Make the next signing key', 'signing') },
+    {
+      config: vendor,
+      schema: operation('addSigningKey', 'Make the next signing key', 'signing', { 201: answers.signingKey }),
+    },
     async (request, reply) => {
       const kid = await changing(request, 'add-signing-key', (nowMs) => deps.signingKeys.add(nowMs));
       return reply.code(201).send({ kid, state: 'next' });
@@ -384,7 +433,7 @@ export function registerRoutes(http: Http, deps: RoutesDeps): void {
     {
       config: vendor,
       schema: {
-        ...operation('listAudit', 'What was done, the newest first', 'history'),
+        ...operation('listAudit', 'What was done, the newest first', 'history', { 200: answers.auditPage }),
         querystring: z.object({
           licenceId: plain.max(64).optional(),
           before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional().meta({ format: 'int64' }),

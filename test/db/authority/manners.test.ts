@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ActivationResponse, IssuedKey } from '../../../licence/authorityWire.ts';
+import { AnswerJudge, type Operation as AnswersOf } from '../../chaos/support/openapi.ts';
 import { createComputer, startAuthority, type TestAuthority, tokens } from '../../support/authority.ts';
 import { dereferenced } from '../../support/dereferenced.ts';
 
@@ -39,7 +40,9 @@ describe('whatever is sent', () => {
   }
   interface Operation {
     readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[];
+    readonly operationId: string;
     readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Schema } } };
+    readonly responses: unknown;
   }
   const nasty = [
     '\u0000',
@@ -92,7 +95,7 @@ describe('whatever is sent', () => {
   const value = (schema: Schema): fc.Arbitrary<unknown> =>
     fc.oneof({ weight: 5, arbitrary: fitting(schema) }, { weight: 1, arbitrary: odd });
 
-  it('to any route is answered by what is wrong with it, never by a fault of the authority', async () => {
+  it('to any route is answered as the document says, never by a fault of the authority', async () => {
     const { paths } = dereferenced((await authority.http.inject({ url: '/openapi.json' })).json()) as {
       paths: Record<string, Record<string, Operation>>;
     };
@@ -107,6 +110,8 @@ describe('whatever is sent', () => {
     );
     expect(routes.length).toBeGreaterThan(20);
 
+    const judge = new AnswerJudge();
+    const succeeded = new Set<string>();
     const faults: string[] = [];
     for (const { path, method, operation } of operations) {
       const parameters = operation.parameters ?? [];
@@ -142,15 +147,69 @@ describe('whatever is sent', () => {
             headers: { authorization: `Bearer ${tokens.vendor}`, 'content-type': 'application/json' },
             ...(method === 'get' ? {} : { payload: JSON.stringify(body) ?? '' }),
           });
-          if (answer.statusCode < 500) return;
-          faults.push(`${method} ${url}?${search} ${JSON.stringify(body)}: ${answer.statusCode}`);
+          const type = String(answer.headers['content-type'] ?? '');
+          const fault = judge.fault(operation as AnswersOf, answer.statusCode, type, answer.body);
+          if (answer.statusCode < 300) succeeded.add(operation.operationId);
+          if (answer.statusCode < 500 && fault === undefined) return;
+          faults.push(`${method} ${url}?${search} ${JSON.stringify(body)}: ${answer.statusCode}, ${fault}`);
           throw new Error(faults.at(-1));
         }),
         { numRuns: 60, seed: 7 },
       );
     }
     expect(faults).toEqual([]);
+    expect([...succeeded]).toEqual(
+      expect.arrayContaining(['listLicences', 'keyAllowance', 'signingKeySet', 'listAudit']),
+    );
   }, 180_000);
+
+  it('the answers of a licence from its sale to its end are as the document says', async () => {
+    const { paths } = dereferenced((await authority.http.inject({ url: '/openapi.json' })).json()) as {
+      paths: Record<string, Record<string, AnswersOf>>;
+    };
+    const judge = new AnswerJudge();
+    const seen: unknown[] = [];
+    const step = async (method: 'POST' | 'PATCH' | 'GET', route: string, names: object, payload?: unknown) => {
+      const url = Object.entries(names).reduce((path, [name, value]) => path.replace(`{${name}}`, value), route);
+      const headers = {
+        authorization: `Bearer ${tokens.vendor}`,
+        ...(payload ? { 'content-type': 'application/json' } : {}),
+      };
+      const {
+        statusCode,
+        headers: got,
+        body,
+      } = await authority.http.inject({
+        method,
+        url,
+        headers,
+        ...(payload === undefined ? {} : { payload: JSON.stringify(payload) }),
+      });
+      const operation = paths[route]?.[method.toLowerCase()];
+      if (operation === undefined) throw new Error(`the document has no ${method} ${route}`);
+      seen.push([route, statusCode < 300, judge.fault(operation, statusCode, String(got['content-type']), body)]);
+      return JSON.parse(body);
+    };
+    const sold = { organisation: 'From sale to end', product: 'erp', seatLimit: 3, expiresAt: '2099-01-01T00:00:00Z' };
+    const { licenceId, key, keyId } = await step('POST', '/v1/licences', {}, { ...sold, features: ['a'] });
+    const computer = createComputer();
+    await step('POST', '/v1/activations:check', {}, computer.request(key, 0));
+    await step('POST', '/v1/activations', {}, computer.request(key, 0));
+    await step('PATCH', '/v1/licences/{licenceId}', { licenceId }, { seatLimit: 5 });
+    await step('POST', '/v1/licences/{licenceId}/renewals', { licenceId }, { seatLimit: 6 });
+    await step('GET', '/v1/keys/{keyId}', { keyId });
+    const renewed = await step('POST', '/v1/keys/{keyId}:renew', { keyId }, {});
+    const newest = await step('POST', '/v1/keys/{keyId}:regenerate', { keyId: renewed.keyId }, {});
+    await step('POST', '/v1/activations:respond', {}, computer.request(newest.key, 0));
+    await step('GET', '/v1/licences', {});
+    await step('POST', '/v1/keys/{keyId}:revoke', { keyId: newest.keyId }, { reason: 'x' });
+    await step('POST', '/v1/licences/{licenceId}:revoke', { licenceId }, { reason: 'x' });
+    await step('POST', '/v1/signing-keys', {});
+    await step('GET', '/v1/signing-keys', {});
+    await step('GET', '/.well-known/jwks.json', {});
+    await step('GET', '/v1/audit', {});
+    expect(seen).toEqual(seen.map((one) => [(one as string[])[0], true, undefined]));
+  });
 
   it.each([
     ['a document without end', deep(20_000, '['), 400],
