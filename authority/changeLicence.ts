@@ -7,6 +7,7 @@ import type { Client, Transact } from './database.ts';
 import { howMade } from './decideActivation.ts';
 import { budgetOf, type KeyRow, keysOf, type LicenceRow, licenceOfKey, lockLicence, momentIf } from './licenceRows.ts';
 import { organisationOf } from './organisations.ts';
+import type { Outcome, Refusal } from './refusal.ts';
 
 /** What every change of a licence is made of: who asks, what is refused, one change at a time, a new key. */
 
@@ -24,30 +25,6 @@ export interface Terms {
 }
 /** As it comes from a request, where an optional member may be undefined. */
 export type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
-
-/** Refusals of normal life. */
-export type Refusal =
-  | {
-      readonly reason:
-        | 'LicenceUnknown'
-        | 'KeyUnknown'
-        | 'KeyRevoked'
-        | 'NothingToRenew'
-        | 'IdempotencyKeyReused'
-        | 'OrganisationUnknown'
-        | 'OrganisationTaken'
-        | 'TermsPast'
-        | 'TermsShorter';
-      readonly detail: string;
-    }
-  | { readonly reason: 'RegenerationLimit'; readonly detail: string; readonly resetAt: string }
-  | {
-      readonly reason: 'KeySuperseded';
-      readonly detail: string;
-      readonly newestKeyId: string;
-      readonly newestGeneration: number;
-    };
-export type Outcome<T> = { readonly ok: true; readonly value: T } | ({ readonly ok: false } & Refusal);
 
 /** Who asks, for the audit and for what they may see. */
 export interface By extends Who {

@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { ProblemError } from '../runtime/problem.ts';
-import type { LicencesDeps, Outcome } from './changeLicence.ts';
+import type { LicencesDeps } from './changeLicence.ts';
 import type { Client, Transact } from './database.ts';
+import type { Outcome } from './refusal.ts';
 
 /** How long an answer is kept for whoever lost it. */
 export const answersKeptMs = 7 * 86_400_000;

@@ -12,7 +12,6 @@ import {
   type Loose,
   makeKey,
   noSuchKey,
-  type Outcome,
   type Terms,
   termsOf,
   withoutUndefined,
@@ -30,6 +29,7 @@ import {
 } from './licenceRows.ts';
 import type { Forced } from './newKeys.ts';
 import { organisationFor, organisationOf } from './organisations.ts';
+import type { Outcome } from './refusal.ts';
 import { doubtful, type NamedEnds } from './terms.ts';
 
 /** Licences and their keys. A key's text leaves here once, when it is made; the database keeps its hash. */

@@ -9,13 +9,13 @@ import {
   type Loose,
   makeKey,
   noSuchKey,
-  type Outcome,
   type Target,
   type Terms,
   termsOf,
   withoutUndefined,
 } from './changeLicence.ts';
 import { budgetOf, keysOf, licenceOfKey, lockLicence, momentIf } from './licenceRows.ts';
+import type { Outcome } from './refusal.ts';
 import { addRenewal, takeRenewals, waitingRenewal } from './renewals.ts';
 import { doubtful } from './terms.ts';
 

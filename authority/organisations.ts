@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Refusal } from './changeLicence.ts';
 import type { Client } from './database.ts';
+import type { Refusal } from './refusal.ts';
 
 /**
  * Who buys. An organisation is an id; what is written on a licence is a name of it, which may be put right. Every name it

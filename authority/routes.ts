@@ -10,12 +10,13 @@ import { named, withoutNul } from '../runtime/schemas.ts';
 import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation } from './activations.ts';
 import * as answers from './answers.ts';
 import { readAudit, writeAudit } from './audit.ts';
-import type { By, LicencesDeps, Outcome, Refusal, Target } from './changeLicence.ts';
+import type { By, LicencesDeps, Target } from './changeLicence.ts';
 import { idempotencyKeyOf, once } from './idempotency.ts';
 import { correctLicence, issueLicence, listLicences, pardonKey, revokeKey, revokeLicence } from './licences.ts';
 import { grantRenewal, keyAllowance, regenerateKey, renewKey } from './newKeys.ts';
 import { byHand, online } from './proof.ts';
 import type { Count } from './rates.ts';
+import type { Outcome, Refusal } from './refusal.ts';
 
 const vendor = { role: 'vendor' };
 const customer = { role: 'customer' };

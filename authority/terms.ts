@@ -1,5 +1,6 @@
 import { momentOf } from '../licence/moment.ts';
-import type { Refusal, Terms } from './changeLicence.ts';
+import type { Terms } from './changeLicence.ts';
+import type { Refusal } from './refusal.ts';
 
 /** The two ends of a licence, as people call them. */
 const ends = { supportUntil: 'support', expiresAt: 'the licence' } as const;

@@ -1,6 +1,14 @@
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Access } from './kubeconfig.ts';
+
+/** Where an API server is, and as whom it is spoken to. */
+export interface Access {
+  readonly url: string;
+  readonly caPem: string;
+  readonly certPem?: string;
+  readonly keyPem?: string;
+  readonly token?: string;
+}
 
 export interface Answer {
   readonly status: number;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createKubeApi } from './kubeApi.ts';
+import { type Access, createKubeApi } from './kubeApi.ts';
 import { openAuthority, type Pair } from './pki.ts';
 
 /** How a client proves who it is. */
@@ -32,14 +32,6 @@ export function writeKubeconfig(file: string, url: string, caPem: string, creden
   };
   writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
   return file;
-}
-
-export interface Access {
-  readonly url: string;
-  readonly caPem: string;
-  readonly certPem?: string;
-  readonly keyPem?: string;
-  readonly token?: string;
 }
 
 /** Reads a kubeconfig that `writeKubeconfig` wrote. */

@@ -1,6 +1,6 @@
 import type { Config } from '../runtime/config.ts';
 import type { Defaults } from './licenceServer/decide/plan.ts';
-import type { settings } from './main.ts';
+import type { settings } from './settings.ts';
 
 /** What every LicenceServer gets from the operator's settings. The controller and the plan of another version use the same. */
 export const defaultsOf = (config: Config<typeof settings>, operatorNamespace: string | undefined): Defaults => ({

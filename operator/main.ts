@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, tmpdir } from 'node:os';
 import { systemClock } from '../runtime/clock.ts';
-import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { createHttp, listenOn } from '../runtime/httpShell.ts';
-import { createLog, logLevels } from '../runtime/log.ts';
+import { createLog } from '../runtime/log.ts';
 import { createProgramMetrics } from '../runtime/metrics.ts';
 import { type Program, runProgram } from '../runtime/program.ts';
 import { Lifetime } from '../runtime/shutdown.ts';
@@ -17,42 +16,13 @@ import { LeaderElector } from './kube/leaderElector.ts';
 import { loadKubeClient } from './kube/loadKubeClient.ts';
 import type { NamespaceChoice } from './kube/namespaceScope.ts';
 import { group } from './licenceServer/api/types.ts';
-import { usualRunbooks } from './licenceServer/build/alerts.ts';
 import { createLicenceServerController } from './licenceServer/controller.ts';
 import { createServerClient, throughApiServer, throughService } from './licenceServer/observe/serverClient.ts';
 import { Watch } from './licenceServer/observe/watch.ts';
 import { createOperatorMetrics } from './licenceServer/tell/operatorMetrics.ts';
-import { markSettings } from './markSettings.ts';
 import { operatorHttp } from './operatorHttp.ts';
 import { runPlan } from './planCommand.ts';
-
-const programVersion = '0.1.0';
-
-export const settings = {
-  OPERATOR_WATCH_NAMESPACES: text('namespaces to look after, separated by commas; without it and the selector: all'),
-  OPERATOR_NAMESPACE_SELECTOR: text('label selector of the namespaces to look after, followed live'),
-  OPERATOR_SERVER_IMAGE: textOr('image of licence servers that name none', `licence-server:${programVersion}`),
-  OPERATOR_WORKERS: integer('LicenceServers reconciled at one time', 8, 1, 256),
-  OPERATOR_MAX_ROLLOUTS: integer("servers that may roll at one time by the operator's own decision", 1, 1, 1_000),
-  OPERATOR_LISTEN: listen('address of metrics and probes', '127.0.0.1:8081'),
-  OPERATOR_LEADER_ELECTION: oneOf('whether only the holder of a Lease works', ['true', 'false'], 'true'),
-  OPERATOR_NAMESPACE: text('namespace of the leader lease; default: the one that the operator runs in'),
-  OPERATOR_REGENERATION: oneOf(
-    "whether new keys are asked for at the authority, with a customer's token",
-    ['true', 'false'],
-    'false',
-  ),
-  OPERATOR_SERVER_ADDRESS: oneOf('how licence servers are reached', ['service', 'apiserver-proxy'], 'service'),
-  OPERATOR_POLL_SECONDS: integer('how often a settled licence server is asked for its status', 15, 1, 3_600),
-  OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
-  OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', usualRunbooks),
-  ...markSettings,
-  OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
-  OPERATOR_QPS: integer('requests to the API server per second; 0: no more than 32 at one time', 0, 0, 10_000),
-  OPERATOR_SNAPSHOT_DIR: text('where a heap snapshot goes that SIGUSR2 asks for; default: the temporary directory'),
-  LOG_LEVEL: oneOf('least severe log line that is written', logLevels, 'info'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
-} as const;
+import { programVersion, settings } from './settings.ts';
 
 /** Which namespaces are looked after. */
 function namespacesOf(names: string | undefined, selector: string | undefined): NamespaceChoice {

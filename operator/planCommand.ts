@@ -14,7 +14,7 @@ import type { KubeObject } from './kube/object.ts';
 import { kinds } from './kube/resourceKind.ts';
 import type { Preview } from './licenceServer/preview/preview.ts';
 import { type Previews, previewAll } from './licenceServer/preview/previewWorld.ts';
-import type { settings } from './main.ts';
+import type { settings } from './settings.ts';
 
 /** `licence-operator plan`: what an edited file, or this version of the operator, would do. Nothing is written. */
 const help = `licence-operator plan: what would be made, changed and restarted, and why, and when. Writes nothing.

@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Clock, sleep, systemClock } from './clock.ts';
-import type { Http } from './httpShell.ts';
+import type { Http } from './http.ts';
 
 /** What has to be known of a server from its first connection on, so that it can end them all in good order. */
 export class Drain {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fastify, {
   type FastifyError,
-  type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
   type FastifyServerOptions,
@@ -15,19 +14,14 @@ import {
 import { allowedMethods } from './allowedMethods.ts';
 import type { Listen } from './config.ts';
 import { messageOf, StoreUnavailable } from './database/fault.ts';
+import type { Http } from './http.ts';
 import { Drain, drainWith } from './httpDrain.ts';
 import type { Logger } from './log.ts';
 import { nullIsAbsent } from './nullIsAbsent.ts';
 import { type Problem, ProblemError, problemBody } from './problem.ts';
 import { logRequestsLazily } from './requestLog.ts';
 
-export type Http = FastifyInstance<
-  import('node:http').Server,
-  import('node:http').IncomingMessage,
-  import('node:http').ServerResponse,
-  import('fastify').FastifyBaseLogger,
-  ZodTypeProvider
->;
+export type { Http } from './http.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importViolations, layers, purityViolations, wordViolations } from './support/layers.ts';
+import {
+  circles,
+  importViolations,
+  layers,
+  purityViolations,
+  roomViolations,
+  wordViolations,
+} from './support/layers.ts';
 import { readSources, repository } from './support/sources.ts';
 
 const folders = layers.map((l) => l.folder).filter((f) => f.split('/').length === 2 && existsSync(join(repository, f)));
@@ -19,6 +26,47 @@ describe('the architecture', () => {
   });
   it('keeps the controller mechanics free of the domain', () => {
     expect(wordViolations(sources)).toEqual([]);
+  });
+});
+
+describe('the files', () => {
+  it('are in no circle', () => {
+    const all = readSources([
+      'authority',
+      'bench',
+      'charts',
+      'cli',
+      'client',
+      'cluster',
+      'demo',
+      'licence',
+      'operator',
+      'runtime',
+      'server',
+      'web',
+    ]);
+    expect(all.length).toBeGreaterThan(300);
+    expect(circles(all)).toEqual([]);
+  });
+  it('of a LicenceServer stand in the room of their step, and look only back', () => {
+    expect(roomViolations(readSources(['operator']))).toEqual([]);
+  });
+  it('are found out', () => {
+    const file = (path: string, to: string) => ({ path, text: `import type { X } from '${to}';` });
+    const three = [
+      file('a/a.ts', './b.ts'),
+      file('a/b.ts', '../c.ts'),
+      file('c.ts', './a/a.ts'),
+      file('d.ts', './c.ts'),
+    ];
+    expect(circles(three)).toEqual([['a/a.ts', 'a/b.ts', 'c.ts']]);
+    expect(circles(three.slice(1))).toEqual([]);
+    const room = 'operator/licenceServer';
+    const late = [file(`${room}/decide/plan.ts`, '../act/apply.ts'), { path: `${room}/act/apply.ts`, text: '' }];
+    expect(roomViolations(late)).toEqual([`${room}/decide/plan.ts comes before ${room}/act/apply.ts`]);
+    expect(
+      roomViolations([file(`${room}/act/apply.ts`, '../decide/plan.ts'), { path: `${room}/decide/plan.ts`, text: '' }]),
+    ).toEqual([]);
   });
 });
 

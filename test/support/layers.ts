@@ -92,3 +92,56 @@ export function wordViolations(sources: readonly Source[]): string[] {
     .filter(({ path, text }) => path.startsWith('operator/kube/') && /licen[cs]e/i.test(text))
     .map(({ path }) => `${path} says "licence"`);
 }
+
+/** Which files of the tree each file imports, as types or not. */
+function importsOf(sources: readonly Source[]): ReadonlyMap<string, readonly string[]> {
+  const known = new Set(sources.map(({ path }) => path));
+  return new Map(
+    sources.map(({ path, text }) => {
+      const targets = [...withoutComments(text).matchAll(importLine)].map((match) => match[1] ?? match[2] ?? '');
+      const files = targets
+        .filter((t) => t.startsWith('.'))
+        .map((t) => posix.normalize(posix.join(posix.dirname(path), t)));
+      return [path, files.filter((file) => known.has(file))];
+    }),
+  );
+}
+
+/** Circles of files that import each other: each as the files in it, sorted. None is wanted: who is in one cannot be read alone. */
+export function circles(sources: readonly Source[]): string[][] {
+  const imports = importsOf(sources);
+  const reaches = (from: string): Set<string> => {
+    const seen = new Set<string>();
+    const next = [...(imports.get(from) ?? [])];
+    for (let file = next.pop(); file !== undefined; file = next.pop()) {
+      if (seen.has(file)) continue;
+      seen.add(file);
+      next.push(...(imports.get(file) ?? []));
+    }
+    return seen;
+  };
+  const reached = new Map([...imports.keys()].map((path) => [path, reaches(path)]));
+  const found = new Map<string, string[]>();
+  for (const [path, files] of reached) {
+    if (!files.has(path)) continue;
+    const circle = [...files].filter((other) => reached.get(other)?.has(path)).sort();
+    found.set(circle.join(), circle);
+  }
+  return [...found.values()];
+}
+
+/** The rooms of a LicenceServer's reconcile, in the order of its steps; those of one line see, decide and build for each other. */
+const rooms: readonly (readonly string[])[] = [['api'], ['observe', 'decide', 'build'], ['act'], ['tell'], ['preview']];
+const roomOf = (path: string): number => {
+  const name = /^operator\/licenceServer\/(\w+)\//.exec(path)?.[1];
+  return name === undefined ? -1 : rooms.findIndex((line) => line.includes(name));
+};
+
+/** Imports of a room from one that comes later, one sentence each. */
+export function roomViolations(sources: readonly Source[]): string[] {
+  return [...importsOf(sources)].flatMap(([path, files]) =>
+    files
+      .filter((file) => roomOf(path) >= 0 && roomOf(file) > roomOf(path))
+      .map((file) => `${path} comes before ${file}`),
+  );
+}

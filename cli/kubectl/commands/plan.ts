@@ -9,9 +9,9 @@ export async function plan(
 ): Promise<ExitStatus> {
   if (context.format === 'name' || context.format === 'wide')
     throw new CommandFault('plan takes -o table, json or yaml');
-  const [{ runPlan }, { program }] = await Promise.all([
+  const [{ runPlan }, { settings }] = await Promise.all([
     import('../../../operator/planCommand.ts'),
-    import('../../../operator/main.ts'),
+    import('../../../operator/settings.ts'),
   ]);
   const args = [
     ...(options.filename ?? []).flatMap((file) => ['-f', file]),
@@ -23,7 +23,7 @@ export async function plan(
   const status = await runPlan(args, {
     env: process.env,
     version: packageJson.version,
-    settings: program.settings,
+    settings,
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
     out: context.out,
     err: (text) => context.say(text.trimEnd()),

@@ -16,8 +16,9 @@ import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import type { RegenerationStatus } from '../api/types.ts';
 import { regeneratedSecret } from '../build/regeneratedSecret.ts';
-import type { LocalRefusal, RegenerationAnswer, RegenerationCall } from '../decide/regeneration.ts';
+import type { RegenerationCall } from '../decide/regeneration.ts';
 import type { Valid } from '../decide/validate.ts';
+import type { LocalRefusal, RegenerationAnswer } from '../observe/authorityAnswer.ts';
 import { readKeySource } from '../observe/keySources.ts';
 import type { Stores } from '../observe/stores.ts';
 

@@ -3,10 +3,10 @@ import type { Applied, Applier } from '../../kube/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import type { Fault } from '../api/fault.ts';
 import { contentDigest } from '../api/types.ts';
 import type { Child, Owner } from '../build/object.ts';
 import { strangerTo } from '../build/ownership.ts';
-import type { Fault } from '../decide/validate.ts';
 import type { Stores } from '../observe/stores.ts';
 
 export interface EnsureOptions {

@@ -1,7 +1,7 @@
-import type { CustomerAnswer, CustomerRefusal } from '../../../licence/authorityCalls.ts';
-import type { IssuedKey, KeyAllowance } from '../../../licence/authorityWire.ts';
+import type { CustomerRefusal } from '../../../licence/authorityCalls.ts';
 import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RegenerationStatus, Spec, Status } from '../api/types.ts';
+import type { RegenerationAnswer } from '../observe/authorityAnswer.ts';
 import type { DesiredKeys } from './rotation.ts';
 import type { Valid } from './validate.ts';
 
@@ -33,18 +33,6 @@ export interface RegenerationInput {
 }
 
 export type RegenerationCall = 'allowance' | 'regenerate';
-
-export type RegenerationAnswer =
-  | { readonly call: 'allowance'; readonly answer: CustomerAnswer<KeyAllowance> | LocalRefusal }
-  | { readonly call: 'regenerate'; readonly answer: CustomerAnswer<Omit<IssuedKey, 'key'>> | LocalRefusal };
-
-/** What already fails on this side, and may be put right: a Secret that is missing. */
-export interface LocalRefusal {
-  readonly ok: false;
-  readonly reason: 'SecretMissing';
-  readonly message: string;
-  readonly retryAfterSeconds?: number;
-}
 
 export interface RegenerationDecision {
   readonly status: RegenerationStatus | undefined;

@@ -1,3 +1,4 @@
+import type { Fault } from '../api/fault.ts';
 import { namesOf } from '../api/names.ts';
 import { licenceServerSpec } from '../api/schema.ts';
 import { isPaused, type LicenceServer, requests, type Spec } from '../api/types.ts';
@@ -7,12 +8,6 @@ import { desiredKeysOf } from '../observe/keySources.ts';
 import type { Observed } from '../observe/observed.ts';
 import type { DesiredKeys } from './rotation.ts';
 import { windowFault } from './windows.ts';
-
-/** Something that a person has to put right. */
-export interface Fault {
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** A LicenceServer that can be acted on. Later steps never see the raw spec. */
 export interface Valid {

@@ -1,6 +1,6 @@
 import { digestOf } from '../api/digest.ts';
+import type { Found } from './found.ts';
 import type { SecretData } from './keySources.ts';
-import type { Found } from './observed.ts';
 
 /**
  * Where an external database is, from its Secret: a connection URI under the key that the spec names or, where there is

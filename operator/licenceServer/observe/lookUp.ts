@@ -11,8 +11,8 @@ import type { LicenceServer, Spec } from '../api/types.ts';
 import { identityFingerprint } from '../build/identitySecret.ts';
 import { isKeysCopy, type KeyOrigin, keySourceToldBy, versionOf } from '../build/keysSecret.ts';
 import { readDatabase } from './databaseSecret.ts';
+import type { Found } from './found.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
-import type { Found } from './observed.ts';
 import { regeneratedIn, successorOf } from './successors.ts';
 
 /**

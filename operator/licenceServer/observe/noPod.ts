@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../kube/object.ts';
-import type { Fault } from '../decide/validate.ts';
+import type { Fault } from '../api/fault.ts';
 import type { ClaimView, DeploymentView } from './observed.ts';
 
 /** As much of a pod as tells why it is not there. */

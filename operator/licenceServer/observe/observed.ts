@@ -1,14 +1,15 @@
 import type { Unheard } from '../../kube/namespaceWatch.ts';
 import type { KubeObject } from '../../kube/object.ts';
+import type { Fault } from '../api/fault.ts';
 import { msOf } from '../api/times.ts';
 import { askedDigests, pacedAt, podMarks } from '../api/types.ts';
 import { factsOfDeployment } from '../build/deployment.ts';
 import type { ExistingClaim } from '../build/persistentVolumeClaim.ts';
 import { type Asked, parseAsked } from '../decide/asked.ts';
-import type { RegenerationAnswer } from '../decide/regeneration.ts';
 import { marksOf, type TemplateFacts } from '../decide/restart.ts';
 import type { CheckResult } from '../decide/rotation.ts';
-import type { Fault } from '../decide/validate.ts';
+import type { RegenerationAnswer } from './authorityAnswer.ts';
+import type { Found } from './found.ts';
 import type { KeySource } from './keySources.ts';
 import type { ServerAnswer } from './serverAnswer.ts';
 
@@ -45,12 +46,6 @@ export interface Observed {
   /** Name of an older LicenceServer that uses the same claim. */
   readonly claimHolder: string | undefined;
 }
-
-/** Something that the spec refers to: `unasked` if it does not, `missing` with what is missing. */
-export type Found =
-  | { readonly kind: 'unasked' }
-  | { readonly kind: 'found'; readonly digest: string; readonly text?: string }
-  | { readonly kind: 'missing'; readonly message: string };
 
 /** The other servers' rollouts. */
 export interface Fleet {

@@ -1,16 +1,8 @@
-import { type KubeObject, keyOf } from '../../kube/object.ts';
-import { isPaused, type LicenceServer, pacedAt } from '../api/types.ts';
+import { keyOf } from '../../kube/object.ts';
+import { isPaused, type LicenceServer } from '../api/types.ts';
 import type { Rolling } from '../decide/fleet.ts';
 import { viewOfDeployment } from './observed.ts';
 import { instanceOf, type Stores } from './stores.ts';
-
-/** Index of Deployments: those whose last roll the operator decided by itself, and has not seen the end of. */
-export const pacedIndex = (deployment: KubeObject): readonly string[] =>
-  deployment.metadata.annotations?.[pacedAt] === undefined ? [] : ['paced'];
-
-/** Index of LicenceServers: those whose pod is to roll, or rolls, to clear stale seats. */
-export const clearingIndex = ({ status }: LicenceServer): readonly string[] =>
-  status?.staleSeats?.clearing?.by === 'Roll' ? ['Roll'] : [];
 
 /**
  * Who holds the fleet's places, read from the cluster, so that a new leader knows it as well as the old one did. A server that

@@ -4,7 +4,7 @@ import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../../kube/store.ts';
 import { fieldManager, type LicenceServer, labels, licenceServerKind } from '../api/types.ts';
 import { referenceIndex } from './references.ts';
-import { clearingIndex, pacedIndex } from './rolling.ts';
+import { clearingIndex, pacedIndex } from './rollingIndexes.ts';
 
 /** Everything that is known of the cluster, by kind. */
 export class Stores {

@@ -2,6 +2,7 @@ import { passingFaults } from '../../../licence/keyFaults.ts';
 import { differences } from '../../kube/difference.ts';
 import { hashOf } from '../../kube/hashOf.ts';
 import type { KubeObject } from '../../kube/object.ts';
+import type { Fault } from '../api/fault.ts';
 import { namesOf } from '../api/names.ts';
 import { momentOf, msOf, stillToCome } from '../api/times.ts';
 import {
@@ -20,7 +21,7 @@ import { askedOf } from '../decide/asked.ts';
 import { type Defaults, type Plan, plan, rotationGate, targetOf } from '../decide/plan.ts';
 import type { RestartReason } from '../decide/restart.ts';
 import type { Roll } from '../decide/roll.ts';
-import type { Fault, Valid } from '../decide/validate.ts';
+import type { Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
 
 /**

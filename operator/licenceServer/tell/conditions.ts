@@ -1,35 +1,15 @@
 import { passingFaults } from '../../../licence/keyFaults.ts';
-import type { Status } from '../api/types.ts';
+import type { Fault } from '../api/fault.ts';
 import { bytesOf } from '../build/persistentVolumeClaim.ts';
-import type { Plan } from '../decide/plan.ts';
-import type { Fault, Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
+import type { Said, Seen } from './seen.ts';
 import { claimMissing, isMissing, waitOf } from './waits.ts';
 
 /**
  * The conditions of a LicenceServer, one function each: what is said, from what was seen and decided. Pure.
  * Ready, Reconciling and Stalled follow kstatus, so that Flux, Helm and `kubectl wait` understand them.
  */
-export interface Said {
-  readonly type: string;
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-}
-
-export interface Seen {
-  readonly valid: Valid;
-  readonly observed: Observed;
-  readonly plan: Plan;
-  /** Status as read. */
-  readonly before: Status;
-  /** What the API server refused of the children, if anything. */
-  readonly refusals: readonly Fault[];
-  /** The last roll that no status tells yet. */
-  readonly rolled?: Status['lastRoll'];
-}
-
 const say = (type: string, status: Said['status'], reason: string, message: string): Said => ({
   type,
   status,

@@ -1,7 +1,7 @@
 import { ApiError, isConflict } from '../../kube/apiError.ts';
+import type { Fault } from '../api/fault.ts';
 import type { LicenceServer, Status } from '../api/types.ts';
-import type { Fault } from '../decide/validate.ts';
-import type { Said } from './conditions.ts';
+import type { Said } from './seen.ts';
 import { withConditions } from './status.ts';
 
 /** A pass that threw, in the words of whoever refused. */

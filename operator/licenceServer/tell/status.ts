@@ -1,12 +1,13 @@
 import { removeConditions, setConditions } from '../../kube/conditions.ts';
 import { canonical } from '../api/digest.ts';
+import type { Fault } from '../api/fault.ts';
 import { earliest, momentOf, msOf } from '../api/times.ts';
 import type { KeyView, LicenceServer, Status } from '../api/types.ts';
 import { selectorOf } from '../build/object.ts';
 import { addressOf } from '../build/service.ts';
-import type { Fault } from '../decide/validate.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
-import { conditionsOf, passingTypes, type Said, type Seen, troubleOf } from './conditions.ts';
+import { conditionsOf, passingTypes, troubleOf } from './conditions.ts';
+import type { Said, Seen } from './seen.ts';
 import { graceMs, missingOf, missingStatusOf } from './waits.ts';
 
 /**

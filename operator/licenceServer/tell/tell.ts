@@ -1,6 +1,6 @@
+import type { Fault } from '../api/fault.ts';
 import type { Status } from '../api/types.ts';
 import type { Plan } from '../decide/plan.ts';
-import type { Fault } from '../decide/validate.ts';
 
 /** What is worth an Event and a count, from the status before and after a pass. Pure. */
 export interface Told {

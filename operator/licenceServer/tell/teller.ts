@@ -1,9 +1,9 @@
 import type { EventRecorder } from '../../kube/events.ts';
 import { keyOf } from '../../kube/object.ts';
+import type { Fault } from '../api/fault.ts';
 import { momentOf } from '../api/times.ts';
 import type { LicenceServer, Status } from '../api/types.ts';
 import type { Plan } from '../decide/plan.ts';
-import type { Fault } from '../decide/validate.ts';
 import type { OperatorMetrics } from './operatorMetrics.ts';
 import { eventsOf, failureEvents, regenerationOutcome, rollEvent, rotationOutcome } from './tell.ts';
 

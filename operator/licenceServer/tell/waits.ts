@@ -1,7 +1,7 @@
+import type { Fault } from '../api/fault.ts';
 import { momentOf, msOf } from '../api/times.ts';
 import type { Status } from '../api/types.ts';
-import type { Fault } from '../decide/validate.ts';
-import type { Seen } from './conditions.ts';
+import type { Seen } from './seen.ts';
 
 /**
  * What the spec refers to and is not there: Secrets and ConfigMaps come a little later where somebody else brings them

@@ -7,8 +7,8 @@ import { userKubeconfig } from '../../../cluster/kubeconfig.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import type { SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import type { Previews } from '../../../operator/licenceServer/preview/previewWorld.ts';
-import { settings } from '../../../operator/main.ts';
 import { runPlan } from '../../../operator/planCommand.ts';
+import { settings } from '../../../operator/settings.ts';
 import { eventually } from './harness.ts';
 import { freshKey, isReady, keyIdOf, Stage, specWithKey } from './operator.ts';
 

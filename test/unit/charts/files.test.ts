@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { generatedFiles } from '../../../charts/sync.ts';
 import { usualRunbooks } from '../../../operator/licenceServer/build/alerts.ts';
-import { settings as operatorSettings } from '../../../operator/main.ts';
+import { settings as operatorSettings } from '../../../operator/settings.ts';
 import { repository } from '../../support/sources.ts';
 
 const read = (path: string) => readFileSync(join(repository, path), 'utf8');

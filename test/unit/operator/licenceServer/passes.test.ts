@@ -11,12 +11,9 @@ import {
   type Status,
 } from '../../../../operator/licenceServer/api/types.ts';
 import { plan, rotationInputOf } from '../../../../operator/licenceServer/decide/plan.ts';
-import {
-  type RegenerationAnswer,
-  regenerationCallOf,
-  regenerationInputOf,
-} from '../../../../operator/licenceServer/decide/regeneration.ts';
+import { regenerationCallOf, regenerationInputOf } from '../../../../operator/licenceServer/decide/regeneration.ts';
 import { type CheckResult, checkDue } from '../../../../operator/licenceServer/decide/rotation.ts';
+import type { RegenerationAnswer } from '../../../../operator/licenceServer/observe/authorityAnswer.ts';
 import type { Observed } from '../../../../operator/licenceServer/observe/observed.ts';
 import type { ServerAnswer } from '../../../../operator/licenceServer/observe/serverAnswer.ts';
 import { statusOf } from '../../../../operator/licenceServer/tell/status.ts';
