@@ -16,6 +16,7 @@ import type { Listen } from './config.ts';
 import { messageOf, StoreUnavailable } from './database/fault.ts';
 import type { Http } from './http.ts';
 import { Drain, drainWith } from './httpDrain.ts';
+import { readJsonPlainly } from './jsonBody.ts';
 import type { Logger } from './log.ts';
 import { nullIsAbsent } from './nullIsAbsent.ts';
 import { type Problem, ProblemError, problemBody } from './problem.ts';
@@ -119,6 +120,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
   drainWith(http, drain);
   logRequestsLazily(http);
+  readJsonPlainly(http);
   http.setValidatorCompiler(nullIsAbsent);
   http.setSerializerCompiler(serializerCompiler);
   http.setErrorHandler((error: FastifyError | ProblemError | StoreUnavailable, request, reply) => {

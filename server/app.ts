@@ -77,7 +77,6 @@ const text = (description: string) => ({ description, content: { 'text/plain': {
 /** The HTTP interface of the licence server over its parts; nothing listens yet. */
 export async function createApp(parts: AppParts): Promise<Http> {
   const http = createHttp(parts.log, parts.limits);
-  readJsonPlainly(http);
   guard(http, parts.access);
   describeRoutes(http, about(parts.version));
   await http.register(async (api) => {
@@ -98,19 +97,6 @@ export async function createApp(parts: AppParts): Promise<Http> {
   registerPage(http);
   http.get('/openapi.json', { schema: { hide: true } }, () => http.swagger());
   return http;
-}
-
-/** A body is JSON or nothing; no member of it is treated specially, since every route picks what it knows. */
-function readJsonPlainly(http: Http): void {
-  http.removeContentTypeParser(['application/json', 'text/plain']);
-  http.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    if (body === '') return done(null, undefined);
-    try {
-      done(null, JSON.parse(body as string));
-    } catch {
-      done(Object.assign(new Error('the body is not JSON'), { statusCode: 400 }), undefined);
-    }
-  });
 }
 
 function registerProbes(http: Http, parts: AppParts): void {

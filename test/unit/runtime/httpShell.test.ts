@@ -58,6 +58,41 @@ describe('the http shell', () => {
     expect(answer.json().reason).toBe(reason);
   });
 
+  const sent = (product: Buffer, type = 'application/json') =>
+    app().inject({
+      method: 'POST',
+      url: '/seats',
+      payload: Buffer.concat([Buffer.from('{"product":"'), product, Buffer.from('"}')]),
+      headers: { 'content-type': type },
+    });
+  const windows1251 = Buffer.from([0xc8, 0xe2, 0xe0, 0xed]);
+
+  it.each([
+    ['windows-1251', windows1251, 12],
+    [
+      'windows-1251 after letters of two bytes and a replacement character',
+      Buffer.concat([Buffer.from('яя\ufffd'), windows1251]),
+      19,
+    ],
+    ['a surrogate', Buffer.from([0xed, 0xa0, 0x80]), 12],
+    ['a letter cut off', Buffer.from([0x61, 0xd0]), 13],
+  ])('refuses a body that is not UTF-8 by the place of its first such byte: %s', async (_what, bytes, at) => {
+    const answer = await sent(bytes);
+    expect(answer.json()).toMatchObject({ status: 400, detail: `the body is not UTF-8: see its byte ${at}` });
+  });
+
+  it('refuses a body in another charset, and takes UTF-8 by any of its names, with one byte order mark', async () => {
+    const foreign = await sent(windows1251, 'application/json; charset=windows-1251');
+    expect(foreign.json()).toMatchObject({ status: 415, detail: 'the body must be in utf-8, not in windows-1251' });
+    for (const type of ['application/json; charset=UTF-8', 'application/json;charset="utf8"', 'application/json']) {
+      expect((await sent(Buffer.from('я\ufffd'), type)).statusCode).toBe(200);
+    }
+    const marked = (payload: string) =>
+      app().inject({ method: 'POST', url: '/seats', payload, headers: { 'content-type': 'application/json' } });
+    expect((await marked('\ufeff{"product":"p"}')).statusCode).toBe(200);
+    expect((await marked('\ufeff\ufeff{"product":"p"}')).statusCode).toBe(400);
+  });
+
   it('hides what went wrong inside', async () => {
     const answer = await app().inject({ url: '/bug' });
     expect(answer.statusCode).toBe(500);
