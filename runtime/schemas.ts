@@ -8,9 +8,9 @@ export const named = <T extends z.ZodType>(component: string, schema: T): T => s
 /** A moment in an answer. */
 export const moment = z.string().meta({ format: 'date-time', description: 'RFC 3339, UTC' });
 
-/** A moment in a request may be a day, too: no `format` says that. */
+/** A moment in a request may be a day, too, or have no zone (UTC): no `format` says that. */
 export const dayOrMoment = {
-  pattern: '^\\d{4}-\\d\\d-\\d\\d([Tt]\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?([Zz]|[+-]\\d\\d:\\d\\d))?$',
+  pattern: '^\\d{4}-\\d\\d-\\d\\d([Tt]\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?([Zz]|[+-]\\d\\d:\\d\\d)?)?$',
 };
 
 /**

@@ -22,7 +22,9 @@ export interface CheckOutRequest {
 
 export const longestWaitSeconds = 60;
 const longestNonce = 256;
-const moment = /^\d{4}-\d\d-\d\d([Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d))?$/;
+const moment = /^\d{4}-\d\d-\d\d([Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?)?$/;
+
+const withoutZone = /[Tt][\d:.]+$/;
 
 const objectOf = (value: unknown, name: string): Readonly<Record<string, unknown>> => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${name}: must be an object`);
@@ -41,9 +43,12 @@ export function productOf(value: unknown): string {
 const firstMs = Date.parse('0001-01-02T00:00:00Z');
 const lastMs = Date.parse('9999-12-30T23:59:59Z');
 
-/** A day or a moment, in ms since the epoch. */
+/** A day or a moment, in ms since the epoch; one without a zone, as 1C:Enterprise writes its dates, is UTC. */
 export function momentAt(value: unknown, name: string): number {
-  const at = typeof value === 'string' && moment.test(value) ? Date.parse(value) : Number.NaN;
+  const at =
+    typeof value === 'string' && moment.test(value)
+      ? Date.parse(withoutZone.test(value) ? `${value}Z` : value)
+      : Number.NaN;
   // the database's calendar has no year 0, and years of five digits are no RFC 3339
   if (Number.isNaN(at) || at < firstMs || at > lastMs)
     throw invalid(`${name}: must be YYYY-MM-DD or RFC 3339, for example 2026-01-31T12:00:00Z`);

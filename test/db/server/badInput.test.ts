@@ -92,6 +92,18 @@ describe('a body that is not right is refused, and the refusal names the field a
     expect(listed.body.leases).toMatchObject([{ holder: longest }]);
     await s.call('DELETE', `/v1/leases/${body.leaseId}`, undefined, bearer(secrets.client));
   });
+  it.each(['2026-01-02T03:04:05', '2026-01-02T03:04:05Z', '2026-01-02T06:04:05+03:00'])(
+    'a moment without a zone is UTC: usage from %s',
+    async (from) => {
+      const query = `from=${encodeURIComponent(from)}&to=2026-01-02T03:04:06&step=60`;
+      expect((await s.call('GET', `/v1/usage?${query}`, undefined, bearer(secrets.admin))).status).toBe(200);
+      // a second earlier is before it, whatever the zone of this computer
+      const early = query.replace('03:04:06', '03:04:05');
+      expect((await s.call('GET', `/v1/usage?${early}`, undefined, bearer(secrets.admin))).body.detail).toMatch(
+        /^to: /,
+      );
+    },
+  );
   it('null is an absent member, in every member that may be absent', async () => {
     const nulls = { mode: null, wait: null, nonce: null, programReleasedOn: null };
     const { status, body } = await checkOut({ product: 'erp', holder: { ...holder, session: null }, ...nulls });
