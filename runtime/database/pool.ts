@@ -20,6 +20,8 @@ const sorting = <F extends (...args: never[]) => unknown>(call: F): F =>
 class PooledSession extends Session {
   constructor(config?: DatabaseConfig) {
     super(config);
+    // of one in use: what it is asked next tells it; without this, a connection that ends between two statements ends the program
+    this.on('error', () => {});
     this.query = sorting(this.query.bind(this) as pg.Client['query']);
   }
 }
