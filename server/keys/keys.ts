@@ -112,6 +112,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   let cancelTimer = () => {};
   let hurried = false;
   let stopped = false;
+  const stopping = new AbortController();
 
   // Passes and requests one after the other: each sees the folder as the one before left it.
   let last: Promise<unknown> = Promise.resolve();
@@ -530,7 +531,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       if (other === undefined) return;
       if (!other.passing || monotonicOf(systemClock) > untilMs) throw new Error(other.message);
       if (!told) log.warn(`waits to see whether it goes: ${other.message}`);
-      await sleep(systemClock, 1_000);
+      await sleep(systemClock, 1_000, stopping.signal);
     }
   };
 
@@ -544,6 +545,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       }),
     stop: async () => {
       stopped = true;
+      stopping.abort(new Error('the keys are stopped'));
       cancelTimer();
       await authority?.close(); // what is being asked ends now instead of at its time limit
       await Promise.all(underWay.values());

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLedgerOwner, type OwnerIds } from '../../../../server/keys/ledgerOwner.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
 import { ledgerTemplate } from '../support/ledgerDatabase.ts';
-import { createComputer, ServerProcess } from '../support/serverProcess.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -53,46 +52,4 @@ it('a computer that is gone for good hands over when it is named, and takes noth
 it('of ten that come at the same time one computer has it', async () => {
   const all = await Promise.all(Array.from({ length: 10 }, (_, n) => claim({ fingerprint: `sha256:${n}` })));
   expect(all.filter((refused) => refused === undefined)).toHaveLength(1);
-});
-
-it('a second server with a data directory of its own is refused and takes no seat from the first', async () => {
-  const [one, two] = [await createComputer(5), await createComputer(2)];
-  const on = { DATABASE_URL: database.url };
-  const first = await ServerProcess.start({ ...one.env, ...on });
-  try {
-    const { fingerprint } = (await first.call('GET', '/v1/status')).body;
-    const second = await ServerProcess.start({ ...two.env, ...on });
-    expect(await second.exited).toBe(1);
-    expect(second.output).toContain(`LICENCE_TAKE_OVER_FROM=${fingerprint}`);
-    for (const user of ['a', 'b', 'c', 'd', 'e']) expect((await first.checkOut(user)).status).toBe(201);
-
-    const heir = await ServerProcess.start({ ...two.env, ...on, LICENCE_TAKE_OVER_FROM: fingerprint });
-    try {
-      expect((await heir.call('GET', '/v1/status')).body.products).toMatchObject([{ seatLimit: 2, seatsInUse: 5 }]);
-    } finally {
-      await heir.stop();
-    }
-  } finally {
-    await first.stop();
-    one.remove();
-    two.remove();
-  }
-});
-
-it('limits that somebody has changed behind the back of the servers are set right', async () => {
-  const computer = await createComputer(5);
-  const server = await ServerProcess.start({ ...computer.env, DATABASE_URL: database.url });
-  try {
-    await pool.query('UPDATE pool SET seat_limit = 0');
-    const end = Date.now() + 30_000;
-    let limit = 0;
-    while (limit !== 5) {
-      if (Date.now() > end) throw new Error('the limit was not set right');
-      limit = (await pool.query<{ seat_limit: number }>('SELECT seat_limit FROM pool')).rows[0]?.seat_limit ?? 0;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  } finally {
-    await server.stop();
-    computer.remove();
-  }
 });
