@@ -8,6 +8,7 @@ import { howMade } from './decideActivation.ts';
 import { budgetOf, type KeyRow, keysOf, type LicenceRow, licenceOfKey, lockLicence, momentIf } from './licenceRows.ts';
 import { organisationOf } from './organisations.ts';
 import type { Outcome, Refusal } from './refusal.ts';
+import { keptEnd } from './terms.ts';
 
 /** What every change of a licence is made of: who asks, what is refused, one change at a time, a new key. */
 
@@ -124,8 +125,8 @@ export async function makeKey(client: Client, licenceId: string, k: NewKey) {
       k.madeBy,
       new Date(k.nowMs),
       k.terms.seatLimit,
-      k.terms.supportUntil,
-      k.terms.expiresAt,
+      keptEnd(k.terms.supportUntil),
+      keptEnd(k.terms.expiresAt),
       k.fingerprint,
       k.boundAt,
     ],

@@ -30,7 +30,7 @@ import {
 import type { Forced } from './newKeys.ts';
 import { organisationFor, organisationOf } from './organisations.ts';
 import type { Outcome } from './refusal.ts';
-import { doubtful, type NamedEnds } from './terms.ts';
+import { doubtful, keptEnd, type NamedEnds } from './terms.ts';
 
 /** Licences and their keys. A key's text leaves here once, when it is made; the database keeps its hash. */
 
@@ -100,7 +100,7 @@ export async function correctLicence(
     );
     await client.query(
       'UPDATE licence_key SET seat_limit = $2, support_until = $3, expires_at = $4 WHERE key_id = $1',
-      [newest.key_id, to.seatLimit, to.supportUntil, to.expiresAt],
+      [newest.key_id, to.seatLimit, keptEnd(to.supportUntil), keptEnd(to.expiresAt)],
     );
     const detail = JSON.stringify(change);
     await writeAudit(client, nowMs, {

@@ -1,6 +1,7 @@
 import type { RenewalTerms } from '../licence/authorityWire.ts';
 import type { Client } from './database.ts';
 import { momentIf } from './licenceRows.ts';
+import { keptEnd } from './terms.ts';
 
 /** Extensions that are paid for and that the customer has not taken yet. All of a licence are taken together. */
 
@@ -20,7 +21,14 @@ export async function addRenewal(
   await client.query(
     `INSERT INTO renewal (licence_id, seat_limit, support_until, expires_at, reference, granted_at)
      VALUES ($1, $2, $3, $4, $5, $6)`,
-    [licenceId, terms.seatLimit, terms.supportUntil, terms.expiresAt, of.reference, new Date(of.nowMs)],
+    [
+      licenceId,
+      terms.seatLimit,
+      keptEnd(terms.supportUntil),
+      keptEnd(terms.expiresAt),
+      of.reference,
+      new Date(of.nowMs),
+    ],
   );
 }
 

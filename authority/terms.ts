@@ -43,3 +43,10 @@ const refused = (reason: 'TermsPast' | 'TermsShorter', what: string) => ({
   reason,
   detail: `${what}; nothing was changed; if it is meant, say so: "force"`,
 });
+
+/**
+ * An end as it goes into the database, in whole seconds: PostgreSQL rounds what is finer than a microsecond, and the last moment that
+ * many programs know, 9999-12-31T23:59:59.9999999Z, would be of the year 10000, which no activation can say.
+ */
+export const keptEnd = <E extends string | null | undefined>(end: E): E | string =>
+  typeof end === 'string' ? momentOf(Date.parse(end)) : end;

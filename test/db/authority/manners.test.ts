@@ -52,6 +52,8 @@ describe('whatever is sent', () => {
     ' ',
     '0000-01-01T00:00:00Z',
     '9999-12-31T23:59:59Z',
+    '9999-12-31T23:59:59.9999999Z',
+    `2027-06-30T20:59:59.${'0'.repeat(200)}Z`,
     '2027-02-30T00:00:00Z',
     '-1',
     '1e308',
@@ -390,6 +392,22 @@ describe('an end', () => {
     expect((await post(`/v1/licences/${licenceId}/renewals`, { expiresAt: inYears(9) })).body.reason).toBe(
       'TermsShorter',
     );
+  });
+
+  it('at the last moment that there is, however finely it is said, stays there, wherever it is named', async () => {
+    const last = { expiresAt: '9999-12-31T23:59:59.9999999Z', supportUntil: `9999-12-31T23:59:59.${'9'.repeat(200)}Z` };
+    const kept = { expiresAt: '9999-12-31T23:59:59Z', supportUntil: '9999-12-31T23:59:59Z' };
+    const first = await authority.issue(last);
+    const corrected = await authority.issue({ expiresAt: inYears(1) });
+    expect(await patch(corrected.licenceId, last)).toMatchObject({ status: 200, body: kept });
+    const renewed = await authority.issue({ expiresAt: inYears(1) });
+    expect((await post(`/v1/licences/${renewed.licenceId}/renewals`, last)).status).toBe(201);
+    const { body: second } = await post(`/v1/licences/${renewed.licenceId}:renew`, undefined);
+    for (const key of [first.key, corrected.key, String(second.key)]) {
+      const { activation } = await activate(createComputer(), key);
+      const { entitlements } = JSON.parse(Buffer.from(activation.split('.')[1] ?? '', 'base64url').toString());
+      expect(entitlements).toMatchObject(kept);
+    }
   });
 
   it('that a renewal has gained is said with its key', async () => {
