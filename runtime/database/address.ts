@@ -133,8 +133,10 @@ function readUri(text: string): Read {
     }
     return undefined;
   };
-  // an @ or a / in a password ends it too early: what follows looks like a host, a database or a port
-  if (`${authority}/${dbname ?? ''}`.includes('@')) return { fault: `cannot be taken apart; ${encoded}` };
+  // an @, a / or a ? in a password ends it too early: what follows looks like a host, a port, a database or a parameter
+  const names = query?.split('&').map((pair) => pair.split('=')[0]) ?? [];
+  if ([authority, dbname, ...names].some((part) => part?.includes('@')))
+    return { fault: `cannot be taken apart; ${encoded}` };
   const at = login?.indexOf(':') ?? -1;
   const faults = [
     put('user', at < 0 ? login : login?.slice(0, at)),

@@ -98,6 +98,8 @@ describe('what cannot be meant is answered with the setting and what to write', 
     ['h:5432/d', /must be a URI such as postgres:/],
     ['postgres://u:p@ss@h/d', /percent-encode .* @ is %40/],
     ['postgres://u:pa/ss@h/d', /percent-encode .* \/ is %2F/],
+    ['postgres://u:1/x?ss@h/d', /cannot be taken apart; percent-encode/],
+    ['postgres://u:1?ssl/ss@h/d', /cannot be taken apart; percent-encode/],
     ['postgres://u:100%@h/d', /a % that encodes nothing; percent-encode/],
     ['postgres://u:%ff@h/d', /not UTF-8/],
     ['postgres://u@h:0/d', /port that is no number from 1 to 65535/],
@@ -114,7 +116,7 @@ describe('what cannot be meant is answered with the setting and what to write', 
     const said = faultOf(uri);
     expect(said).toMatch(/^DATABASE_URL /);
     expect(said).toMatch(words);
-    expect(said).not.toMatch(/p@ss|pa\/ss|100%@/);
+    expect(said).not.toMatch(/p@ss|pa\/ss|ss@|100%@/);
   });
   it.each([
     ['PGSSLMODE', 'sometimes', /^PGSSLMODE has sslmode=sometimes/],
