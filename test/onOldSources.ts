@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,7 @@ const help = `node test/onOldSources.ts REF --project LEVEL FILE… [-t PATTERN]
 
 Takes the sources of the commit REF and today's tests, runs the files of one level (unit, db, kube), and tells of each test
 whether it fails on the old sources (RED) or passes (green). A file that cannot even be loaded there is told apart: it shows nothing.
+What only supports tests, and needs sources that REF has not, is taken from REF.
 
 Exit status: 0 every file has a RED test; 1 one has none; 64 wrong usage.
 `;
@@ -30,6 +31,11 @@ if (values.help || ref === undefined || files.length === 0 || values.project ===
   process.stdout.write(help);
   process.exit(values.help ? 0 : 64);
 }
+/** Whether a file imports one that is not there. */
+const lacksSources = (path: string): boolean =>
+  [...readFileSync(path, 'utf8').matchAll(/ from '(\.[^']+)'/g)].some(
+    ([, from = '']) => !existsSync(join(path, '..', from)),
+  );
 const root = execFileSync('git', ['rev-parse', '--show-toplevel'], { encoding: 'utf8' }).trim();
 const scratch = mkdtempSync(join(tmpdir(), 'old-sources-'));
 const tree = join(scratch, 'tree');
@@ -39,6 +45,11 @@ try {
   git('worktree', 'add', '--detach', tree, ref);
   rmSync(join(tree, 'test'), { recursive: true });
   cpSync(join(root, 'test'), join(tree, 'test'), { recursive: true });
+  for (const file of readdirSync(join(tree, 'test'), { recursive: true, encoding: 'utf8' })) {
+    if (!/(^|\/)support\/.*\.ts$/.test(file) || !lacksSources(join(tree, 'test', file))) continue;
+    const { status } = spawnSync('git', ['checkout', '-q', ref, '--', `test/${file}`], { cwd: tree, stdio: 'ignore' });
+    process.stdout.write(`test/${file} needs newer sources${status === 0 ? `: that of ${ref} takes its place` : ''}\n`);
+  }
   if (!existsSync(join(tree, 'node_modules'))) symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
   const results = join(scratch, 'results.json');
   const pattern = values.testNamePattern === undefined ? [] : ['-t', values.testNamePattern];

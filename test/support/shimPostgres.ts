@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findInstallations } from '../../runtime/postgres/programs.ts';
+import { ensurePostgres } from '../../cluster/postgres.ts';
 
 export interface ShimPostgres {
   /** Directory of its programs, where any user may run them. */
@@ -14,12 +14,11 @@ export interface ShimPostgres {
  * itself. What is asked for its version only is left alone.
  */
 export async function shimPostgres(line: string, ofInitdb?: string): Promise<ShimPostgres> {
-  const [installed] = (await findInstallations()).all;
-  if (installed === undefined) throw new Error('no PostgreSQL is installed');
+  const installed = await ensurePostgres('to run it with other manners');
   const bin = mkdtempSync(join(tmpdir(), 'shim-'));
   chmodSync(bin, 0o755);
   const write = (name: string, text: string) => {
-    const real = realpathSync(join(installed.bin, name));
+    const real = realpathSync(join(installed, name));
     writeFileSync(
       join(bin, name),
       `#!/bin/sh\nREAL='${real}'\ncase "$1" in --version|-V) exec "$REAL" "$@";; esac\n${text}\nexec "$REAL" "$@"\n`,
@@ -27,7 +26,7 @@ export async function shimPostgres(line: string, ofInitdb?: string): Promise<Shi
     );
   };
   write('postgres', line);
-  if (ofInitdb === undefined) symlinkSync(join(installed.bin, 'initdb'), join(bin, 'initdb'));
+  if (ofInitdb === undefined) symlinkSync(join(installed, 'initdb'), join(bin, 'initdb'));
   else write('initdb', ofInitdb);
   return { bin, remove: () => rmSync(bin, { recursive: true, force: true }) };
 }

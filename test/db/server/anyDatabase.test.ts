@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { poolSetup as authoritySetup } from '../../../authority/database.ts';
-import { createAuthority } from '../../../cluster/pki.ts';
-import { startPostgres, unprivilegedUser } from '../../../cluster/postgres.ts';
-import { databaseAddress } from '../../../runtime/database/address.ts';
-import { messageOf } from '../../../runtime/database/fault.ts';
-import { Session, setUp } from '../../../runtime/database/session.ts';
-import { poolSetup, quickSetup, seatSetup } from '../../../server/seats/seatSql.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/testDatabase.ts';
 import { type Computer, createComputer, runServer, ServerProcess, until } from './support/serverProcess.ts';
 
@@ -90,46 +83,6 @@ it.for([
 ])('%s', { timeout: 120_000 }, async ([, ...statements]) => {
   const { url } = await ownDatabase(...statements);
   await serves(await start(url));
-});
-
-it('each session sets what it relies on, whatever the role has', async () => {
-  const { url } = await ownDatabase(
-    "ALTER USER ROLE SET datestyle = 'German'",
-    "ALTER USER ROLE SET default_transaction_isolation = 'serializable'",
-    'ALTER USER ROLE SET synchronous_commit = off',
-    'ALTER USER ROLE SET bytea_output = escape',
-    'ALTER USER ROLE SET standard_conforming_strings = off',
-    'ALTER USER ROLE SET extra_float_digits = 0',
-    'ALTER USER ROLE SET idle_session_timeout = 60000',
-  );
-  const settings = async (setup: string) => {
-    const client = new Session({ connectionString: url });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      await setUp(client, setup);
-      const names = [
-        'DateStyle',
-        'default_transaction_isolation',
-        'synchronous_commit',
-        'bytea_output',
-        'standard_conforming_strings',
-        'extra_float_digits',
-        'idle_session_timeout',
-        'statement_timeout',
-        'search_path',
-      ];
-      const { rows } = await client.query('SELECT current_setting(n) AS v FROM unnest($1::text[]) n', [names]);
-      return rows.map((r) => r.v);
-    } finally {
-      await client.end();
-    }
-  };
-  const durable = ['ISO, MDY', 'read committed', 'on', 'hex', 'on', '1', '0', '8s', 'public'];
-  expect(await settings(seatSetup)).toEqual(durable);
-  expect(await settings(poolSetup)).toEqual(durable);
-  expect(await settings(quickSetup)).toEqual(durable.with(2, 'off'));
-  expect(await settings(authoritySetup)).toEqual(durable.with(7, '10s'));
 });
 
 it("a schema of the role's own: serves, is exported, imported into another such database, and stays the one ledger", async () => {
@@ -237,61 +190,3 @@ it('two connections only: check-outs work, heartbeats do not, and readiness says
   );
   expect(told).toMatch(/^the database refuses work \(\w+\): too many connections for role/);
 }, 180_000);
-
-it('TLS: every sslmode does what libpq does with it', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'ca-'));
-  chmodSync(dir, 0o755);
-  const ca = await createAuthority(join(dir, 'ca'));
-  chmodSync(join(dir, 'ca'), 0o755);
-  const pair = await ca.server('database', 'database', ['DNS:db.example']); // not the name that is asked for
-  const [cert, key] = [join(dir, 'server.crt'), join(dir, 'server.key')];
-  copyFileSync(pair.cert, cert);
-  copyFileSync(pair.key, key);
-  chmodSync(key, 0o600);
-  const user = unprivilegedUser();
-  if (user) for (const file of [cert, key]) chownSync(file, user.uid, user.gid);
-  const other = await createAuthority(join(dir, 'other'));
-  const postgres = await startPostgres({ ssl: 'on', ssl_cert_file: cert, ssl_key_file: key });
-  const plain = inject('postgresUrl');
-  const warnings: Error[] = [];
-  const onWarning = (warning: Error) => warnings.push(warning);
-  process.on('warning', onWarning);
-  /** true: over TLS; false: without; else why not. */
-  const reach = async (url: string, query: string, caFile?: string): Promise<boolean | string> => {
-    const client = new Session(databaseAddress(`${url}?${query}`, caFile, {}, 'test').config);
-    try {
-      await client.connect();
-      const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
-      return rows[0].ssl;
-    } catch (error) {
-      return messageOf(error);
-    } finally {
-      await client.end().catch(() => {});
-    }
-  };
-  try {
-    const { adminUrl: tls } = postgres;
-    for (const query of ['', 'sslmode=allow', 'sslmode=prefer']) {
-      expect(await reach(tls, query), query).toBe(true);
-      expect(await reach(plain, query), query).toBe(false);
-    }
-    expect(await reach(tls, 'sslmode=disable')).toBe(false);
-    expect(await reach(tls, 'sslmode=require')).toBe(true);
-    expect(await reach(plain, 'sslmode=require')).toMatch(/does not support SSL/);
-    expect(await reach(tls, `sslmode=require&sslrootcert=${other.cert}`)).toMatch(
-      /unable to verify|signature|self.signed/i,
-    );
-    expect(await reach(tls, `sslmode=verify-ca&sslrootcert=${ca.cert}`)).toBe(true);
-    expect(await reach(tls, 'sslmode=verify-ca', ca.cert)).toBe(true);
-    expect(await reach(tls, 'sslmode=verify-ca', other.cert)).toMatch(/unable to verify|signature|self.signed/i);
-    expect(await reach(tls, 'sslmode=verify-full', ca.cert)).toMatch(/does not match certificate's altnames/);
-    expect(await reach(tls, 'sslmode=verify-full')).toMatch(/unable to (verify|get)|self.signed/i);
-    expect(await reach(tls, 'sslmode=verify-full&sslrootcert=system')).toMatch(/unable to (verify|get)|self.signed/i);
-    expect(await reach(tls, 'sslmode=verify-full&sslrootcert=/no/ca.crt')).toMatch(/^cannot read \/no\/ca\.crt/);
-    expect(warnings).toEqual([]);
-  } finally {
-    process.off('warning', onWarning);
-    await postgres.stop();
-    rmSync(dir, { recursive: true });
-  }
-}, 120_000);

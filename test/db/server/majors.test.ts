@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
+import { ensurePostgres } from '../../../cluster/postgres.ts';
 import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
-import { findInstallations, type Installation } from '../../../runtime/postgres/programs.ts';
 import { ensureOtherPostgres, type OtherPostgres } from '../../support/otherPostgres.ts';
 import {
   type Computer,
@@ -15,7 +16,6 @@ import {
 } from './support/serverProcess.ts';
 
 let newer: OtherPostgres | undefined;
-let older: Installation | undefined;
 let computer: Computer;
 let root: string;
 const running: ServerProcess[] = [];
@@ -30,16 +30,20 @@ afterEach(async () => {
   newer?.remove();
 });
 
+interface Programs {
+  readonly major: number;
+  readonly bin: string;
+}
 /** Two majors of PostgreSQL, or a skip. */
-async function twoMajors(test: TestContext): Promise<{ older: Installation; newer: OtherPostgres }> {
+async function twoMajors(test: TestContext): Promise<{ older: Programs; newer: Programs }> {
   newer = await ensureOtherPostgres().catch((error) => {
     if (!(error instanceof PrerequisiteMissing) || process.env.CI === 'true') throw error;
     return test.skip(error.message);
   });
-  const { major } = newer;
-  [older] = (await findInstallations()).all.filter((i) => i.major < major);
-  if (older !== undefined) return { older, newer };
-  const message = `no PostgreSQL older than ${major} is installed`;
+  const bin = await ensurePostgres('to have an older one');
+  const major = Number(/\d+/.exec(execFileSync(join(bin, 'postgres'), ['--version'], { encoding: 'utf8' }))?.[0]);
+  if (major < newer.major) return { older: { major, bin }, newer };
+  const message = `no PostgreSQL older than ${newer.major} is installed`;
   if (process.env.CI === 'true') throw new Error(message);
   return test.skip(message);
 }

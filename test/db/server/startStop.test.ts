@@ -49,6 +49,8 @@ const childrenOf = (pid: number | undefined): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 /** The first process of the namespace that `unshare` has made. */
 const firstIn = (server: ServerProcess): number => childrenOf(server.child.pid)[0] ?? Number.NaN;
+/** The end of a log's line that tells of a database for which it waits. */
+const waitsForDatabase = ' yet"';
 const promptMs = 15_000; // on a machine that is busy; it does not wait for anything
 
 describe('a server that is told to end while it starts', () => {
@@ -56,7 +58,7 @@ describe('a server that is told to end while it starts', () => {
     [
       'waits for a database that is not there',
       async () => ({ DATABASE_URL: 'postgres://127.0.0.1:1/x' }),
-      'cannot be used yet',
+      waitsForDatabase,
     ],
     [
       'waits for a database that does not answer',
@@ -91,7 +93,7 @@ describe('a server that is told to end while it starts', () => {
     'also as the first process of a container, which the kernel ends by no signal that nobody waits for',
     async () => {
       const env = { ...computer.env, DATABASE_URL: 'postgres://127.0.0.1:1/x' };
-      const server = await ServerProcess.start(env, 'server', 'cannot be used yet', [...inPidNamespace, ...program]);
+      const server = await ServerProcess.start(env, 'server', waitsForDatabase, [...inPidNamespace, ...program]);
       running.push(server);
       const toldAt = Date.now();
       process.kill(firstIn(server), 'SIGTERM');
