@@ -34,11 +34,13 @@ it.for(['the whole of PostgreSQL', 'one of its processes'])(
       // the start has frozen expiry for a lease time: that is over
       await asAdmin("UPDATE pool SET frozen_until = '-infinity'");
       expect((await server.call('POST', `/v1/leases/${leaseId}/heartbeat`)).status).toBe(200);
+      server.child.kill('SIGSTOP'); // or it might free the seat before the crash comes
       await asAdmin(`BEGIN; ${forgetRenewals}; COMMIT`);
       if (what === 'one of its processes') {
         const { rows } = await asAdmin("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
         process.kill(rows[0].pid, 'SIGKILL');
       } else await postgres.crash();
+      server.child.kill('SIGCONT');
       const newcomer = await until(
         'an answer',
         async () => {
