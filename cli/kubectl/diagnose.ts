@@ -57,6 +57,7 @@ const namedOf = ({ server: { metadata } }: Picture) => ({ namespace: metadata.na
 const specOf = ({ server }: Picture) =>
   server.spec as {
     readonly suspend?: boolean;
+    readonly storage?: { readonly existingClaim?: string };
     readonly activation?: { readonly mode?: string; readonly authority?: { readonly url?: string } };
   };
 const isPaused = ({ server }: Picture): boolean =>
@@ -171,7 +172,9 @@ function volume(picture: Picture): Step {
     return fail(
       'volume',
       conditionOf(picture, 'StorageBound')?.message ?? 'its PersistentVolumeClaim does not exist',
-      'a claim of its own is made by the operator; one that you named, by you',
+      specOf(picture).storage?.existingClaim === undefined
+        ? 'the operator makes it; see its log for what keeps it from that'
+        : aboutCondition('ClaimMissing', namedOf(picture)),
     );
   }
   if (claim.isTerminating) {

@@ -323,6 +323,13 @@ const cases: [string, Partial<Picture>, string, RegExp, RegExp | undefined][] = 
 const paused = serverOf({}, {}, { annotations: { 'licensing.softonit.ru/pause': 'true' } });
 cases.push(
   [
+    'a claim of ones own that is not there',
+    { ...notReady, server: serverOf({}, { storage: { existingClaim: 'elsewhere' } }), claim: undefined, pods: [] },
+    'volume',
+    /does not exist/,
+    /create the claim/,
+  ],
+  [
     'a pause before anything was made',
     { server: paused, claim: undefined, deployment: undefined, pods: [], answer: { kind: 'notAsked' } },
     'resource',
