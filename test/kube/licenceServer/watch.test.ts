@@ -88,7 +88,7 @@ test('what cannot be listed is told in the resource with the words of the API se
     return condition(server, 'Stalled')?.reason === 'NamespaceUnlisted';
   });
   expect(condition(told, 'Ready')?.message).toContain('secrets is forbidden');
-  expect(told.status?.observedGeneration).toBeUndefined();
+  expect(told.status?.observedGeneration).toBe(-1); // as it was created: nothing was acted on
   expect(await stage.get(kinds.Deployment, 'office')).toBeUndefined();
   await allow(stage.namespace);
   const done = await ready(90_000);
