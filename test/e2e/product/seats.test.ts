@@ -1,8 +1,11 @@
-import { fileURLToPath } from 'node:url';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Monitoring, startMonitoring } from '../../../demo/monitoring.ts';
 import { image, podSpec, restricted } from '../../support/pods.ts';
 import { eventually, type Product, startTestServer, type TestServer, useProduct } from '../../support/product.ts';
+import { repository } from '../../support/sources.ts';
 
 const namespace = 'e2e-seats';
 
@@ -31,6 +34,16 @@ const clientPod = (server: TestServer) => ({
   },
 });
 
+const dir = mkdtempSync(join(tmpdir(), 'seats-'));
+/** The shipped alerts, but an alert outlives its cause by ten seconds instead of five minutes; promtool shows those. */
+function soonCalm(): string {
+  const shipped = readFileSync(join(repository, 'charts/licence-operator/files/alerts.yaml'), 'utf8');
+  expect(shipped).toContain('keep_firing_for: 5m');
+  const file = join(dir, 'alerts.yaml');
+  writeFileSync(file, shipped.replaceAll('keep_firing_for: 5m', 'keep_firing_for: 10s'));
+  return file;
+}
+
 describe('seats, metrics and the alert', () => {
   let product: Product;
   let server: TestServer;
@@ -44,7 +57,7 @@ describe('seats, metrics and the alert', () => {
         { job: server.name, namespace, service: server.name, port: 8080, token: await server.token('metrics') },
         { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 8080 },
       ],
-      rules: [fileURLToPath(new URL('../../../charts/licence-operator/files/alerts.yaml', import.meta.url))],
+      rules: [soonCalm()],
       intervalSeconds: 2,
     });
     await product.kubectl.apply([clientPod(server)]);
@@ -52,6 +65,7 @@ describe('seats, metrics and the alert', () => {
   });
   afterAll(async () => {
     await monitoring?.stop();
+    rmSync(dir, { recursive: true, force: true });
   });
 
   /** Runs a request inside the client's pod, through the Service's name. */
