@@ -33,7 +33,7 @@ test('a reconcile is a trace with a span for each of its steps, and nothing of a
     steps: collector.spans.filter((s) => s.parentSpanId === reconcile.spanId).map((s) => s.name),
   }));
   const first = whole.find(({ steps }) => steps.includes('apply'));
-  expect(first?.steps).toEqual(['observe', 'validate', 'checkKeys', 'plan', 'build', 'apply', 'status']);
+  expect(first?.steps).toEqual(['keep', 'observe', 'validate', 'checkKeys', 'plan', 'build', 'apply', 'status']);
   expect(first?.reconcile.attributes).toMatchObject({
     controller: 'licenceserver',
     key: `${stage.namespace}/office`,
