@@ -121,10 +121,10 @@ const tell = (pid: number, signal: NodeJS.Signals): void => {
 
 /**
  * Under the directory's lock every PostgreSQL that still runs here was left behind by a server that died: it is stopped
- * (fast, then at once), and only when no process is left is a stale `postmaster.pid` removed: its number may by now
- * belong to somebody else, which PostgreSQL could not tell.
+ * (fast, then at once), and only when no process is left are its two locks removed, a stale `postmaster.pid` and that of its socket:
+ * their number may by now belong to somebody else, or to the dead one until it is reaped, which PostgreSQL could not tell.
  */
-export async function clearLeftovers(data: string, signal: AbortSignal): Promise<void> {
+export async function clearLeftovers(data: string, socketDir: string, signal: AbortSignal): Promise<void> {
   const pidFile = join(data, 'postmaster.pid');
   if (!existsSync(pidFile) || !existsSync('/proc/self')) return;
   const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
@@ -139,4 +139,5 @@ export async function clearLeftovers(data: string, signal: AbortSignal): Promise
     await sleep(systemClock, 25, signal);
   }
   rmSync(pidFile, { force: true });
+  rmSync(join(socketDir, '.s.PGSQL.5432.lock'), { force: true });
 }

@@ -93,7 +93,7 @@ export class Postmaster {
   static async start(options: PostmasterOptions, log: Logger, signal: AbortSignal): Promise<Postmaster> {
     const postmaster = new Postmaster(options, log);
     try {
-      await clearLeftovers(options.data, signal);
+      await clearLeftovers(options.data, String(postmaster.connection.host), signal);
       signal.throwIfAborted();
       postmaster.#launch();
       await postmaster.#ready(signal);
@@ -175,7 +175,7 @@ export class Postmaster {
     this.#log.error({ code, signal, pauseMs }, 'PostgreSQL ended by itself; starting it again');
     const again = async () => {
       await sleep(systemClock, pauseMs, this.#ending.signal);
-      await clearLeftovers(this.#options.data, this.#ending.signal);
+      await clearLeftovers(this.#options.data, String(this.connection.host), this.#ending.signal);
       if (!this.#ending.signal.aborted) this.#launch();
     };
     this.#restarting = again().catch((error) => {

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -15,6 +16,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { socketPlace } from '../../../../runtime/postgres/dataDirectory.ts';
 import { type EmbeddedPostgres, startEmbedded } from '../../../../runtime/postgres/embedded.ts';
 import { findInstallations, unprivilegedAccount } from '../../../../runtime/postgres/programs.ts';
 import { until } from '../../server/support/serverProcess.ts';
@@ -82,13 +84,17 @@ describe('PostgreSQL as a child', () => {
     expect(readdirSync(root)).toEqual([String(major)]);
   });
 
-  it('takes a postmaster.pid that a crash has left for stale, and leaves alone whoever has that number by now', async () => {
+  it('takes the locks that a crash has left, of the data and of the socket, for stale, and leaves alone whoever has that number by now', async () => {
     const account = unprivilegedAccount() ?? {}; // of PostgreSQL's own user: another's it would not mind
     const other = spawn('sleep', ['600'], { stdio: 'ignore', ...account });
+    const socket = socketPlace(undefined, realpathSync(root));
     try {
       const pidFile = join(root, String(major), 'postmaster.pid');
       writeFileSync(join(root, `${major}.dump`), 'of a stop of an earlier version');
       writeFileSync(pidFile, `${other.pid}\n${join(root, String(major))}\n`);
+      mkdirSync(socket, { mode: 0o700 });
+      const lock = join(socket, '.s.PGSQL.5432.lock');
+      writeFileSync(lock, `${other.pid}\n${join(root, String(major))}\n0\n5432\n${socket}\n`);
       const postgres = await start();
       expect(await query(postgres, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
       expect(Number(readFileSync(pidFile, 'utf8').split('\n')[0])).toBe(pidOf(postgres));
