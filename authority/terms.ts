@@ -1,5 +1,4 @@
 import { momentOf } from '../licence/moment.ts';
-import type { Terms } from './changeLicence.ts';
 import type { Refusal } from './refusal.ts';
 
 /** The two ends of a licence, as people call them. */
@@ -15,7 +14,7 @@ export type NamedEnds = { readonly [K in End]?: string | null | undefined };
  */
 export function doubtful(
   named: NamedEnds,
-  before: Pick<Terms, End> | undefined,
+  before: { readonly [K in End]?: string | undefined } | undefined,
   nowMs: number,
   prolongs = false,
 ): ({ readonly ok: false } & Refusal) | undefined {

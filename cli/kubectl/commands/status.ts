@@ -1,8 +1,9 @@
 import type { Context } from '../context.ts';
-import { diagnose, type Step } from '../diagnose.ts';
+import { diagnose } from '../diagnose.ts';
 import { type ExitStatus, exitStatus } from '../exitStatus.ts';
 import { ageOf, aligned } from '../output.ts';
 import { look, type Picture } from '../picture.ts';
+import type { Step } from '../step.ts';
 
 const marks = { ok: 'ok', wait: 'wait', warn: 'look', fail: 'FAIL', unknown: '?' } as const;
 const colours = { ok: 'green', wait: 'yellow', warn: 'yellow', fail: 'red', unknown: 'yellow' } as const;
