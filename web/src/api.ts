@@ -1,17 +1,7 @@
 import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/serverStatus.ts';
+import { ApiRefused, createCaller, query } from '../shared/call.ts';
 import type { ActivationAnswer } from './logic/activationAnswer.ts';
-import type { Refusal } from './logic/problemText.ts';
 import type { DenialPage, Identity, LeasePage, ProductList, Usage } from './wire.ts';
-
-/** The server said no, or did not answer (`status` 0). */
-export class ApiRefused extends Error {
-  readonly refusal: Refusal;
-  constructor(refusal: Refusal) {
-    super(refusal.detail);
-    this.name = 'ApiRefused';
-    this.refusal = refusal;
-  }
-}
 
 export interface LeaseFilter {
   readonly product?: string;
@@ -26,32 +16,9 @@ export type Api = ReturnType<typeof createApi>;
 
 /** @param token the administrator's; undefined where access is open */
 export function createApi(token: string | undefined, timeoutMs = 30_000) {
-  async function answerOf(method: string, path: string, body?: unknown): Promise<string> {
-    const response = await fetch(path, {
-      method,
-      headers: {
-        accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        // not Authorization: a proxy that asks for a password of its own may need that one
-        ...(token === undefined ? {} : { 'x-licence-token': token }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      cache: 'no-store',
-      signal: AbortSignal.timeout(timeoutMs),
-    }).catch((error: unknown) => {
-      throw new ApiRefused({ status: 0, reason: 'Unreachable', detail: String(error) });
-    });
-    const text = await response.text().catch(() => '');
-    if (response.ok) return text;
-    const problem = (parse(text) ?? {}) as { reason?: unknown; detail?: unknown };
-    throw new ApiRefused({
-      status: response.status,
-      reason: typeof problem.reason === 'string' ? problem.reason : 'Unknown',
-      detail: typeof problem.detail === 'string' ? problem.detail : `HTTP ${response.status}`,
-    });
-  }
-  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
-    parse(await answerOf(method, path, body)) as T;
+  // not Authorization: a proxy that asks for a password of its own may need that one
+  const headers = () => (token === undefined ? {} : { 'x-licence-token': token });
+  const { call, answerOf } = createCaller(headers, timeoutMs);
   const of = (id: string) => encodeURIComponent(id);
 
   return {
@@ -100,17 +67,3 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
 
 /** RFC 3339 in UTC with whole seconds. */
 const moment = (at: number): string => `${new Date(at).toISOString().slice(0, 19)}Z`;
-
-function query(values: Readonly<Record<string, string | undefined>>): string {
-  const given = Object.entries(values).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
-  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
-}
-
-/** A proxy in the way may answer with a page instead of JSON. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,14 +1,17 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { type SharedText, TextContext } from '../shared/context.ts';
+import { refusalText } from '../shared/logic/refusal.ts';
+import { Frame, SkipLink } from '../shared/parts/frame.tsx';
+import { RefusalNotice } from '../shared/parts/notice.tsx';
+import { Preferences, usePreferences } from '../shared/parts/preferences.tsx';
+import { useMessage } from '../shared/useMessage.ts';
+import { useResource } from '../shared/useResource.ts';
+import { useRoute } from '../shared/useRoute.ts';
 import { createApi } from './api.ts';
-import { type Shell, ShellContext, TextContext, useText } from './context.ts';
-import { refusalText } from './logic/problemText.ts';
-import { formatRoute, isToken, parseRoute, type Route, views } from './logic/route.ts';
-import { Icon } from './parts/icon.tsx';
-import { RefusalNotice } from './parts/notice.tsx';
-import { Preferences, usePreferences } from './parts/preferences.tsx';
+import { type Shell, ShellContext, useText } from './context.ts';
+import { formatRoute, isToken, parseRoute, views } from './logic/route.ts';
 import { arrivedToken, keepToken } from './session.ts';
 import { createText } from './text/text.ts';
-import { useResource } from './useResource.ts';
 import { About } from './views/about.tsx';
 import { Denials } from './views/denials.tsx';
 import { Keys } from './views/keys.tsx';
@@ -17,7 +20,6 @@ import { Seats } from './views/seats.tsx';
 import { SignIn, type SignInTrouble } from './views/signIn.tsx';
 
 const statusEveryMs = 5_000;
-const messageMs = 8_000;
 
 export function App({ firstToken }: { firstToken: string | undefined }) {
   const preferences = usePreferences();
@@ -48,10 +50,8 @@ export function App({ firstToken }: { firstToken: string | undefined }) {
     setToken(undefined);
   };
   return (
-    <TextContext.Provider value={text}>
-      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
-        {text.t('app.skip')}
-      </button>
+    <TextContext.Provider value={text as unknown as SharedText}>
+      <SkipLink />
       <Session
         key={token ?? ''}
         token={token}
@@ -80,15 +80,9 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
   const [refusedToken, setRefusedToken] = useState(false);
   // A refused token is not tried again: the server counts failures.
   const status = useResource('status', api.status, refusedToken ? undefined : statusEveryMs);
-  const [message, setMessage] = useState('');
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const say = useCallback((told: string) => {
-    clearTimeout(timer.current);
-    setMessage(told);
-    timer.current = setTimeout(() => setMessage(''), messageMs);
-  }, []);
+  const [message, say] = useMessage();
   const shell = useMemo<Shell>(() => ({ api, say }), [api, say]);
-  const route = useRoute();
+  const route = useRoute(parseRoute, (r) => `${t(`nav.${r.view}`)} – ${t('app.name')}`);
 
   const refused = status.refusal;
   const unknown = refused?.status === 401 || refused?.status === 403;
@@ -102,25 +96,30 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
   const { data } = status;
   return (
     <ShellContext.Provider value={shell}>
-      <header>
-        <a class="brand" href={formatRoute('overview')}>
-          <svg viewBox="0 0 32 32" aria-hidden="true">
-            <path d="M7 7h7.500v7.500H7zM17.500 7H25v7.500h-7.500zM7 17.500h7.500V25H7z" fill="currentColor" />
-            <path d="M17.500 17.500H25V25h-7.500z" fill="currentColor" opacity=".45" />
-          </svg>
-          {t('app.name')}
-        </a>
-        {data && <Menu route={route} />}
-        <div class="header-end">
-          {preferences}
-          {data && token !== undefined && (
-            <button type="button" onClick={() => onSignOut(undefined)}>
-              {t('signIn.out')}
-            </button>
-          )}
-        </div>
-      </header>
-      <main id="main" tabIndex={-1}>
+      <Frame
+        name={t('app.name')}
+        home={formatRoute('overview')}
+        menu={
+          data &&
+          views.map((view) => ({
+            href: formatRoute(view),
+            icon: view,
+            text: t(`nav.${view}`),
+            current: route.view === view,
+          }))
+        }
+        end={
+          <>
+            {preferences}
+            {data && token !== undefined && (
+              <button type="button" onClick={() => onSignOut(undefined)}>
+                {t('signIn.out')}
+              </button>
+            )}
+          </>
+        }
+        message={message}
+      >
         {!data && refused && unknown && <SignIn trouble={trouble} onToken={onToken} />}
         {!data && refused && !unknown && <RefusalNotice refusal={refused} onRetry={status.reload} />}
         {!data && !refused && <p class="empty">{t('app.loading')}</p>}
@@ -136,44 +135,7 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
         {data && route.view === 'denials' && <Denials status={data} />}
         {data && route.view === 'keys' && <Keys onChanged={status.reload} />}
         {data && route.view === 'about' && <About status={data} />}
-      </main>
-      <div class="message" role="status">
-        {message && <p>{message}</p>}
-      </div>
+      </Frame>
     </ShellContext.Provider>
   );
-}
-
-function Menu({ route }: { route: Route }) {
-  const { t } = useText();
-  return (
-    <nav aria-label={t('app.menu')}>
-      {views.map((view) => (
-        <a key={view} href={formatRoute(view)} {...(route.view === view ? { 'aria-current': 'page' as const } : {})}>
-          <Icon name={view} />
-          {t(`nav.${view}`)}
-        </a>
-      ))}
-    </nav>
-  );
-}
-
-/** The view that the address names. When it changes, the view's heading gets the focus and the title tells it. */
-function useRoute(): Route {
-  const { t } = useText();
-  const [route, setRoute] = useState(() => parseRoute(location.hash));
-  const shown = useRef(route.view);
-  useEffect(() => {
-    const follow = () => setRoute(parseRoute(location.hash));
-    addEventListener('hashchange', follow);
-    return () => removeEventListener('hashchange', follow);
-  }, []);
-  useEffect(() => {
-    document.title = `${t(`nav.${route.view}`)} – ${t('app.name')}`;
-    if (shown.current === route.view) return;
-    shown.current = route.view;
-    scrollTo(0, 0);
-    document.querySelector<HTMLElement>('main h1')?.focus();
-  }, [route.view, t]);
-  return route;
 }

@@ -1,12 +1,11 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import { useText as useSharedText } from '../shared/context.ts';
 import type { Api } from './api.ts';
 import type { Text } from './text/text.ts';
-import { createText } from './text/text.ts';
 
-export const TextContext = createContext<Text>(createText('en'));
-/** Words, numbers and times in the person's language. */
-export const useText = (): Text => useContext(TextContext);
+/** Words, numbers and times in the person's language: the page provides its own text, which has the shared words too. */
+export const useText = (): Text => useSharedText() as unknown as Text;
 
 /** What every view may use. */
 export interface Shell {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { keyFaultReasons } from '../../../licence/keyFaults.ts';
 import { denialReasons, leaseModes } from '../../../licence/words.ts';
-import { dictionaries, languages } from '../../../web/src/text/text.ts';
+import { languages } from '../../../web/shared/text/text.ts';
+import { dictionaries } from '../../../web/src/text/text.ts';
 import { readSources } from '../../support/sources.ts';
 
 const placeholders = (sentence: string) => [...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
@@ -53,7 +54,7 @@ describe('the dictionaries', () => {
   });
 
   it('say nothing that no view uses', () => {
-    const views = readSources(['web/src'])
+    const views = readSources(['web/src', 'web/shared'])
       .filter(({ path }) => !/\/text\/(en|ru)\.ts$/.test(path))
       .map(({ text }) => text)
       .join('\n');

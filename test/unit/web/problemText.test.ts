@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { refusalText } from '../../../web/shared/logic/refusal.ts';
 import { parseActivationAnswer } from '../../../web/src/logic/activationAnswer.ts';
 import { holderText } from '../../../web/src/logic/holderText.ts';
-import { denialText, faultText, refusalText } from '../../../web/src/logic/problemText.ts';
+import { denialText, faultText } from '../../../web/src/logic/problemText.ts';
 import { createText } from '../../../web/src/text/text.ts';
 
 const en = createText('en', 'UTC');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { chooseLanguage, createText } from '../../../web/src/text/text.ts';
+import { chooseLanguage } from '../../../web/shared/text/text.ts';
+import { createText } from '../../../web/src/text/text.ts';
 
 const now = Date.parse('2026-11-24T12:00:00Z');
 const en = createText('en', 'UTC', now);

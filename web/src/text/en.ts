@@ -1,23 +1,9 @@
+import { en as shared } from '../../shared/text/en.ts';
+
 /** The English words of the page. Its keys and placeholders are the contract that every other language fulfils. */
 export const en = {
+  ...shared,
   'app.name': 'Licence server',
-  'app.skip': 'Skip to content',
-  'app.menu': 'Main menu',
-  'app.language': 'Language',
-  'app.theme': 'Appearance',
-  'app.theme.auto': 'Auto',
-  'app.theme.light': 'Light',
-  'app.theme.dark': 'Dark',
-  'app.loading': 'Loading…',
-  'app.lost': 'No connection to the server. Shown as of {at}; trying again.',
-  'app.asOf': 'Shown as of {at}.',
-  'app.retry': 'Try again',
-  'app.cancel': 'Cancel',
-  'app.more': 'Show more',
-  'app.copy': 'Copy',
-  'app.copied': 'Copied',
-  'app.none': '—',
-  'app.details': 'What the server said',
 
   'nav.overview': 'Overview',
   'nav.seats': 'Seats',
@@ -38,7 +24,6 @@ export const en = {
     'The server does not know this token. Check that it was copied completely and is an administrator’s token.',
   'signIn.notAdmin': 'This token belongs to client programs. The page needs an administrator’s token.',
   'signIn.ended': 'The server does not accept the token any more. It was probably replaced; sign in with the new one.',
-  'signIn.out': 'Sign out',
 
   'overview.title': 'Overview',
   'overview.attention': 'Needs attention',

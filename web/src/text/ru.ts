@@ -1,25 +1,11 @@
-import type { Dictionary } from './dictionary.ts';
+import type { Dictionary } from '../../shared/text/dictionary.ts';
+import { ru as shared } from '../../shared/text/ru.ts';
+import type { en } from './en.ts';
 
 /** Слова страницы по-русски: так, как говорят администраторы лицензий 1С. */
-export const ru: Dictionary = {
+export const ru: Dictionary<typeof en> = {
+  ...shared,
   'app.name': 'Сервер лицензий',
-  'app.skip': 'Перейти к содержанию',
-  'app.menu': 'Главное меню',
-  'app.language': 'Язык',
-  'app.theme': 'Оформление',
-  'app.theme.auto': 'Авто',
-  'app.theme.light': 'Светлое',
-  'app.theme.dark': 'Тёмное',
-  'app.loading': 'Загрузка…',
-  'app.lost': 'Нет связи с сервером. Показаны данные на {at}; связь будет восстановлена автоматически.',
-  'app.asOf': 'Показаны данные на {at}.',
-  'app.retry': 'Повторить',
-  'app.cancel': 'Отмена',
-  'app.more': 'Показать ещё',
-  'app.copy': 'Копировать',
-  'app.copied': 'Скопировано',
-  'app.none': '—',
-  'app.details': 'Ответ сервера',
 
   'nav.overview': 'Обзор',
   'nav.seats': 'Места',
@@ -39,7 +25,6 @@ export const ru: Dictionary = {
   'signIn.wrong': 'Сервер не знает такого токена. Проверьте, что он скопирован целиком и что это токен администратора.',
   'signIn.notAdmin': 'Это токен клиентских программ. Для этой страницы нужен токен администратора.',
   'signIn.ended': 'Сервер больше не принимает этот токен: вероятно, его заменили. Войдите с новым токеном.',
-  'signIn.out': 'Выйти',
 
   'overview.title': 'Обзор',
   'overview.attention': 'Требует внимания',

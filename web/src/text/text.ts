@@ -1,99 +1,13 @@
-import type { Dictionary, TextArguments, TextKey } from './dictionary.ts';
+import { createText as createTextOf, type Language, type Text as TextOf } from '../../shared/text/text.ts';
 import { en } from './en.ts';
 import { ru } from './ru.ts';
 
-export const languages = ['en', 'ru'] as const;
-export type Language = (typeof languages)[number];
-export const languageNames: Readonly<Record<Language, string>> = { en: 'English', ru: 'Русский' };
+export type English = typeof en;
+export type TextKey = keyof English;
+export type Text = TextOf<English>;
 
-export const dictionaries: Readonly<Record<Language, Dictionary>> = { en, ru };
+export const dictionaries = { en, ru } as const;
 
-/** Words, numbers and times of one language. Times are shown in the time zone of the person's computer unless one is given. */
-export interface Text {
-  readonly language: Language;
-  /** The sentence of a key with its placeholders filled. */
-  t<K extends TextKey>(key: K, ...args: TextArguments<K>): string;
-  /** The sentence of a key that is put together at run time, or undefined where the dictionary has none. */
-  find(key: string, values?: Readonly<Record<string, string>>): string | undefined;
-  number(n: number): string;
-  /** `14:05` */
-  clock(at: string | number): string;
-  /** Day, month, year. */
-  date(at: string | number): string;
-  /** Short date and time; the year only where it is not the current one. */
-  moment(at: string | number): string;
-  /** `3 hours ago`, `in 5 days`. */
-  relative(at: string | number, now: number): string;
-  /** Axis labels: `14:00`, `24 Nov`. */
-  tick(at: number, withClock: boolean): string;
-}
-
-const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
-  ['year', 365 * 86_400_000],
-  ['month', 30 * 86_400_000],
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
-];
-
-/** Russian dates end in «г.», which would double the full stop of a sentence. */
-const withoutYearWord = (date: string) => date.replace(/\sг\./, '');
-
-/** The language of a person: the one chosen before, else the first that the browser asks for and we have, else English. */
-export function chooseLanguage(chosen: string | null, wanted: readonly string[]): Language {
-  const known = (tag: string) => languages.find((l) => tag === l || tag.startsWith(`${l}-`));
-  return known(chosen ?? '') ?? wanted.map(known).find((l) => l !== undefined) ?? 'en';
-}
-
-/** @param timeZone IANA name; absent: the computer's */
-export function createText(language: Language, timeZone?: string, now = Date.now()): Text {
-  const words = dictionaries[language];
-  const tag = language === 'en' ? 'en-GB' : 'ru-RU';
-  const zone = timeZone === undefined ? {} : { timeZone };
-  const plural = new Intl.PluralRules(tag);
-  const numbers = new Intl.NumberFormat(tag);
-  const ago = new Intl.RelativeTimeFormat(tag, { numeric: 'auto' });
-  const clock = new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', ...zone });
-  const date = new Intl.DateTimeFormat(tag, { day: 'numeric', month: 'long', year: 'numeric', ...zone });
-  const near = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', ...zone } as const;
-  const moment = new Intl.DateTimeFormat(tag, near);
-  const farMoment = new Intl.DateTimeFormat(tag, { ...near, year: 'numeric' });
-  const year = new Intl.DateTimeFormat('en', { year: 'numeric', ...zone });
-  const day = new Intl.DateTimeFormat(tag, { day: 'numeric', month: 'short', ...zone });
-  const of = (at: string | number) => new Date(at);
-
-  const fill = (sentence: string, values: Readonly<Record<string, string | number>>) =>
-    sentence.replace(/\{(\w+)\}/g, (whole, name: string) => {
-      const value = values[name];
-      if (value === undefined) return whole;
-      return typeof value === 'number' ? numbers.format(value) : value;
-    });
-
-  return {
-    language,
-    t(key, ...args) {
-      const entry = words[key];
-      const values: Readonly<Record<string, string | number>> = args[0] ?? {};
-      if (typeof entry === 'string') return fill(entry, values);
-      const form = plural.select(Number(values.n));
-      return fill(
-        (form === 'few' || form === 'many' || form === 'one' ? entry[form] : undefined) ?? entry.other,
-        values,
-      );
-    },
-    find(key, values = {}) {
-      const entry = Object.hasOwn(words, key) ? words[key as TextKey] : undefined;
-      return typeof entry === 'string' ? fill(entry, values) : undefined;
-    },
-    number: (n) => numbers.format(n),
-    clock: (at) => clock.format(of(at)),
-    date: (at) => withoutYearWord(date.format(of(at))),
-    moment: (at) => withoutYearWord((year.format(of(at)) === year.format(now) ? moment : farMoment).format(of(at))),
-    relative(at, now) {
-      const distance = of(at).getTime() - now;
-      const [unit, ms] = units.find(([, size]) => Math.abs(distance) >= size) ?? ['minute', 60_000];
-      return ago.format(Math.trunc(distance / ms), unit);
-    },
-    tick: (at, withClock) => (withClock ? clock : day).format(of(at)),
-  };
-}
+/** The page's words in a language; see the shared `createText`. */
+export const createText = (language: Language, timeZone?: string, now?: number): Text =>
+  createTextOf<English>(dictionaries[language], language, timeZone, now);

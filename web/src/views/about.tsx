@@ -1,12 +1,13 @@
-import { useState } from 'preact/hooks';
 import type { ServerStatus } from '../../../licence/serverStatus.ts';
+import { Copyable } from '../../shared/parts/copyable.tsx';
+import { RefusalNotice } from '../../shared/parts/notice.tsx';
+import { useResource } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
-import { RefusalNotice } from '../parts/notice.tsx';
-import { useResource } from '../useResource.ts';
 
 export function About({ status }: { status: ServerStatus }) {
   const { t, moment, number } = useText();
-  const { api } = useShell();
+  const { api, say } = useShell();
+  const copied = () => say(t('app.copied'));
   const { data: identity, refusal, reload } = useResource('identity', api.identity, undefined);
   return (
     <>
@@ -16,7 +17,7 @@ export function About({ status }: { status: ServerStatus }) {
           <div>
             <dt>{t('about.fingerprint')}</dt>
             <dd>
-              <Copyable value={status.fingerprint} name={t('about.fingerprint')} />
+              <Copyable value={status.fingerprint} name={t('about.fingerprint')} onCopied={copied} />
               <p class="hint">{t('about.fingerprintHint')}</p>
             </dd>
           </div>
@@ -24,7 +25,7 @@ export function About({ status }: { status: ServerStatus }) {
             <div>
               <dt>{t('about.publicKey')}</dt>
               <dd>
-                <Copyable value={identity.publicKey} name={t('about.publicKey')} />
+                <Copyable value={identity.publicKey} name={t('about.publicKey')} onCopied={copied} />
               </dd>
             </div>
           )}
@@ -62,33 +63,5 @@ export function About({ status }: { status: ServerStatus }) {
         </ul>
       </section>
     </>
-  );
-}
-
-/** A long value with a button that copies it. */
-function Copyable({ value, name }: { value: string; name: string }) {
-  const { t } = useText();
-  const { say } = useShell();
-  const [done, setDone] = useState(false);
-  // The clipboard exists only in a secure context; over plain HTTP the value is there to be selected.
-  const canCopy = typeof navigator.clipboard?.writeText === 'function';
-  const copy = async () => {
-    await navigator.clipboard.writeText(value).then(
-      () => {
-        setDone(true);
-        say(t('app.copied'));
-      },
-      () => setDone(false),
-    );
-  };
-  return (
-    <div class="copyable">
-      <code>{value}</code>
-      {canCopy && (
-        <button type="button" aria-label={`${t('app.copy')}: ${name}`} onClick={copy}>
-          {t(done ? 'app.copied' : 'app.copy')}
-        </button>
-      )}
-    </div>
   );
 }

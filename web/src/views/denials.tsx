@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { ServerStatus } from '../../../licence/serverStatus.ts';
+import { DataTable } from '../../shared/parts/dataTable.tsx';
+import { Field } from '../../shared/parts/field.tsx';
+import { RefusalNotice } from '../../shared/parts/notice.tsx';
+import { useResource } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
 import { holderText } from '../logic/holderText.ts';
 import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
 import { denialText } from '../logic/problemText.ts';
-import { DataTable } from '../parts/dataTable.tsx';
-import { Field } from '../parts/field.tsx';
-import { RefusalNotice } from '../parts/notice.tsx';
-import { useResource } from '../useResource.ts';
 import type { Denial } from '../wire.ts';
 
 /** The server's largest page. */

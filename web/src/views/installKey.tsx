@@ -1,11 +1,12 @@
 import { useRef, useState } from 'preact/hooks';
 import type { KeyCheckResponse, KeyStatus } from '../../../licence/serverStatus.ts';
+import type { Refusal } from '../../shared/logic/refusal.ts';
+import { Field } from '../../shared/parts/field.tsx';
+import { Notice, RefusalNotice, ServerSaid } from '../../shared/parts/notice.tsx';
+import { refusalOf } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
 import { keyLabel, regenerationsText } from '../logic/attention.ts';
-import { faultText, type Refusal } from '../logic/problemText.ts';
-import { Field } from '../parts/field.tsx';
-import { Notice, RefusalNotice, ServerSaid } from '../parts/notice.tsx';
-import { refusalOf } from '../useResource.ts';
+import { faultText } from '../logic/problemText.ts';
 
 type Outcome =
   | { readonly kind: 'checked'; readonly check: KeyCheckResponse }

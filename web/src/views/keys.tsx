@@ -1,12 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { KeyStatus } from '../../../licence/serverStatus.ts';
+import type { Refusal } from '../../shared/logic/refusal.ts';
+import { ConfirmDialog } from '../../shared/parts/confirmDialog.tsx';
+import { RefusalNotice, ServerSaid } from '../../shared/parts/notice.tsx';
+import { saveFile } from '../../shared/saveFile.ts';
+import { refusalOf, useResource } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
 import { keyLabel, regenerationsText } from '../logic/attention.ts';
-import { faultText, type Refusal } from '../logic/problemText.ts';
-import { ConfirmDialog } from '../parts/confirmDialog.tsx';
-import { RefusalNotice, ServerSaid } from '../parts/notice.tsx';
-import { saveFile } from '../saveFile.ts';
-import { refusalOf, useResource } from '../useResource.ts';
+import { faultText } from '../logic/problemText.ts';
 import { InstallKey } from './installKey.tsx';
 import { OfflineActivation } from './offlineActivation.tsx';
 

@@ -1,12 +1,12 @@
 import { useRef, useState } from 'preact/hooks';
 import type { KeyStatus } from '../../../licence/serverStatus.ts';
+import type { Refusal } from '../../shared/logic/refusal.ts';
+import { Field } from '../../shared/parts/field.tsx';
+import { RefusalNotice } from '../../shared/parts/notice.tsx';
+import { saveFile } from '../../shared/saveFile.ts';
+import { refusalOf } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
 import { parseActivationAnswer } from '../logic/activationAnswer.ts';
-import type { Refusal } from '../logic/problemText.ts';
-import { Field } from '../parts/field.tsx';
-import { RefusalNotice } from '../parts/notice.tsx';
-import { saveFile } from '../saveFile.ts';
-import { refusalOf } from '../useResource.ts';
 import { InstalledNotice } from './installKey.tsx';
 
 const requestFile = 'activation-request.json';

@@ -1,18 +1,18 @@
 import { useState } from 'preact/hooks';
 import type { ProductStatus, ServerStatus } from '../../../licence/serverStatus.ts';
+import type { Refusal } from '../../shared/logic/refusal.ts';
+import { Field } from '../../shared/parts/field.tsx';
+import { Notice, RefusalNotice } from '../../shared/parts/notice.tsx';
+import { saveFile } from '../../shared/saveFile.ts';
+import { refusalOf, useResource } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
 import { attentionOf, byUrgency, termState } from '../logic/attention.ts';
 import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
-import type { Refusal } from '../logic/problemText.ts';
 import { formatRoute } from '../logic/route.ts';
 import { denialsOf, limitsOf, peaksOf } from '../logic/usageSeries.ts';
-import { Field } from '../parts/field.tsx';
-import { Notice, RefusalNotice } from '../parts/notice.tsx';
 import { SeatMeter } from '../parts/seatMeter.tsx';
 import { Sparkline } from '../parts/sparkline.tsx';
 import { UsageChart } from '../parts/usageChart.tsx';
-import { saveFile } from '../saveFile.ts';
-import { refusalOf, useResource } from '../useResource.ts';
 import type { ProductList, Usage } from '../wire.ts';
 
 export function Overview({ status, at }: { status: ServerStatus; at: number }) {

@@ -1,15 +1,15 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ServerStatus } from '../../../licence/serverStatus.ts';
+import type { Refusal } from '../../shared/logic/refusal.ts';
+import { type Column, DataTable } from '../../shared/parts/dataTable.tsx';
+import { Field } from '../../shared/parts/field.tsx';
+import { RefusalNotice } from '../../shared/parts/notice.tsx';
+import { ReasonDialog } from '../../shared/parts/reasonDialog.tsx';
+import { refusalOf, useResource } from '../../shared/useResource.ts';
 import type { LeaseFilter } from '../api.ts';
 import { useShell, useText } from '../context.ts';
 import { holderText } from '../logic/holderText.ts';
-import type { Refusal } from '../logic/problemText.ts';
 import { formatRoute } from '../logic/route.ts';
-import { type Column, DataTable } from '../parts/dataTable.tsx';
-import { Field } from '../parts/field.tsx';
-import { RefusalNotice } from '../parts/notice.tsx';
-import { ReasonDialog } from '../parts/reasonDialog.tsx';
-import { refusalOf, useResource } from '../useResource.ts';
 import { type Lease, type LeasePage, leaseStates } from '../wire.ts';
 
 const fields = ['product', 'base', 'user', 'host', 'state'] as const;
@@ -53,6 +53,11 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
     document.querySelector<HTMLElement>('main h1')?.focus(); // the button that was used is gone
   };
 
+  const reasonWords = {
+    reason: t('release.reason'),
+    hint: t('release.reasonHint'),
+    missing: t('release.reasonMissing'),
+  };
   return (
     <>
       <div class="bar">
@@ -94,6 +99,7 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
           title={t('release.staleTitle')}
           text={t('release.staleText', { n: staleCount })}
           action={t('release.do')}
+          words={reasonWords}
           onClose={() => setReleasing(undefined)}
           onReason={async (reason) => {
             const { released } = await api.releaseStale(reason, query.product);
@@ -106,6 +112,7 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
           title={t('release.title')}
           text={t('release.text', { who: holderText(releasing.holder), product: releasing.product })}
           action={t('release.do')}
+          words={reasonWords}
           onClose={() => setReleasing(undefined)}
           onReason={async (reason) => {
             await api.releaseLease(releasing.leaseId, reason);

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
+import { Field } from '../../shared/parts/field.tsx';
+import { Notice } from '../../shared/parts/notice.tsx';
 import { useText } from '../context.ts';
-import { Field } from '../parts/field.tsx';
-import { Notice } from '../parts/notice.tsx';
-import type { TextKey } from '../text/dictionary.ts';
+import type { TextKey } from '../text/text.ts';
 
 export type SignInTrouble = Extract<TextKey, 'signIn.wrong' | 'signIn.notAdmin' | 'signIn.ended'>;
 

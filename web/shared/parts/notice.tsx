@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useText } from '../context.ts';
-import { type Refusal, refusalText } from '../logic/problemText.ts';
+import { type Refusal, refusalText } from '../logic/refusal.ts';
 import { Icon } from './icon.tsx';
 
 /** A framed sentence. `critical` and refusals interrupt a screen reader, the others do not. */

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useText } from '../context.ts';
-import { preference } from '../session.ts';
+import { preference } from '../preference.ts';
 import { chooseLanguage, type Language, languageNames, languages } from '../text/text.ts';
 
 export const themes = ['auto', 'light', 'dark'] as const;

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { ApiRefused } from './api.ts';
-import type { Refusal } from './logic/problemText.ts';
+import { ApiRefused } from './call.ts';
+import type { Refusal } from './logic/refusal.ts';
 
 export interface Resource<T> {
   /** The newest good answer; stays while later attempts fail, and while the answer to a changed question is awaited. */

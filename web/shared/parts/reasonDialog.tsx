@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import { useText } from '../context.ts';
-import type { Refusal } from '../logic/problemText.ts';
+import type { Refusal } from '../logic/refusal.ts';
 import { refusalOf } from '../useResource.ts';
 import { Dialog } from './dialog.tsx';
 import { Field } from './field.tsx';
@@ -10,13 +10,14 @@ export interface ReasonDialogProps {
   readonly title: string;
   readonly text: string;
   readonly action: string;
+  readonly words: { readonly reason: string; readonly hint: string; readonly missing: string };
   onClose(): void;
   /** Does it; when it throws, the dialog stays open and says why. */
   onReason(reason: string): Promise<void>;
 }
 
 /** Asks for the reason of something that takes from another person, and does it. */
-export function ReasonDialog({ title, text, action, onClose, onReason }: ReasonDialogProps) {
+export function ReasonDialog({ title, text, action, words, onClose, onReason }: ReasonDialogProps) {
   const { t } = useText();
   const [missing, setMissing] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -39,11 +40,7 @@ export function ReasonDialog({ title, text, action, onClose, onReason }: ReasonD
     <Dialog title={title} onClose={onClose}>
       <p>{text}</p>
       <form onSubmit={submit} noValidate>
-        <Field
-          label={t('release.reason')}
-          hint={t('release.reasonHint')}
-          error={missing ? t('release.reasonMissing') : undefined}
-        >
+        <Field label={words.reason} hint={words.hint} error={missing ? words.missing : undefined}>
           {(a) => <input {...a} ref={input} maxLength={200} autocomplete="off" required />}
         </Field>
         {refusal && <RefusalNotice refusal={refusal} />}

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { useText } from '../context.ts';
-import type { Refusal } from '../logic/problemText.ts';
+import type { Refusal } from '../logic/refusal.ts';
 import { refusalOf } from '../useResource.ts';
 import { Dialog } from './dialog.tsx';
 import { RefusalNotice } from './notice.tsx';

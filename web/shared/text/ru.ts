@@ -1,0 +1,24 @@
+import type { Dictionary } from './dictionary.ts';
+import type { en } from './en.ts';
+
+/** Слова, общие для всех страниц. */
+export const ru: Dictionary<typeof en> = {
+  'app.skip': 'Перейти к содержанию',
+  'app.menu': 'Главное меню',
+  'app.language': 'Язык',
+  'app.theme': 'Оформление',
+  'app.theme.auto': 'Авто',
+  'app.theme.light': 'Светлое',
+  'app.theme.dark': 'Тёмное',
+  'app.loading': 'Загрузка…',
+  'app.lost': 'Нет связи с сервером. Показаны данные на {at}; связь будет восстановлена автоматически.',
+  'app.asOf': 'Показаны данные на {at}.',
+  'app.retry': 'Повторить',
+  'app.cancel': 'Отмена',
+  'app.more': 'Показать ещё',
+  'app.copy': 'Копировать',
+  'app.copied': 'Скопировано',
+  'app.none': '—',
+  'app.details': 'Ответ сервера',
+  'signIn.out': 'Выйти',
+};
