@@ -1,17 +1,27 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cached, keyOf } from '../../cluster/cache.ts';
 import { type Daemon, freePort, run, startDaemon } from '../../cluster/process.ts';
+import { earlierBundle } from '../earlierBundle.ts';
 import { imageFlags } from '../imageFlags.ts';
 import { operatorNamespace } from './fixture.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const image = 'localhost/licence-server:dev';
 
-/** `ours` runs the bundle, `source` the sources as they stand, `theirs` the yardstick written with controller-runtime. */
-export const contestants = ['ours', 'source', 'theirs'] as const;
+/** `ours` runs the bundle, `source` the sources as they stand, `earlier` the bundle of another commit, `theirs` the yardstick written with controller-runtime. */
+export const contestants = ['ours', 'source', 'earlier', 'theirs'] as const;
 export type Contestant = (typeof contestants)[number];
+
+/** What a contestant is started from. */
+export interface Program {
+  readonly path: string;
+  /** Node's flags; none of a program that is not Node's. */
+  readonly flags: readonly string[];
+  /** The CRD that it was written for. */
+  readonly crdFile: string;
+}
 
 export interface Launch {
   readonly contestant: Contestant;
@@ -44,24 +54,39 @@ export function firstPassAt({ logFile, startedAt }: Running): number | undefined
 }
 
 /**
- * How the image starts the operator: Node's flags, and its environment. The last flag is what Node takes by itself under the
- * memory limit of 512Mi that the chart sets; without a limit it would collect garbage as if all of the machine were its own.
+ * What Node takes by itself under the memory limit of 512Mi that the chart sets; without a limit it would collect garbage as if
+ * all of the machine were its own.
  */
-const nodeFlags = [...imageFlags('operator'), '--max-old-space-size=256'];
+const underLimit = '--max-old-space-size=256';
 const asInImage = { NODE_ENV: 'production', NODE_COMPILE_CACHE: join(here('../../dist'), 'compile-cache') };
+const crdFile = here('../../crds/licenceservers.yaml');
 
-/** What has to be there before `launch`: the bundle, the Go program. Answers at once when nothing has changed. */
-export async function build(contestant: Contestant): Promise<string> {
-  if (contestant === 'theirs') return buildPeer();
-  const bundle = here('../../dist/operator/main.js');
-  if (contestant === 'ours') {
-    await run(process.execPath, [here('../../build.ts'), 'operator'], { cwd: here('../../') });
-    if (!existsSync(bundle)) throw new Error(`the build left no ${bundle}`);
-    // As in the image: what V8 compiled is kept beside the program.
-    await run(process.execPath, [...nodeFlags, bundle, '--help'], { env: asInImage });
-    return bundle;
+/**
+ * What has to be there before `launch`: the bundle, the Go program. Answers at once when nothing has changed.
+ * @param against the commit of `earlier`
+ */
+export async function build(contestant: Contestant, against: string, say: (step: string) => void): Promise<Program> {
+  if (contestant === 'theirs') return { path: await buildPeer(), flags: [], crdFile };
+  if (contestant === 'earlier') {
+    const { main, options } = await earlierBundle(against, 'operator', say);
+    return warmed({
+      path: main,
+      flags: [...options, underLimit],
+      crdFile: join(dirname(main), 'crds/licenceservers.yaml'),
+    });
   }
-  return here('../../operator/main.ts');
+  const flags = [...imageFlags('operator'), underLimit];
+  if (contestant === 'source') return { path: here('../../operator/main.ts'), flags, crdFile };
+  const bundle = here('../../dist/operator/main.js');
+  await run(process.execPath, [here('../../build.ts'), 'operator'], { cwd: here('../../') });
+  if (!existsSync(bundle)) throw new Error(`the build left no ${bundle}`);
+  return warmed({ path: bundle, flags, crdFile });
+}
+
+/** As in the image: what V8 compiled is kept beside the program. */
+async function warmed(program: Program): Promise<Program> {
+  await run(process.execPath, [...program.flags, program.path, '--help'], { env: asInImage });
+  return program;
 }
 
 async function buildPeer(): Promise<string> {
@@ -75,14 +100,14 @@ async function buildPeer(): Promise<string> {
 }
 
 /** Starts an operator; it may not be ready yet. */
-export async function launch(program: string, options: Launch): Promise<Running> {
+export async function launch(program: Program, options: Launch): Promise<Running> {
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const startedAt = Date.now();
   const daemon = await (options.contestant === 'theirs'
     ? startDaemon(
         'controller-runtime',
-        program,
+        program.path,
         [
           ...['--metrics-bind-address', address, '--namespace', operatorNamespace],
           ...['--server-image', image, '--workers', String(options.workers)],
@@ -93,12 +118,12 @@ export async function launch(program: string, options: Launch): Promise<Running>
         'operator',
         process.execPath,
         [
-          ...nodeFlags,
+          ...program.flags,
           ...['--import', pathToFileURL(here('clusterNames.mjs')).href],
           ...(options.profile === undefined
             ? []
             : ['--cpu-prof', '--cpu-prof-dir', options.profile, '--heap-prof', '--heap-prof-dir', options.profile]),
-          program,
+          program.path,
         ],
         {
           logFile: options.logFile,

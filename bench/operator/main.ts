@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { run } from '../../cluster/process.ts';
-import { build, type Contestant, contestants } from './contestant.ts';
+import { Unusable } from '../earlierBundle.ts';
+import { build, type Contestant, contestants, type Program } from './contestant.ts';
 import { callsMarkdownOf, markdownOf, tableOf } from './report.ts';
 import { type Measures, runScenario } from './scenario.ts';
 
@@ -32,7 +33,11 @@ const options = new Command('bench:operator')
   .option('--churn <minutes>', 'how long servers are edited and replaced afterwards, with a look at memory', whole)
   .option('--workers <n>', 'reconciles at a time', whole, 4)
   .option('--budget <minutes>', 'no new run starts after this time', whole, 60)
-  .option('--only <names>', 'contestants: ours, source, theirs', names, ['ours', 'theirs'] satisfies Contestant[])
+  .option('--only <names>', `contestants: ${contestants.join(', ')}`, names, [
+    'ours',
+    'theirs',
+  ] satisfies Contestant[] as Contestant[])
+  .option('--against <ref>', 'builds the operator of that commit, and takes it as the contestant `earlier`')
   .option('--profile <dir>', 'writes a CPU profile of ours')
   .option('--logs <dir>', "keeps the operators' logs")
   .option('--no-results', 'prints only')
@@ -45,6 +50,7 @@ const options = new Command('bench:operator')
     workers: number;
     budget: number;
     only: Contestant[];
+    against?: string;
     profile?: string;
     logs?: string;
     results: boolean;
@@ -54,10 +60,12 @@ const say = (text: string) => process.stderr.write(`${new Date().toISOString().s
 for (const dir of [options.logs, options.profile]) if (dir !== undefined) mkdirSync(dir, { recursive: true });
 const endsAt = Date.now() + options.budget * 60_000;
 
-const programs = new Map<Contestant, string>();
-for (const contestant of options.only) {
+const taking: Contestant[] = options.only.filter((name) => name !== 'earlier');
+if (options.against !== undefined) taking.splice(1, 0, 'earlier');
+const programs: [Contestant, Program][] = [];
+for (const contestant of taking) {
   say(`building ${contestant}`);
-  programs.set(contestant, await build(contestant));
+  programs.push([contestant, await build(contestant, options.against ?? '', say).catch(giveUp)]);
 }
 
 const startedAt = new Date().toISOString();
@@ -65,7 +73,7 @@ const commit = await gitHead();
 const runs: Measures[] = [];
 for (const size of options.size) {
   for (let round = 1; round <= options.rounds; round++) {
-    for (const contestant of options.only) {
+    for (const [contestant, program] of programs) {
       if (Date.now() > endsAt) {
         say(`out of time: ${contestant}, size ${size}, round ${round} is left out`);
         continue;
@@ -73,7 +81,7 @@ for (const size of options.size) {
       const name = `${contestant}, size ${size}, round ${round} of ${options.rounds}`;
       const measures = await runScenario({
         contestant,
-        program: programs.get(contestant) ?? '',
+        program,
         size,
         workers: options.workers,
         steadySeconds: options.steady,
@@ -94,7 +102,7 @@ for (const section of sectionsOf()) console.log(`\n${section}`);
 function sectionsOf(): string[] {
   return options.size.flatMap((size) => {
     const ofSize = runs.filter((m) => m.size === size);
-    const present = options.only.filter((c) => ofSize.some((m) => m.contestant === c));
+    const present = taking.filter((c) => ofSize.some((m) => m.contestant === c));
     if (present.length === 0) return [];
     const count = Math.max(...present.map((c) => ofSize.filter((m) => m.contestant === c).length));
     const title = `${size} at once, median of ${count}`;
@@ -112,11 +120,22 @@ function keep(): void {
   const dir = fileURLToPath(new URL('results', import.meta.url));
   mkdirSync(dir, { recursive: true });
   const name = join(dir, `${startedAt.slice(0, 19).replaceAll(':', '')}-${options.size.join('-')}`);
-  const head = [`# Operator at scale, ${startedAt.slice(0, 10)}`, `Commit ${commit} · ${machine}`, ratioNote()];
+  const against = options.against === undefined ? '' : `, earlier: ${options.against}`;
+  const head = [
+    `# Operator at scale, ${startedAt.slice(0, 10)}`,
+    `Commit ${commit}${against} · ${machine}`,
+    ratioNote(),
+  ];
   writeFileSync(`${name}.md`, `${[...head, ...sectionsOf()].join('\n\n')}\n`);
-  const all = { at: startedAt, commit, machine, options: shownOptions(), runs };
+  const all = { at: startedAt, commit, against: options.against, machine, options: shownOptions(), runs };
   writeFileSync(`${name}.json`, `${JSON.stringify(all, null, 1)}\n`);
   say(`kept as ${name}.{md,json}`);
+}
+
+function giveUp(error: unknown): never {
+  if (!(error instanceof Unusable)) throw error;
+  say(error.message);
+  process.exit(1);
 }
 
 async function gitHead(): Promise<string> {

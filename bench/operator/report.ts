@@ -7,8 +7,8 @@ export interface Row {
   readonly what: string;
   readonly unit: string;
   readonly values: readonly number[];
-  /** First divided by second; absent where nothing is compared. */
-  readonly ratio?: number | undefined;
+  /** The first divided by each of the others; absent where nothing is compared. */
+  readonly ratios: readonly (number | undefined)[];
 }
 
 const seconds = (ms: number) => ms / 1000;
@@ -53,9 +53,9 @@ export function tableOf(contestants: readonly Contestant[], runs: readonly Measu
   return rows
     .map(([what, unit, of]) => {
       const values = contestants.map((c) => median(runs.filter((m) => m.contestant === c).map(of)));
-      const [first, second] = values;
-      const isCompared = first !== undefined && second !== undefined && second !== 0 && Number.isFinite(first / second);
-      return { what, unit, values, ...(isCompared ? { ratio: first / second } : {}) };
+      const [first = Number.NaN, ...others] = values;
+      const ratios = others.map((other) => (other !== 0 && Number.isFinite(first / other) ? first / other : undefined));
+      return { what, unit, values, ratios };
     })
     .filter(({ values }) => !values.every(Number.isNaN));
 }
@@ -65,12 +65,12 @@ const shown = (value: number): string =>
 
 /** A Markdown table; readable as plain text too. */
 export function markdownOf(title: string, contestants: readonly Contestant[], table: readonly Row[]): string {
-  const head = [title, 'unit', ...contestants, ...(contestants.length > 1 ? ['ratio'] : [])];
-  const body = table.map(({ what, unit, values, ratio }) => [
+  const head = [title, 'unit', ...contestants, ...contestants.slice(1).map((other) => `÷ ${other}`)];
+  const body = table.map(({ what, unit, values, ratios }) => [
     what,
     unit,
     ...values.map(shown),
-    ...(contestants.length > 1 ? [ratio === undefined ? '' : ratio.toFixed(2)] : []),
+    ...ratios.map((ratio) => ratio?.toFixed(2) ?? ''),
   ]);
   const widths = head.map((_, i) => Math.max(...[head, ...body].map((line) => (line[i] ?? '').length)));
   const pad = (text: string, i: number) => (i < 2 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0));

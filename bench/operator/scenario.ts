@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type ControlPlane, startControlPlane } from '../../cluster/controlPlane.ts';
 import { createKubeApi } from '../../cluster/kubeApi.ts';
 import { readKubeconfig, serviceAccountKubeconfig } from '../../cluster/kubeconfig.ts';
 import { type Daemon, until } from '../../cluster/process.ts';
 import { type AuditTail, type Call, isFill, isLeaderLease, isWrite, tailAudit, tally } from './auditTail.ts';
 import { type ChurnMeasures, churn } from './churn.ts';
-import { type Contestant, firstPassAt, launch, type Running, readMetrics } from './contestant.ts';
+import { type Contestant, firstPassAt, launch, type Program, type Running, readMetrics } from './contestant.ts';
 import { type EditTimes, editWhile } from './edits.ts';
 import {
   createServers,
@@ -26,8 +25,8 @@ import { sampleUse, useOf } from './sampleUse.ts';
 /** What one run is: one operator, one fleet, a control plane of its own. */
 export interface ScenarioOptions {
   readonly contestant: Contestant;
-  /** Path of the program, from `build`. */
-  readonly program: string;
+  /** From `build`. */
+  readonly program: Program;
   readonly size: number;
   readonly workers: number;
   /** How long nothing is done, to see what the operator does then. */
@@ -89,7 +88,6 @@ const childrenOf: Readonly<Record<string, number>> = {
   networkpolicies: 1,
 };
 const canaries = 40;
-const crdFile = fileURLToPath(new URL('../../crds/licenceservers.yaml', import.meta.url));
 
 /** Follows what the operator asks, and keeps it until `take`. */
 class Watcher {
@@ -143,7 +141,7 @@ async function measure(
   const early = fleetOf('canary', canaries);
   const fleet = fleetOf('server', size);
   onStep('preparing');
-  await prepare(api, crdFile, [...early, ...fleet]);
+  await prepare(api, program.crdFile, [...early, ...fleet]);
   const kubeconfig = await serviceAccountKubeconfig(plane.dir, operatorNamespace, operatorAccount);
   const tail = tailAudit(plane.auditLog, operatorUser);
   const watcher = new Watcher(tail);

@@ -12,7 +12,7 @@ import { imageFlags } from '../imageFlags.ts';
 import { Fixture, plenty } from './fixture.ts';
 import { fillRelay } from './relay.ts';
 
-export type Name = 'ours' | 'design A' | 'bare' | 'keygen-relay';
+export type Name = 'ours' | 'earlier' | 'design A' | 'bare' | 'keygen-relay';
 
 /** Somebody who answers requests on a port of this machine. */
 export interface Contestant {
@@ -61,8 +61,14 @@ async function start(command: string, args: readonly string[], env: Record<strin
   return { port, pid: child.pid ?? 0, stop };
 }
 
+/** A licence server's program, and Node's options for it. */
+export interface Bundle {
+  readonly main: string;
+  readonly options: readonly string[];
+}
+
 /** The bundle, put aside so that a later build does not pull it away from under a run; with the node options of the image. */
-export function installBundle(dir: string, builds: boolean): { main: string; options: string[] } {
+export function installBundle(dir: string, builds: boolean): Bundle {
   if (builds) execFileSync(process.execPath, [join(root, 'build.ts'), 'server'], { stdio: ['ignore', 2, 2] });
   const built = join(root, 'dist', 'server');
   if (!existsSync(join(built, 'main.js'))) throw new Error('there is no bundle in dist/server: run npm run build');
@@ -77,8 +83,11 @@ export interface Ours extends Contestant {
   readonly dataDir: string;
 }
 
-/** Our server as its image runs it: the bundle, embedded PostgreSQL, tokens, metrics, events and audit on. */
-export async function ourComputer(dir: string, app: { main: string; options: string[] }, extra: readonly string[]) {
+/**
+ * A computer with our server as its image runs it: the bundle, embedded PostgreSQL, tokens, metrics, events and audit on.
+ * @param dir for its own: two computers take two
+ */
+export async function ourComputer(name: 'ours' | 'earlier', dir: string, app: Bundle, extra: readonly string[]) {
   const computer = await createComputer(plenty);
   const { LICENCE_ACCESS: _, ...env } = computer.env;
   mkdirSync(join(dir, 'compile-cache'), { recursive: true });
@@ -98,7 +107,7 @@ export async function ourComputer(dir: string, app: { main: string; options: str
       const [pid, , , port, socketDir] = readFileSync(join(postgres, major, 'postmaster.pid'), 'utf8').split('\n');
       const connection = { host: socketDir ?? '', port: Number(port), user: 'licence', database: 'licence' };
       return {
-        name: 'ours',
+        name,
         ...started,
         token: tokenOf('client'),
         adminToken: tokenOf('admin'),

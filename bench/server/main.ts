@@ -3,11 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { earlierBundle, Unusable } from '../earlierBundle.ts';
 import { type Case, cases } from './cases.ts';
 import {
   type Contestant,
   installBundle,
   type Name,
+  type Ours,
   ourComputer,
   startBare,
   startDesignA,
@@ -15,7 +17,15 @@ import {
 } from './contestants.ts';
 import { type Footprint, measureFootprint } from './footprint.ts';
 import { type Measured, measure } from './measure.ts';
-import { type CaseResult, casesMarkdown, footprintMarkdown, footprintVerdicts, verdictsOf } from './report.ts';
+import {
+  againstMarkdown,
+  type CaseResult,
+  casesMarkdown,
+  footprintAgainstMarkdown,
+  footprintMarkdown,
+  footprintVerdicts,
+  verdictsOf,
+} from './report.ts';
 
 // `npm run bench:server`: the licence server as its image runs it, design A (a plain transaction a request) and a bare fastify, in
 // turn on this machine. What is measured and how to read it: docs/performance.md.
@@ -33,6 +43,7 @@ const options = new Command('bench:server')
   .option('--seconds <n>', 'length of one measurement', whole, 2)
   .option('--quick', 'one round of one second of the main cases, a short footprint: about two minutes')
   .option('--only <words>', 'cases whose name contains these words, such as "c = 64"')
+  .option('--against <ref>', 'builds the server of that commit too, and takes it as a contestant in every case')
   .option('--no-cases', 'the footprint only')
   .option('--no-footprint', 'the cases only')
   .option('--no-build', 'takes the bundle in dist/server as it is')
@@ -45,6 +56,7 @@ const options = new Command('bench:server')
     seconds: number;
     quick?: boolean;
     only?: string;
+    against?: string;
     cases: boolean;
     footprint: boolean;
     build: boolean;
@@ -69,16 +81,19 @@ const running: Contestant[] = [];
 const cleanUps: (() => void)[] = [() => rmSync(dir, { recursive: true, force: true })];
 let results: CaseResult[] = [];
 let footprint: Footprint | undefined;
+let earlierFootprint: Footprint | undefined;
+let earlierCommit = '';
 let postgresMajor = 0;
 try {
   say(options.build ? 'building the bundle' : 'taking the bundle as it is');
   const app = installBundle(dir, options.build);
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true });
   const profiling = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(options.profile)}`];
-  const computer = await ourComputer(dir, app, profiling);
+  const computer = await ourComputer('ours', dir, app, profiling);
   cleanUps.unshift(() => computer.remove());
-  let ours = await computer.start();
-  running.push(ours);
+  running.push(await computer.start());
+  const earlier = options.against === undefined ? undefined : await earlierComputer(options.against);
+  if (earlier !== undefined) running.push(await earlier.start());
   if (wanted.some((c) => c.beside.includes('design A'))) {
     const designA = await startDesignA(dir);
     postgresMajor = designA.major;
@@ -88,27 +103,23 @@ try {
   if (relay && wanted.some((c) => c.beside.includes('keygen-relay'))) running.push(await startRelay(relay, dir));
 
   results = await runCases(wanted, running);
+  // alone: what the others keep in memory and on the processor is not of the one that is measured
+  for (const other of running.splice(0)) await other.stop();
   if (options.footprint) {
-    // alone: what the others keep in memory and on the processor is not ours
-    for (const other of running.splice(1)) await other.stop();
-    const sizes = quick
-      ? { loadSeconds: 10, idleSeconds: 5, restarts: 1 }
-      : { loadSeconds: 60, idleSeconds: 10, restarts: 3 };
-    const measured = await measureFootprint(
-      ours,
-      () => computer.start(),
-      sizes,
-      (step) => say(`footprint: ${step}`),
-    );
-    ours = measured.ours;
-    running.splice(0, 1, ours);
-    footprint = measured.footprint;
+    footprint = await footprintOf('ours', () => computer.start());
+    if (earlier !== undefined) earlierFootprint = await footprintOf('earlier', () => earlier.start());
   }
+} catch (error) {
+  // what a person can mend is one sentence; the rest is a bug, with its stack
+  if (!(error instanceof Unusable)) throw error;
+  say(error.message);
+  process.exitCode = 1;
 } finally {
   for (const contestant of running.reverse()) await contestant.stop().catch((error) => say(String(error)));
   for (const cleanUp of cleanUps) cleanUp();
 }
 
+if (process.exitCode !== undefined) process.exit();
 const verdicts = [...results.flatMap(verdictsOf), ...(footprint ? footprintVerdicts(footprint, results) : [])];
 const missed = verdicts.filter((v) => !v.isMet);
 const machine = `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, load at the end ${loadavg()
@@ -118,18 +129,46 @@ const postgres = postgresMajor === 0 ? '' : ` · PostgreSQL ${postgresMajor}`;
 const sections = [
   `Commit ${commit} · ${machine} · Node ${process.version}${postgres} · ${rounds} × ${seconds} s · ${new Date().toISOString().slice(0, 16)}Z`,
   ...(results.length > 0 ? [casesMarkdown(results, Boolean(relay))] : []),
+  ...(results.length > 0 && earlierCommit !== '' ? [againstMarkdown(results, earlierCommit)] : []),
   ...(footprint ? [footprintMarkdown(footprint, results)] : []),
+  ...(footprint && earlierFootprint ? [footprintAgainstMarkdown(footprint, earlierFootprint, earlierCommit)] : []),
   `${verdicts.length - missed.length} of ${verdicts.length} goals met${missed.length > 0 ? `; missed: ${missed.map((v) => `${v.what} (${v.value}, goal ${v.goal})`).join('; ')}` : ''}.`,
 ];
 process.stdout.write(`${sections.join('\n\n')}\n`);
 if (options.results) keep();
 if (options.docs === true) keepInDocs();
 
+/** A computer of its own with the server of another commit. */
+async function earlierComputer(ref: string) {
+  const bundle = await earlierBundle(ref, 'server', say);
+  earlierCommit = bundle.commit;
+  const own = join(dir, 'earlier');
+  mkdirSync(own);
+  const computer = await ourComputer('earlier', own, bundle, []);
+  cleanUps.unshift(() => computer.remove());
+  return computer;
+}
+
+async function footprintOf(name: string, start: () => Promise<Ours>): Promise<Footprint> {
+  const sizes = quick
+    ? { loadSeconds: 10, idleSeconds: 5, restarts: 1 }
+    : { loadSeconds: 60, idleSeconds: 10, restarts: 3 };
+  const first = await start();
+  running.push(first);
+  const tell = (step: string) => say(`footprint of ${name}: ${step}`);
+  const measured = await measureFootprint(first, start, sizes, tell);
+  running.splice(0);
+  await measured.ours.stop();
+  return measured.footprint;
+}
+
 /** All contestants of a case in turn, so many rounds. */
 async function runCases(list: readonly Case[], present: readonly Contestant[]): Promise<CaseResult[]> {
   const done: CaseResult[] = [];
   for (const [i, c] of list.entries()) {
-    const taking = present.filter((p) => p.name === 'ours' || (c.beside as readonly Name[]).includes(p.name));
+    const taking = present.filter(
+      (p) => ['ours', 'earlier'].includes(p.name) || (c.beside as readonly Name[]).includes(p.name),
+    );
     const byName: Partial<Record<Name, Measured[]>> = {};
     let leaseFile = '';
     for (let round = 1; round <= rounds; round++) {
@@ -164,8 +203,11 @@ function keep(): void {
   const at = new Date().toISOString();
   const file = join(folder, `server-${at.slice(0, 19).replaceAll(':', '')}${quick ? '-quick' : ''}`);
   writeFileSync(`${file}.md`, `# Licence server, ${at.slice(0, 10)}\n\n${sections.join('\n\n')}\n`);
-  const told = { at, commit, machine, node: process.version, postgresMajor, rounds, seconds };
-  writeFileSync(`${file}.json`, `${JSON.stringify({ ...told, verdicts, footprint, results }, null, 1)}\n`);
+  const told = { at, commit, against: options.against, machine, node: process.version, postgresMajor, rounds, seconds };
+  writeFileSync(
+    `${file}.json`,
+    `${JSON.stringify({ ...told, verdicts, footprint, earlierFootprint, results }, null, 1)}\n`,
+  );
   say(`kept as ${file}.{md,json}`);
 }
 

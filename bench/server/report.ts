@@ -36,12 +36,17 @@ const whole = (value: number): string => (Number.isNaN(value) ? '–' : Math.rou
 const fixed = (value: number, digits: number): string => (Number.isNaN(value) ? '–' : value.toFixed(digits));
 const percent = (share: number): string => `${fixed(share * 100, 0)} %`;
 
-/** What the goal of a case says of its result; empty without a goal. */
+/** What the goal of a case says of its result, and the earlier build where it was measured too: nothing gets slower. */
 export function verdictsOf(result: CaseResult): Verdict[] {
   const { goal, name, connections, items } = result.case;
-  if (goal === undefined) return [];
   const what = `${name}, c = ${connections}`;
   const verdicts: Verdict[] = [];
+  const toEarlier = ratioTo(result, 'earlier');
+  if (!Number.isNaN(toEarlier)) {
+    const value = fixed(toEarlier, 2);
+    verdicts.push({ what, value: `${value} × earlier`, goal: '1 × earlier', isMet: Number(value) >= 1 });
+  }
+  if (goal === undefined) return verdicts;
   if (goal.timesDesignA !== undefined) {
     const ratio = ratioTo(result, 'design A');
     const [value, wanted] = [`${fixed(ratio, 1)} × design A`, `${goal.timesDesignA} ×`];
@@ -94,6 +99,39 @@ export function footprintVerdicts(f: Footprint, results: readonly CaseResult[]):
 const mark = (verdicts: readonly Verdict[]): string =>
   verdicts.length === 0 ? '' : verdicts.every((v) => v.isMet) ? 'met' : '**missed**';
 
+/** Processor time a request, of server and PostgreSQL together, in µs. */
+const cpuUs = (m: Measured): number => m.serverUs + m.postgresUs;
+
+/** How the build does beside the earlier one, a row a case. */
+export function againstMarkdown(results: readonly CaseResult[], earlier: string): string {
+  const head = [
+    'case',
+    'c',
+    'ours /s',
+    `${earlier} /s`,
+    'ours ÷ earlier',
+    'p99 ms',
+    'CPU µs a request',
+    'CPU ÷ earlier',
+  ];
+  const rows = results.map((result) => {
+    const of = (name: Name, pick: (m: Measured) => number) => medianOf(result, name, pick);
+    const both = (pick: (m: Measured) => number, digits: number) =>
+      `${fixed(of('ours', pick), digits)} (${fixed(of('earlier', pick), digits)})`;
+    return [
+      result.case.name,
+      result.case.connections,
+      whole(of('ours', (m) => m.perSecond)),
+      whole(of('earlier', (m) => m.perSecond)),
+      `${fixed(ratioTo(result, 'earlier'), 2)} ×`,
+      both((m) => m.p99Ms, 2),
+      both(cpuUs, 0),
+      `${fixed(of('ours', cpuUs) / of('earlier', cpuUs), 2)} ×`,
+    ];
+  });
+  return table(head, rows);
+}
+
 /** The table of the cases, a row each. */
 export function casesMarkdown(results: readonly CaseResult[], relayGiven: boolean): string {
   const head = ['case', 'c', 'ours /s', 'design A /s', 'bare /s', 'keygen-relay /s', 'ours ÷ A', 'ours ÷ bare'];
@@ -135,6 +173,31 @@ export function casesMarkdown(results: readonly CaseResult[], relayGiven: boolea
     ];
   });
   return table([...head, ...tail], rows);
+}
+
+/** What both builds take of the machine, and the ratio. */
+export function footprintAgainstMarkdown(ours: Footprint, earlier: Footprint, name: string): string {
+  const rows: readonly (readonly [string, (f: Footprint) => number])[] = [
+    ['heartbeats a second, c = 64', (f) => f.heartbeatsPerSecond],
+    ['processor under heartbeats, server and PostgreSQL, %', (f) => f.loadedServerCpu + f.loadedPostgresCpu],
+    ['memory under heartbeats: server RSS, MiB', (f) => f.serverRssMib],
+    ['memory under heartbeats: PostgreSQL PSS, MiB', (f) => f.postgresPssMib],
+    ['memory idle: server RSS, MiB', (f) => f.idleServerRssMib],
+    ['memory idle: PostgreSQL PSS, MiB', (f) => f.idlePostgresPssMib],
+    ['processor idle, server and PostgreSQL, %', (f) => f.idleServerCpu + f.idlePostgresCpu],
+    ['whole data directory on disk, MiB', (f) => f.diskMib],
+    ['/metrics, p50, ms', (f) => f.metricsP50Ms],
+    ['restart to first answer, ms', (f) => median(f.restartMs)],
+    ['the same after kill -9, ms', (f) => f.restartAfterKillMs],
+    ['clean stop, ms', (f) => f.stopMs],
+  ];
+  const cells = rows.map(([what, of]) => [
+    what,
+    fixed(of(ours), 2),
+    fixed(of(earlier), 2),
+    `${fixed(of(ours) / of(earlier), 2)} ×`,
+  ]);
+  return table(['footprint', 'ours', name, 'ours ÷ earlier'], cells);
 }
 
 export function footprintMarkdown(f: Footprint, results: readonly CaseResult[]): string {

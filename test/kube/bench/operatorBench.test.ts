@@ -4,7 +4,7 @@ import { runScenario } from '../../../bench/operator/scenario.ts';
 
 it('the operator brings up a small fleet, applies edits meanwhile, and writes nothing when nothing changed, restart included', async () => {
   const measures = await runScenario({
-    ...{ contestant: 'source', program: await build('source'), size: 10, workers: 4, steadySeconds: 3 },
+    ...{ contestant: 'source', program: await build('source', '', () => {}), size: 10, workers: 4, steadySeconds: 3 },
     onStep: () => {},
   });
   expect(measures).toMatchObject({ failures: 0, steadyWrites: 0, restartWrites: 0 });

@@ -22,12 +22,12 @@ const run = (contestant: Measures['contestant'], appliedMs: number): Measures =>
 });
 
 describe('the report of the operator at scale', () => {
-  it('compares the medians of the runs, the first contestant with the second', () => {
+  it('compares the medians of the runs, the first contestant with each of the others', () => {
     const runs = [run('ours', 1000), run('ours', 9000), run('ours', 2000), run('theirs', 4000)];
-    const table = tableOf(['ours', 'theirs'], runs);
-    expect(table[0]).toMatchObject({ values: [2, 4], ratio: 0.5 });
+    const table = tableOf(['ours', 'earlier', 'theirs'], [...runs, run('earlier', 1000)]);
+    expect(table[0]).toMatchObject({ values: [2, 1, 4], ratios: [2, 0.5] });
     // Nothing divided by nothing is no comparison.
-    expect(table.find((row) => row.what === 'failed reconciles')?.ratio).toBeUndefined();
+    expect(table.find((row) => row.what === 'failed reconciles')?.ratios).toEqual([undefined, undefined]);
   });
 
   it('has the median between the middle two of an even count', () => {
@@ -38,12 +38,13 @@ describe('the report of the operator at scale', () => {
     const runs = [run('ours', 1000), run('theirs', 4000)];
     const tables = [
       markdownOf('10 at once', ['ours', 'theirs'], tableOf(['ours', 'theirs'], runs)),
+      markdownOf('10 at once', ['ours'], tableOf(['ours'], runs)),
       callsMarkdownOf('calls', ['ours', 'theirs'], runs, (m) => m.calls),
     ];
     for (const table of tables) {
       const cells = table.split('\n').map((line) => line.split('|').length);
       expect(new Set(cells).size).toBe(1);
     }
-    expect(tables[1]).toContain('| patch services | 1.00 | 2.00 |');
+    expect(tables[2]).toContain('| patch services | 1.00 | 2.00 |');
   });
 });

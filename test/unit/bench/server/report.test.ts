@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { median } from '../../../../bench/median.ts';
 import type { Case } from '../../../../bench/server/cases.ts';
 import type { Measured } from '../../../../bench/server/measure.ts';
-import { type CaseResult, casesMarkdown, ratioTo, verdictsOf } from '../../../../bench/server/report.ts';
+import {
+  againstMarkdown,
+  type CaseResult,
+  casesMarkdown,
+  ratioTo,
+  verdictsOf,
+} from '../../../../bench/server/report.ts';
 
 const measured = (perSecond: number, p99Ms = 1): Measured => ({
   perSecond,
@@ -49,6 +55,14 @@ describe('the report of the bench', () => {
       { ours: [measured(499)] },
     );
     expect(verdictsOf(bulk)[0]?.isMet).toBe(false);
+  });
+  it('judges every case beside the earlier build, also one without a goal of its own', () => {
+    const { goal: _, ...plain } = heartbeat;
+    const slower = result(plain, { ours: [measured(96)], earlier: [measured(100)] });
+    expect(verdictsOf(slower).map((v) => [v.value, v.isMet])).toEqual([['0.96 × earlier', false]]);
+    const faster = result(heartbeat, { ours: [measured(120)], earlier: [measured(100)], bare: [measured(100)] });
+    expect(verdictsOf(faster)[0]).toMatchObject({ value: '1.20 × earlier', isMet: true });
+    expect(againstMarkdown([slower, faster], '324d1f7')).toContain('| heartbeat | 16 | 120 | 100 | 1.20 × |');
   });
   it('says met or missed in the row, and that a relay was not given', () => {
     const rows = casesMarkdown([result(heartbeat, { ours: [measured(50)], bare: [measured(100)] })], false);
