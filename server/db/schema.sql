@@ -101,11 +101,12 @@ BEGIN
 END $$;
 
 CREATE FUNCTION public.end_denials(p_product text, p_holder text[], t timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+BEGIN
   UPDATE denial d SET open = false, served_at = t WHERE d.denial_id = ANY(ARRAY(
-    SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED))
-$$;
+    SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED));
+END $$;
 
 CREATE FUNCTION public.find_unmet(p_most integer, OUT looked integer, OUT unmet jsonb) RETURNS record
     LANGUAGE plpgsql
@@ -489,12 +490,13 @@ CREATE FUNCTION public.tick(p_replica uuid, p_ttl_ms integer, p_start boolean, p
 $$;
 
 CREATE FUNCTION public.touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+BEGIN
   INSERT INTO base AS b (base, seen_at)
   SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R') ORDER BY b
-  ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at)
-$$;
+  ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at);
+END $$;
 
 CREATE TABLE public.audit (
     audit_id bigint NOT NULL,

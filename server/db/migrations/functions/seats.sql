@@ -124,17 +124,20 @@ BEGIN
 END $$;
 
 -- Notes a sign of life of the bases of granted check-outs whose seats do not expire.
-CREATE OR REPLACE FUNCTION touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamptz) RETURNS void LANGUAGE sql AS $$
+-- In PL/pgSQL, as the next one: a function in SQL is planned anew at every call.
+CREATE OR REPLACE FUNCTION touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO base AS b (base, seen_at)
   SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R') ORDER BY b
-  ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at)
-$$;
+  ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at);
+END $$;
 
 -- The episodes of refusals of these holders are over: they have a seat. One that is being written down at this moment is found by find_unmet.
-CREATE OR REPLACE FUNCTION end_denials(p_product text, p_holder text[], t timestamptz) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION end_denials(p_product text, p_holder text[], t timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   UPDATE denial d SET open = false, served_at = t WHERE d.denial_id = ANY(ARRAY(
-    SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED))
-$$;
+    SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED));
+END $$;
 
 -- The same rules a command at a time, for a pool with reservations or with people waiting. The pool's row is locked by the caller.
 -- A holder of a reservation takes a reserved seat if one is left, else a general one. Nobody takes a general seat before those
