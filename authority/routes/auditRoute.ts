@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { Http } from '../../runtime/httpShell.ts';
+import type { ActivationsDeps } from '../activations.ts';
+import * as answers from '../answers.ts';
+import { readAudit } from '../audit.ts';
+import { plain } from './requests.ts';
+import { operation, vendor } from './routing.ts';
+
+/** What was done, page by page. */
+export function registerAuditRoute(http: Http, { transact }: Pick<ActivationsDeps, 'transact'>): void {
+  http.get(
+    '/v1/audit',
+    {
+      config: vendor,
+      schema: {
+        ...operation('listAudit', 'What was done, the newest first', 'history', { 200: answers.auditPage }),
+        querystring: z.object({
+          licenceId: plain.max(64).optional(),
+          before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional().meta({ format: 'int64' }),
+          limit: z.coerce.number().int().min(1).max(500).default(100),
+        }),
+      },
+    },
+    async ({ query: { licenceId, before, limit } }) => {
+      const page = { limit, ...(licenceId ? { licenceId } : {}), ...(before === undefined ? {} : { before }) };
+      const entries = await transact((client) => readAudit(client, page));
+      const next = entries.length === limit ? entries.at(-1)?.id : undefined;
+      return { entries, ...(next === undefined ? {} : { before: next }) };
+    },
+  );
+}
