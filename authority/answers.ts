@@ -14,6 +14,7 @@ const entitlements = {
   expiresAt: moment.optional(),
   supportPolicy: growing(['warn', 'require']),
   features: z.array(z.string()),
+  trial: z.boolean().optional().describe('true: given for a while to try the product'),
 };
 
 export const issuedKey = named(
@@ -25,6 +26,7 @@ export const issuedKey = named(
     generation: z.int(),
     ...budget,
     ...terms,
+    trial: z.boolean().optional(),
   }),
 );
 const keyView = named(

@@ -23,6 +23,8 @@ export interface Terms {
   readonly seatLimit: number;
   readonly supportUntil?: string | undefined;
   readonly expiresAt?: string | undefined;
+  /** Given for a while to try the product; absent: bought. */
+  readonly trial?: true | undefined;
 }
 /** As it comes from a request, where an optional member may be undefined. */
 export type Loose<T> = { readonly [K in keyof T]: T[K] | undefined };
@@ -115,8 +117,8 @@ export async function makeKey(client: Client, licenceId: string, k: NewKey) {
   const keyId = keyIdOf(key);
   await client.query(
     `INSERT INTO licence_key (key_id, key_hash, licence_id, generation, made_by, made_at, seat_limit, support_until,
-       expires_at, fingerprint, bound_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+       expires_at, fingerprint, bound_at, trial)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       keyId,
       hashOfKey(key),
@@ -129,6 +131,7 @@ export async function makeKey(client: Client, licenceId: string, k: NewKey) {
       keptEnd(k.terms.expiresAt),
       k.fingerprint,
       k.boundAt,
+      k.terms.trial ?? false,
     ],
   );
   return { licenceId, key, keyId, generation: k.generation, terms: k.terms };
@@ -143,7 +146,7 @@ export async function issued(
   const { licenceId, keyId } = made;
   await writeAudit(client, nowMs, { ...entry, outcome: 'ok', licenceId, keyId });
   const budget = await budgetOf(client, licenceId, nowMs);
-  const { seatLimit, supportUntil, expiresAt } = terms;
+  const { seatLimit, supportUntil, expiresAt, trial } = terms;
   return {
     ...made,
     regenerationsLeft: budget.left,
@@ -151,6 +154,7 @@ export async function issued(
     seatLimit,
     ...(supportUntil === undefined ? {} : { supportUntil: momentOf(Date.parse(supportUntil)) }),
     ...(expiresAt === undefined ? {} : { expiresAt: momentOf(Date.parse(expiresAt)) }),
+    ...(trial ? { trial } : {}),
   };
 }
 
@@ -158,6 +162,7 @@ export const termsOf = (k: KeyRow): Terms => ({
   seatLimit: k.seat_limit,
   ...momentIf('supportUntil', k.support_until),
   ...momentIf('expiresAt', k.expires_at),
+  ...(k.trial ? { trial: true } : {}),
 });
 
 export const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>

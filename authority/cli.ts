@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { idempotencyHeader } from '../licence/authorityWire.ts';
 import { isKeyId } from '../licence/key.ts';
+import { momentOf } from '../licence/moment.ts';
 import { endOfTerm, isTimeZone } from './endOfTerm.ts';
 
 /**
@@ -42,6 +43,11 @@ const seats = (text: string): number => {
   if (/^\d{1,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('must be a whole number.');
 };
+const days = (text: string): number => {
+  const count = /^([1-9]\d{0,3})d?$/.exec(text)?.[1];
+  if (count !== undefined) return Number(count);
+  throw new InvalidArgumentError('must be a number of days, for example 30d.');
+};
 const zone = (name: string): string => {
   if (isTimeZone(name)) return name;
   throw new InvalidArgumentError('must be a time zone such as Europe/Moscow.');
@@ -51,6 +57,12 @@ const whole = (text: string): string => {
   throw new InvalidArgumentError('must be a whole number.');
 };
 const listed = (text: string): string[] => text.split(',').map((f) => f.trim());
+
+/** A trial of so many days, to the second. */
+const trialOf = (days: number) => ({
+  trial: true,
+  expiresAt: momentOf(Math.ceil(Date.now() / 1_000) * 1_000 + days * 86_400_000),
+});
 
 function cli(io: Io): Command {
   const program = new Command('licence-authority')
@@ -143,8 +155,15 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .addOption(force())
     .addOption(new Option('--support-policy <policy>', 'after the support term').choices(['warn', 'require']))
     .option('--features <list>', 'separated by commas', listed)
+    .addOption(
+      new Option('--trial <days>', 'a licence to try the product, for so many days from now: 30d')
+        .argParser(days)
+        .conflicts('expiresAt'),
+    )
     .addOption(once())
-    .action(({ seats: seatLimit, ...rest }) => make('/v1/licences', { ...rest, seatLimit }));
+    .action(({ seats: seatLimit, trial, ...rest }) =>
+      make('/v1/licences', { ...rest, ...(trial === undefined ? {} : trialOf(trial)), seatLimit }),
+    );
   command('list', 'Lists licences with their newest key')
     .option('--organisation <idOrName>', 'only of this organisation')
     .option('--key-id <keyId>', 'only the licence of this key')
@@ -320,8 +339,9 @@ const keyShown = (a: Answer): string =>
   `terms:         ${termsShown(a) || 'perpetual'}\nThe key is not shown again.\n`;
 
 function termsShown(terms: unknown): string {
-  const { supportUntil, expiresAt, seatLimit } = isAnswer(terms) ? terms : {};
+  const { supportUntil, expiresAt, seatLimit, trial } = isAnswer(terms) ? terms : {};
   const said = [
+    [trial, 'trial'],
     [supportUntil, `support until ${text(supportUntil)}`],
     [expiresAt, `licence until ${text(expiresAt)}`],
     [seatLimit, `${text(seatLimit)} seats`],

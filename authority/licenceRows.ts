@@ -23,6 +23,7 @@ export interface KeyRow {
   seat_limit: number;
   support_until: Date | null;
   expires_at: Date | null;
+  trial: boolean;
   fingerprint: string | null;
   bound_at: Date | null;
   sequence: number;
@@ -43,7 +44,7 @@ export async function lockLicence(client: Client, licenceId: string): Promise<Li
   return rows[0];
 }
 
-const keyColumns = `key_id, licence_id, generation, made_by, made_at, seat_limit, support_until, expires_at, fingerprint,
+const keyColumns = `key_id, licence_id, generation, made_by, made_at, seat_limit, support_until, expires_at, trial, fingerprint,
   bound_at, sequence, continued_sequence, activated_at, clone_suspected_at, pardoned, revoked_at, revoked_reason`;
 
 /** All keys of the licences, the newest generation first. */
@@ -99,6 +100,7 @@ export const entitlementsOf = (licence: LicenceRow, key: KeyRow): Entitlements =
   ...momentIf('expiresAt', key.expires_at),
   supportPolicy: licence.support_policy,
   features: licence.features,
+  ...(key.trial ? { trial: true } : {}),
 });
 
 /** A member with a moment, or none. */

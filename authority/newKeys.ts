@@ -146,7 +146,7 @@ const revoked = {
   detail: 'the vendor has revoked the newest key of this licence; ask the vendor',
 } as const;
 
-/** An extension never shortens a term that is longer already. */
+/** An extension never shortens a term that is longer already; what is paid for is no trial any more. */
 const prolonged = (terms: Terms, by: RenewalTerms = {}): Terms => ({
   seatLimit: by.seatLimit ?? terms.seatLimit,
   ...later('supportUntil', terms, by),

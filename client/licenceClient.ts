@@ -22,6 +22,8 @@ export interface SeatRequest {
   readonly programReleasedOn?: string;
   /** Comes back in the signed proof. */
   readonly nonce?: string;
+  /** Which instance of the base this is: a UUID made once and kept in the base; another one is refused (`BaseInstanceConflict`). */
+  readonly instance?: string;
 }
 
 export interface Grant {
@@ -30,6 +32,10 @@ export interface Grant {
   readonly heartbeatAfterSeconds?: number;
   readonly seats: { readonly limit: number; readonly inUse: number };
   readonly support: { readonly state: 'valid' | 'expired'; readonly until?: string };
+  /** Features of the active licences of the product. */
+  readonly features: readonly string[];
+  /** All licences in force are trials. */
+  readonly trial?: boolean;
   readonly proof?: string;
 }
 
@@ -52,6 +58,12 @@ export interface ReportAnswer {
       | { readonly outcome: 'granted' | 'renewed'; readonly leaseId: string }
       | { readonly outcome: 'denied'; readonly reason: string }
     ))[];
+  /** What the licences of the products in the report grant beside seats. */
+  readonly products: readonly {
+    readonly product: string;
+    readonly features: readonly string[];
+    readonly trial?: boolean;
+  }[];
 }
 
 /** The server's refusal, with its stable `reason` (for example `SeatsExhausted`). */
@@ -91,6 +103,8 @@ const retryMs = (grant: Grant): number =>
 
 export class LicenceClient {
   readonly #options: LicenceClientOptions;
+  /** Of check-outs that name no session: one for each client, since containers share host names and process ids. */
+  readonly #session = crypto.randomUUID();
 
   constructor(options: LicenceClientOptions) {
     this.#options = options;
@@ -98,11 +112,16 @@ export class LicenceClient {
 
   /**
    * Takes (or renews) a seat once.
+   * A holder without a session has one of this client's own: another program, wherever it runs, takes a seat of its own.
    * @param waitSeconds how long to stand in the server's queue when no seat is free; 60 at most, 0 answers at once
    * @throws LicenceRefused when the server says no; Error when it cannot be reached
    */
   checkOut(request: SeatRequest, waitSeconds = 0): Promise<Grant> {
-    const body = { ...request, mode: request.mode ?? 'leased', holder: { session: '', ...request.holder } };
+    const body = {
+      ...request,
+      mode: request.mode ?? 'leased',
+      holder: { ...request.holder, session: request.holder.session ?? this.#session },
+    };
     return this.#call('POST', 'v1/checkouts', waitSeconds > 0 ? { ...body, wait: waitSeconds } : body, waitSeconds);
   }
 
@@ -111,14 +130,21 @@ export class LicenceClient {
     return this.#call('POST', `v1/leases/${encodeURIComponent(leaseId)}/heartbeat`);
   }
 
-  /** Gives a seat back; a lease that is gone already is no error. */
-  async release(leaseId: string): Promise<void> {
-    await this.#call('DELETE', `v1/leases/${encodeURIComponent(leaseId)}`);
+  /**
+   * Gives a seat back; a lease that is gone already is no error.
+   * @param instance of the base; a seat of a base that another instance owns stays
+   */
+  async release(leaseId: string, instance?: string): Promise<void> {
+    const of = instance === undefined ? '' : `?instance=${encodeURIComponent(instance)}`;
+    await this.#call('DELETE', `v1/leases/${encodeURIComponent(leaseId)}${of}`);
   }
 
-  /** The session report: everybody who is in this base now. Absent ones give their seats back. */
-  reportSessions(base: string, sessions: readonly Session[]): Promise<ReportAnswer> {
-    return this.#call('PUT', `v1/bases/${encodeURIComponent(base)}/sessions`, { sessions });
+  /**
+   * The session report: everybody who is in this base now. Absent ones give their seats back.
+   * @param instance of the base, as in `SeatRequest`
+   */
+  reportSessions(base: string, sessions: readonly Session[], instance?: string): Promise<ReportAnswer> {
+    return this.#call('PUT', `v1/bases/${encodeURIComponent(base)}/sessions`, { sessions, instance });
   }
 
   /** Takes a seat as `checkOut` does and keeps it by heartbeats until `release`. The timer does not keep the process alive. */
@@ -160,7 +186,7 @@ export class LicenceClient {
     const release = async () => {
       clearTimeout(timer);
       await beating; // it may be taking the seat again: what it took is given back too
-      await this.release(grant.leaseId);
+      await this.release(grant.leaseId, request.instance);
     };
 
     if (grant.heartbeatAfterSeconds !== undefined) plan(grant.heartbeatAfterSeconds * 1_000);

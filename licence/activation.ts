@@ -124,6 +124,8 @@ function payloadText(p: ActivationPayload): string {
       ...(e.expiresAt === undefined ? {} : { expiresAt: e.expiresAt }),
       supportPolicy: e.supportPolicy,
       features: [...e.features],
+      // of what came later, an activation without it keeps its spelling
+      ...(e.trial ? { trial: true } : {}),
     },
   });
 }
@@ -161,7 +163,8 @@ function isEntitlements(v: unknown): v is Entitlements {
     supportPolicies.some((p) => p === v.supportPolicy) &&
     Array.isArray(v.features) &&
     v.features.length <= 100 &&
-    v.features.every((f) => isText(f, 100))
+    v.features.every((f) => isText(f, 100)) &&
+    (v.trial === undefined || v.trial === true)
   );
 }
 

@@ -66,6 +66,8 @@ export interface IssueRequest {
   readonly expiresAt?: string;
   readonly supportPolicy?: 'warn' | 'require';
   readonly features?: readonly string[];
+  /** Given for a while to try the product: needs `expiresAt`. */
+  readonly trial?: true;
 }
 export interface IssuedKey {
   readonly licenceId: string;
@@ -79,6 +81,7 @@ export interface IssuedKey {
   readonly seatLimit?: number;
   readonly supportUntil?: string;
   readonly expiresAt?: string;
+  readonly trial?: true;
 }
 
 /**

@@ -11,6 +11,8 @@ export interface EffectiveLicence {
   readonly supportUntil?: string;
   readonly expiresAt?: string;
   readonly supportPolicy: SupportPolicy;
+  readonly features: readonly string[];
+  readonly trial?: true;
 }
 
 /** An end that lies behind every clock. */
@@ -45,6 +47,8 @@ export function effectiveEntitlements(
       ...(e.supportUntil === undefined ? {} : { supportUntil: e.supportUntil }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
       supportPolicy: e.supportPolicy,
+      features: e.features,
+      ...(e.trial ? { trial: true as const } : {}),
     };
   });
 }

@@ -12,4 +12,6 @@ export interface Entitlements {
   readonly expiresAt?: string;
   readonly supportPolicy: SupportPolicy;
   readonly features: readonly string[];
+  /** Given for a while to try the product; absent: bought. */
+  readonly trial?: true;
 }

@@ -14,8 +14,21 @@ export interface ServerStatus {
   readonly keys: readonly KeyStatus[];
   /** The clearing of stale seats that this server's start performed, if it did (`LICENCE_CLEAR_STALE`). */
   readonly clearing?: ClearingStatus;
+  /** Bases that two have come under within the last minutes; absent: none. */
+  readonly baseConflicts?: readonly BaseConflict[];
   /** What a person should do something about (database, room on the volume, clock, trusted keys), in a sentence each; absent while all is well. */
   readonly trouble?: string;
+}
+
+/** Two bases under one name. */
+export interface BaseConflict {
+  /** The name, as its owner spells it. */
+  readonly base: string;
+  /** `instance`: one was refused that does not own the name; `reports`: their session reports take each other's seats. */
+  readonly kind: 'instance' | 'reports';
+  /** The one that was refused. */
+  readonly instance?: string;
+  readonly lastAt: string;
 }
 
 export interface ProductStatus {
@@ -30,6 +43,8 @@ export interface ProductStatus {
   readonly holdersWaiting: number;
   readonly supportUntil?: string;
   readonly expiresAt?: string;
+  /** All licences in force are trials. */
+  readonly trial?: boolean;
 }
 
 /** A configured, web-installed or found key as the server sees it. Never carries the key itself. */

@@ -24,6 +24,7 @@ export type ReleaseCause = (typeof releaseCauses)[number];
 /**
  * Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. `SeatsExhausted`: all seats
  * are taken, or promised to those who wait; `SeatsReserved`: the free ones are kept for others. More seats would mend these two.
+ * `BaseInstanceConflict`: the name of the base is another instance's.
  */
 export const denialReasons = [
   'SeatsExhausted',
@@ -31,6 +32,7 @@ export const denialReasons = [
   'ProductUnknown',
   'KeyExpired',
   'SupportRequired',
+  'BaseInstanceConflict',
 ] as const;
 export type DenialReason = (typeof denialReasons)[number];
 

@@ -14,8 +14,10 @@ import { keyStatusSchema, registerKeyRoutes } from './keys/routes.ts';
 import { about } from './openapi.ts';
 import { registerPage } from './page.ts';
 import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
+import { conflictText } from './seats/baseOwners.ts';
 import { productStatuses } from './seats/leaseQueries.ts';
 import { registerSeatRoutes } from './seats/routes.ts';
+import { baseConflicts } from './seats/schemas.ts';
 import { createSeatGauges } from './seats/seatGauges.ts';
 import type { SeatMetrics } from './seats/seatMetrics.ts';
 import type { SeatStore } from './seats/store.ts';
@@ -61,6 +63,7 @@ const serverStatus = named(
           holdersWaiting: z.int(),
           supportUntil: moment.optional(),
           expiresAt: moment.optional(),
+          trial: z.boolean().optional(),
         }),
       ),
     ),
@@ -69,6 +72,7 @@ const serverStatus = named(
       'Clearing',
       z.object({ id: z.string(), at: moment, staleBefore: z.int(), cleared: z.int(), kept: z.int() }),
     ).optional(),
+    baseConflicts: baseConflicts.optional(),
     trouble: z.string().optional(),
   }),
 );
@@ -150,11 +154,13 @@ function registerStatus(http: Http, parts: AppParts): void {
       const products = await productStatuses(parts.store);
       const clearing = parts.clearing();
       const { store } = parts;
+      const conflicts = store.owners.conflicts();
       const trouble = [
         store.trouble(),
         parts.dataVolume.trouble(),
         store.clockTrouble(),
         store.reservationTrouble(),
+        conflictText(conflicts),
         keyTrouble,
       ]
         .filter((t) => t !== undefined)
@@ -166,6 +172,7 @@ function registerStatus(http: Http, parts: AppParts): void {
         products: products.map(({ counts: _, ...product }) => product),
         keys,
         ...(clearing === undefined ? {} : { clearing }),
+        ...(conflicts.length === 0 ? {} : { baseConflicts: conflicts }),
         ...(trouble === '' ? {} : { trouble }),
       };
       return status as z.infer<typeof serverStatus>;

@@ -21,20 +21,26 @@ const forced = { force: z.boolean().optional() };
 const seatLimit = z.int().min(0).max(10_000_000);
 export const issueRequest = named(
   'IssueRequest',
-  z.object({
-    ...forced,
-    organisation,
-    organisationId: organisationId.optional(),
-    product: z
-      .string()
-      .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'lower-case letters, digits, dots, hyphens')
-      .max(bounds.product),
-    seatLimit,
-    supportUntil: moment.optional(),
-    expiresAt: moment.optional(),
-    supportPolicy: z.enum(supportPolicies).optional(),
-    features: features.optional(),
-  }),
+  z
+    .object({
+      ...forced,
+      organisation,
+      organisationId: organisationId.optional(),
+      product: z
+        .string()
+        .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'lower-case letters, digits, dots, hyphens')
+        .max(bounds.product),
+      seatLimit,
+      supportUntil: moment.optional(),
+      expiresAt: moment.optional(),
+      supportPolicy: z.enum(supportPolicies).optional(),
+      features: features.optional(),
+      trial: z.literal(true).optional().describe('given for a while to try the product; needs expiresAt'),
+    })
+    .refine((r) => r.trial === undefined || r.expiresAt !== undefined, {
+      path: ['trial'],
+      message: 'a trial has an end: name expiresAt',
+    }),
 );
 const terms = z.object({
   seatLimit: seatLimit.optional(),

@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { openCluster } from './cluster.ts';
+import { adopt } from './commands/adopt.ts';
 import { request, respond } from './commands/airGap.ts';
 import { pause, roll, suspend } from './commands/changes.ts';
 import { dashboard } from './commands/dashboard.ts';
@@ -73,6 +74,9 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     .option('--user <user>', 'seats of this user')
     .option('--host <host>', 'seats of this computer')
     .option('--stale', 'stale seats')
+    .requiredOption('--reason <text>', 'why; it is kept in the audit');
+  add('adopt <name> <base>', 'give the name of a base to another instance of it', adopt as Run)
+    .option('--instance <uuid>', 'which one; default: the one that was refused last')
     .requiredOption('--reason <text>', 'why; it is kept in the audit');
   add(`denials ${server}`, 'who was refused a seat, when and why', denials as Run)
     .option('--product <product>', 'only of this product')

@@ -1,3 +1,15 @@
+CREATE FUNCTION public.adopt_base(p_base text, p_instance uuid, OUT known boolean, OUT o_instance uuid) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE o base_owner;
+BEGIN
+  SELECT * INTO o FROM base_owner b WHERE b.base = p_base FOR UPDATE;
+  known := FOUND; o_instance := coalesce(p_instance, o.rival);
+  IF NOT known OR o_instance IS NULL THEN RETURN; END IF;
+  UPDATE base_owner b SET instance = o_instance, since = clock_timestamp(), conflict = NULL, rival = NULL, conflict_at = NULL WHERE b.base = p_base;
+  UPDATE cluster SET adoptions = adoptions + 1;
+END $$;
+
 CREATE FUNCTION public.beat(p_replica uuid, p_ttl_ms integer, p_start boolean, p_missed boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT crashed boolean, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -30,6 +42,23 @@ BEGIN
          jumped_at = CASE WHEN v_gap > interval '7 days' THEN t ELSE least(jumped_at, t) END;
   INSERT INTO replica AS r VALUES (p_replica, t) ON CONFLICT (replica_id) DO UPDATE SET seen_at = t;
   DELETE FROM replica r WHERE r.seen_at NOT BETWEEN t - interval '1 min' AND t + interval '1 min';
+END $$;
+
+CREATE FUNCTION public.claim_base(p_base text, p_shown text, p_instance uuid) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+DECLARE o base_owner; t timestamptz := clock_timestamp();
+BEGIN
+  INSERT INTO base_owner AS b (base, shown, instance, since) VALUES (p_base, p_shown, p_instance, t)
+    ON CONFLICT (base) DO UPDATE SET instance = p_instance, since = t WHERE b.instance IS NULL;
+  SELECT * INTO o FROM base_owner b WHERE b.base = p_base FOR UPDATE;
+  IF o.instance = p_instance THEN RETURN p_instance; END IF;
+  IF o.rival IS DISTINCT FROM p_instance OR o.conflict_at IS NULL OR o.conflict_at NOT BETWEEN t - interval '1 hour' AND t THEN
+    INSERT INTO audit (actor, action, target, reason) VALUES ('server', 'BaseInstanceConflict', o.shown,
+      'instance ' || p_instance || ' asked for what is instance ' || o.instance || '''s');
+  END IF;
+  UPDATE base_owner b SET conflict = 'instance', rival = p_instance, conflict_at = t WHERE b.base = p_base;
+  RETURN o.instance;
 END $$;
 
 CREATE FUNCTION public.clear_stale(p_pool smallint, p_after interval, p_code text, p_most integer, p_now timestamp with time zone, OUT n_stale integer, OUT cleared integer) RETURNS record
@@ -167,6 +196,18 @@ CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until tim
      AND (p_now IS NOT NULL OR (EXISTS (SELECT FROM uncrashed) AND (SELECT alive_at BETWEEN t - patience AND t + patience FROM cluster)))
 $$;
 
+CREATE FUNCTION public.note_swing(p_base text, p_shown text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz := clock_timestamp();
+BEGIN
+  IF NOT EXISTS (SELECT FROM base_owner b WHERE b.base = p_base AND b.conflict_at BETWEEN t - interval '1 hour' AND t) THEN
+    INSERT INTO audit (actor, action, target, reason) VALUES ('server', 'BaseReportedTwice', p_shown, 'reports of two bases take each other''s seats');
+  END IF;
+  INSERT INTO base_owner AS b (base, shown, since, conflict, conflict_at) VALUES (p_base, p_shown, t, 'reports', t)
+    ON CONFLICT (base) DO UPDATE SET conflict = 'reports', rival = NULL, conflict_at = t;
+END $$;
+
 CREATE FUNCTION public.prune_events(p_before timestamp with time zone, p_from timestamp with time zone, p_most integer, OUT n integer, OUT last_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -207,13 +248,13 @@ BEGIN
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
 END $$;
 
-CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
   t timestamptz; n int; lo int := 1; hi int; v_pool smallint; v_out smallint[]; i int;
   code text[] := array_fill('U'::text, ARRAY[greatest(cardinality(p_holder), 1)]); lid text[] := array_fill(''::text, ARRAY[greatest(cardinality(p_holder), 1)]);
-  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; b record; rn text[]; v_released int; rel int[] := '{}';
+  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; b record; rn text[]; v_released int; rel int[] := '{}';
 BEGIN
   pools := '';
   PERFORM FROM pool p WHERE p.pool_id = ANY(p_pool) OR EXISTS (
@@ -231,13 +272,13 @@ BEGIN
           EXCEPT SELECT u.hh FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool) e
         CROSS JOIN LATERAL (SELECT y.lease_id FROM lease y WHERE y.pool_id = v_pool AND y.holder = e.holder OFFSET 0) l;
       SELECT coalesce(array_agg(u.o), '{}'), coalesce(array_agg(u.h ORDER BY u.o), '{}'), array_agg(u.i ORDER BY u.o), array_agg(coalesce(u.s, 0::smallint) ORDER BY u.o),
-             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}')
-        INTO at_o, h, x, sl, k
-        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi]) WITH ORDINALITY u(p, h, i, s, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
+             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o)
+        INTO at_o, h, x, sl, k, sh
+        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
        WHERE u.p = v_pool;
       SELECT array_agg(o ORDER BY o) INTO at_o FROM unnest(at_o) o;
       SELECT * INTO b FROM seat_batch(v_pool, p_ttl_ms, h, coalesce(x, '{}'), k, CASE WHEN p_slot IS NULL THEN NULL ELSE sl END, NULL, NULL,
-        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now);
+        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now, CASE WHEN p_shown IS NULL THEN NULL ELSE sh END);
       v_released := v_released + length(replace(b.r_codes, 'N', ''));
       IF b.o_reaped > 0 OR b.r_codes LIKE '%X%' THEN
         pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped;
@@ -307,7 +348,7 @@ BEGIN
   IF p.peak <> p.in_use THEN UPDATE pool SET peak = in_use WHERE pool_id = p_pool; END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
+CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -315,6 +356,7 @@ DECLARE
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
+  q_shown text[] := p_shown;
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
@@ -334,7 +376,7 @@ BEGIN
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
   IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
     SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch_fair(
-      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now) f;
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown) f;
     RETURN;
   END IF;
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
@@ -358,15 +400,16 @@ BEGIN
         o_in_use := o_in_use - o_reaped;
       END IF;
       n_free := greatest(o_limit - o_in_use, 0);
-      SELECT coalesce(array_agg(h ORDER BY o), '{}'), array_agg(i ORDER BY o), array_agg(k ORDER BY o), CASE WHEN p_subject IS NULL THEN NULL ELSE array_agg(s ORDER BY o) END
-        INTO q_h, q_id, q_kind, q_sub
-        FROM (SELECT * FROM unnest(p_holder, p_id, p_kind, p_subject) WITH ORDINALITY u(h, i, k, s, o)
+      SELECT coalesce(array_agg(h ORDER BY o), '{}'), array_agg(i ORDER BY o), array_agg(k ORDER BY o), CASE WHEN p_subject IS NULL THEN NULL ELSE array_agg(s ORDER BY o) END,
+             CASE WHEN p_shown IS NULL THEN NULL ELSE array_agg(w ORDER BY o) END
+        INTO q_h, q_id, q_kind, q_sub, q_shown
+        FROM (SELECT * FROM unnest(p_holder, p_id, p_kind, p_subject, p_shown) WITH ORDINALITY u(h, i, k, s, w, o)
                WHERE rn_h IS NULL OR NOT (h = ANY(rn_h)) ORDER BY o LIMIT n_free) w;
     END IF;
     -- 4. grant; ON CONFLICT makes the common path one statement whose plan does not depend on table statistics
     IF cardinality(q_h) > 0 THEN
-      WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
-                 SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s FROM unnest(q_id, q_h, q_kind, q_sub) u(i, h, k, s)
+      WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
+                 SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s, w FROM unnest(q_id, q_h, q_kind, q_sub, q_shown) u(i, h, k, s, w)
                  ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at, subject = coalesce(excluded.subject, l.subject)
                  RETURNING l.holder, l.lease_id, (l.xmax = 0) AS is_new),
            e AS (INSERT INTO event SELECT t, p_pool, 'G', lease_id, holder FROM i WHERE is_new)
@@ -390,7 +433,7 @@ BEGIN
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
+CREATE FUNCTION public.seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -439,8 +482,8 @@ BEGIN
       END;
     END LOOP;
     IF v_take IS NOT NULL THEN
-      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
-      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i]);
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
+      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i], p_shown[i]);
       INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
       code[i] := 'G'; o_in_use := o_in_use + 1; got := got || p_holder[i];
       IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
@@ -524,6 +567,17 @@ CREATE TABLE public.base (
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
 
+CREATE TABLE public.base_owner (
+    base text NOT NULL COLLATE pg_catalog."C",
+    shown text NOT NULL,
+    instance uuid,
+    since timestamp with time zone NOT NULL,
+    conflict text,
+    rival uuid,
+    conflict_at timestamp with time zone,
+    CONSTRAINT base_owner_conflict_check CHECK ((conflict = ANY (ARRAY['instance'::text, 'reports'::text])))
+);
+
 CREATE TABLE public.clearing (
     id text NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -538,6 +592,8 @@ CREATE TABLE public.cluster (
     alive_at timestamp with time zone NOT NULL,
     patience interval DEFAULT '00:00:08'::interval NOT NULL,
     jumped_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    folded_at timestamp with time zone,
+    adoptions integer DEFAULT 0 NOT NULL,
     CONSTRAINT cluster_one_check CHECK (one)
 )
 WITH (fillfactor='10');
@@ -552,7 +608,8 @@ CREATE TABLE public.denial (
     attempts bigint NOT NULL,
     open boolean DEFAULT true NOT NULL,
     unmet boolean DEFAULT false NOT NULL,
-    served_at timestamp with time zone
+    served_at timestamp with time zone,
+    shown text
 );
 
 ALTER TABLE public.denial ALTER COLUMN denial_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -587,6 +644,7 @@ CREATE TABLE public.lease (
     expires_at timestamp with time zone NOT NULL,
     holder text NOT NULL COLLATE pg_catalog."C",
     subject text,
+    shown text,
     CONSTRAINT lease_holder_check CHECK (((octet_length(holder) >= 4) AND (octet_length(holder) <= 2403)))
 )
 WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='1', autovacuum_vacuum_insert_scale_factor='0.2');
@@ -678,6 +736,9 @@ ALTER TABLE public.waiter ALTER COLUMN ticket ADD GENERATED ALWAYS AS IDENTITY (
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (audit_id);
 
+ALTER TABLE ONLY public.base_owner
+    ADD CONSTRAINT base_owner_pkey PRIMARY KEY (base);
+
 ALTER TABLE ONLY public.base
     ADD CONSTRAINT base_pkey PRIMARY KEY (base);
 
@@ -721,6 +782,8 @@ ALTER TABLE ONLY public.waiter
     ADD CONSTRAINT waiter_pkey PRIMARY KEY (pool_id, holder);
 
 CREATE INDEX audit_at ON public.audit USING btree (at);
+
+CREATE INDEX base_owner_conflict ON public.base_owner USING btree (conflict_at) WHERE (conflict_at IS NOT NULL);
 
 CREATE INDEX denial_asking ON public.denial USING btree (last_at) WHERE open;
 

@@ -51,6 +51,7 @@ const checkResponse = z.object({
     expiresAt: z.iso.datetime().optional(),
     supportPolicy: z.enum(supportPolicies),
     features: z.array(z.string()),
+    trial: z.literal(true).optional(),
   }),
   ...budget,
 });

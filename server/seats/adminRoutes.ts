@@ -1,8 +1,9 @@
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
 import { csvAnswer, csvTable, tableResponse } from '../csv.ts';
+import { fold } from './holderKey.ts';
 import { listDenials, listLeases, productStatuses } from './leaseQueries.ts';
-import { momentAt, readLeaseId } from './requests.ts';
+import { instanceOf, momentAt, readLeaseId } from './requests.ts';
 import * as schemas from './schemas.ts';
 import type { SeatStore } from './store.ts';
 
@@ -89,6 +90,51 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
   );
 
   http.get(
+    '/v1/bases',
+    {
+      config: admin,
+      schema: {
+        operationId: 'listBases',
+        summary: 'Bases whose name an instance owns, or that two have come under',
+        tags,
+        querystring: schemas.basesQuery,
+        response: { 200: schemas.basesAnswer },
+      },
+    },
+    async ({ query }) => {
+      const { bases, last } = await store.owners.list(fold(query.after ?? ''), query.limit);
+      return { bases, ...(last === undefined ? {} : { nextAfter: last }) };
+    },
+  );
+
+  http.post(
+    '/v1/bases/:base(^[^:/]+)::adopt',
+    {
+      config: { ...admin, refusals: { 404: ['BaseUnknown'], 409: ['InstanceUnknown'] } },
+      schema: {
+        operationId: 'adoptBase',
+        summary: 'Give the name of a base to another instance',
+        tags,
+        params: schemas.baseParams,
+        body: schemas.adoptBody,
+        response: { 200: schemas.adoptAnswer },
+      },
+    },
+    async ({ params: { base }, body }) => {
+      const { known, instance } = await store.owners.adopt(fold(base), instanceOf(body.instance));
+      if (!known) {
+        const detail = `no instance has ever come as ${base}; GET /v1/bases has the names`;
+        throw new ProblemError({ status: 404, reason: 'BaseUnknown', detail });
+      }
+      if (instance === undefined) {
+        const detail = `no other instance has asked for ${base}; name the one that is to own it`;
+        throw new ProblemError({ status: 409, reason: 'InstanceUnknown', detail });
+      }
+      return { base, instance };
+    },
+  );
+
+  http.get(
     '/v1/products',
     {
       config: admin,
@@ -111,6 +157,8 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
             seats: counts.reserved?.[i] ?? 0,
             inUse: counts.reserved_used?.[i] ?? 0,
           })),
+          features: [...(info?.entitlement.features ?? [])],
+          ...(info?.entitlement.trial ? { trial: true } : {}),
           supportPolicy: info?.entitlement.supportPolicy ?? 'warn',
         };
       }),

@@ -7,6 +7,8 @@ import type { Client } from './seatSql.ts';
 interface Noted {
   product: string;
   holder: HolderKey;
+  /** How the holder was spelled, where that is not its key. */
+  shown: string | undefined;
   reason: DenialReason;
   firstMs: number;
   lastMs: number;
@@ -33,7 +35,7 @@ export class Denials {
     this.#most = most;
   }
 
-  note(product: string, holder: HolderKey, reason: DenialReason): void {
+  note(product: string, holder: HolderKey, reason: DenialReason, shown?: string): void {
     const nowMs = performance.now();
     const id = idOf(product, holder, reason);
     const known = this.#noted.get(id);
@@ -44,7 +46,16 @@ export class Denials {
       return;
     }
     if (this.#noted.size >= this.#most) return; // counted by the metrics only, until it asks again
-    this.#noted.set(id, { product, holder, reason, firstMs: nowMs, lastMs: nowMs, attempts: 1, servedMs: undefined });
+    this.#noted.set(id, {
+      product,
+      holder,
+      shown,
+      reason,
+      firstMs: nowMs,
+      lastMs: nowMs,
+      attempts: 1,
+      servedMs: undefined,
+    });
   }
 
   /** A holder got a seat: what is not stored yet could not be ended by the grant. */
@@ -117,6 +128,7 @@ const columns = (rows: readonly Noted[]): unknown[] => [
   rows.map((r) => ageOf(r.lastMs)),
   rows.map((r) => r.attempts),
   rows.map((r) => (r.servedMs === undefined ? null : ageOf(r.servedMs))),
+  rows.map((r) => r.shown ?? null),
 ];
 
 const announce = `UPDATE pool SET asking_until = now() + interval '21 min'
@@ -124,9 +136,9 @@ const announce = `UPDATE pool SET asking_until = now() + interval '21 min'
 
 // ordered, so that two servers that store the same holders do not lock crosswise
 const insert = `WITH i AS (
-  INSERT INTO denial AS d (product, holder, reason, first_at, last_at, attempts, open, served_at)
-  SELECT p, h, r, now() - f * interval '1 ms', now() - l * interval '1 ms', a, s IS NULL, now() - s * interval '1 ms'
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::bigint[], $7::float8[]) u(p, h, r, f, l, a, s)
+  INSERT INTO denial AS d (product, holder, reason, first_at, last_at, attempts, open, served_at, shown)
+  SELECT p, h, r, now() - f * interval '1 ms', now() - l * interval '1 ms', a, s IS NULL, now() - s * interval '1 ms', w
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::bigint[], $7::float8[], $8::text[]) u(p, h, r, f, l, a, s, w)
    ORDER BY p COLLATE "C", h COLLATE "C", r
   ON CONFLICT (product, holder, reason) WHERE open
   DO UPDATE SET last_at = greatest(d.last_at, excluded.last_at), attempts = d.attempts + excluded.attempts

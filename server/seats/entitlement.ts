@@ -8,6 +8,9 @@ export interface LicenceGrant {
   readonly supportUntil?: string;
   readonly expiresAt?: string;
   readonly supportPolicy: SupportPolicy;
+  readonly features?: readonly string[];
+  /** Given for a while to try the product. */
+  readonly trial?: boolean;
 }
 
 /**
@@ -25,6 +28,10 @@ export interface ProductEntitlement {
   readonly expiresAt?: string;
   /** `require` only if every one of them requires it. */
   readonly supportPolicy: SupportPolicy;
+  /** Of the licences in force, each once, in the order of the alphabet. */
+  readonly features: readonly string[];
+  /** Whether all licences in force are trials. */
+  readonly trial: boolean;
 }
 
 /** What the keys part calls. Resolves when the new limits count for every further check-out. */
@@ -62,6 +69,8 @@ export function entitlementsAt(licences: readonly ProductLicence[], nowMs: numbe
         ...(supportUntil === undefined ? {} : { supportUntil }),
         ...(expiresAt === undefined ? {} : { expiresAt }),
         supportPolicy: counted.every((l) => l.supportPolicy === 'require') ? 'require' : 'warn',
+        features: [...new Set(live.flatMap((l) => l.features ?? []))].sort(),
+        trial: live.length > 0 && live.every((l) => l.trial === true),
       };
     });
 }

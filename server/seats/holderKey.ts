@@ -1,13 +1,36 @@
 import { bounds, type Holder } from '../../licence/words.ts';
 
-/** A holder as one text: its parts joined by U+001F, which no part may contain. Equal keys are the same holder. */
+/**
+ * A holder as one text: its parts joined by U+001F, which no part may contain. Equal keys are the same holder. Base, user and
+ * host are folded, the session is exact.
+ */
 export type HolderKey = string;
 
 export const separator = '\u001f';
 
+// what is the same when folded: ASCII without capital letters
+const folded = /^[ -@[-~]*$/;
+const ascii = /^[ -~]*$/;
+
+/**
+ * A name as it is compared: in Unicode's NFC form and without regard to case, as Windows, 1C and PostgreSQL's citext do. One
+ * letter stands for one letter: "ß" and "SS" are two names.
+ */
+export const fold = (name: string): string =>
+  folded.test(name)
+    ? name
+    : ascii.test(name)
+      ? name.toLowerCase()
+      : name.normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC'); // a final sigma is a sigma
+
 export const holderKey = (h: Holder): HolderKey =>
+  fold(h.base) + separator + fold(h.user) + separator + fold(h.host) + separator + h.session;
+
+/** The holder as it was spelled, in the form of a key. */
+export const spellingOf = (h: Holder): string =>
   h.base + separator + h.user + separator + h.host + separator + h.session;
 
+/** The parts of a key, or of a spelling. */
 export function holderOf(key: HolderKey): Holder {
   const [base = '', user = '', host = '', session = ''] = key.split(separator);
   return { base, user, host, session };
@@ -24,6 +47,8 @@ export function partFault(name: string, value: unknown, mayBeEmpty: boolean): st
   if (value === '' && !mayBeEmpty) return `${name}: must not be empty`;
   if (value.length > bounds.holderPart) return `${name}: at most ${bounds.holderPart} characters, not ${value.length}`;
   if (forbidden.test(value)) return `${name}: must not contain control characters`;
+  if (fold(value).length > bounds.holderPart)
+    return `${name}: at most ${bounds.holderPart} characters in Unicode's NFC form`;
   return undefined;
 }
 

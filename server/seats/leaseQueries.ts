@@ -1,6 +1,6 @@
 import type { ProductStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason, LeaseMode } from '../../licence/words.ts';
-import { holderOf, separator } from './holderKey.ts';
+import { fold, holderOf, separator } from './holderKey.ts';
 import { invalid } from './requests.ts';
 import { type Client, kinds } from './seatSql.ts';
 import type { SeatStore } from './store.ts';
@@ -35,6 +35,7 @@ interface LeaseRow {
   pool_id: number;
   product: string;
   holder: string;
+  shown: string | null;
   kind: number;
   state: 'active' | 'stale' | 'expired';
   slot: number;
@@ -46,7 +47,7 @@ interface LeaseRow {
 const leasesText = `
 WITH silent AS MATERIALIZED (SELECT base FROM silent_bases($1 * interval '1 ms', clock_timestamp()))
 SELECT * FROM (
-  SELECT l.lease_id, l.pool_id, p.product, l.holder, l.kind, l.slot, l.acquired_at,
+  SELECT l.lease_id, l.pool_id, p.product, l.holder, l.shown, l.kind, l.slot, l.acquired_at,
          CASE WHEN l.kind > 0 THEN greatest(l.renewed_at, b.seen_at) ELSE l.renewed_at END AS renewed_at, l.expires_at,
          CASE WHEN l.expires_at <= clock_timestamp() THEN 'expired'
               WHEN l.kind > 0 AND split_part(l.holder, chr(31), 1) IN (SELECT base FROM silent) THEN 'stale' ELSE 'active' END AS state
@@ -59,6 +60,8 @@ SELECT * FROM (
 ) x WHERE $8::text IS NULL OR x.state = $8
 ORDER BY pool_id, holder COLLATE "C" LIMIT $9`;
 
+const foldIf = (name: string | undefined): string | null => (name === undefined ? null : fold(name));
+
 /** Who holds what. */
 export async function listLeases(store: SeatStore, filter: LeaseFilter) {
   const [pool, holder] = decodeCursor(filter.cursor) ?? [0, ''];
@@ -70,9 +73,9 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
     Math.max(-1, Math.min(pool, 32_767)),
     holder,
     filter.product ?? null,
-    filter.base ?? null,
-    filter.user ?? null,
-    filter.host ?? null,
+    foldIf(filter.base),
+    foldIf(filter.user),
+    foldIf(filter.host),
     filter.state ?? null,
     filter.limit + 1,
   ]);
@@ -84,7 +87,7 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
       return {
         leaseId: row.lease_id,
         product: row.product,
-        holder: holderOf(row.holder),
+        holder: holderOf(row.shown ?? row.holder),
         mode: kinds[row.kind] as LeaseMode,
         state: row.state,
         acquiredAt: row.acquired_at.toISOString(),
@@ -139,6 +142,7 @@ export async function productStatuses(store: SeatStore): Promise<(ProductStatus 
       holdersWaiting: counts.holders_waiting,
       ...(entitlement?.supportUntil === undefined ? {} : { supportUntil: entitlement.supportUntil }),
       ...(entitlement?.expiresAt === undefined ? {} : { expiresAt: entitlement.expiresAt }),
+      ...(entitlement?.trial ? { trial: true } : {}),
       counts,
     };
   });
@@ -157,6 +161,7 @@ interface DenialRow {
   denial_id: string;
   product: string;
   holder: string;
+  shown: string | null;
   reason: string;
   first_at: Date;
   last_at: Date;
@@ -187,7 +192,7 @@ export async function listDenials(store: SeatStore, filter: DenialFilter) {
   return {
     denials: page.map((row) => ({
       product: row.product,
-      holder: holderOf(row.holder),
+      holder: holderOf(row.shown ?? row.holder),
       reason: row.reason,
       firstAt: row.first_at.toISOString(),
       lastAt: row.last_at.toISOString(),

@@ -10,7 +10,12 @@ export interface PoolInfo {
   readonly entitlement: ProductEntitlement;
   readonly reservations: readonly Reservation[];
   readonly slotOf: SlotOf;
+  /** What the licences grant beside seats, as members of an answer: with a comma before each. */
+  readonly terms: string;
 }
+
+const termsOf = ({ features, trial }: ProductEntitlement): string =>
+  `,"features":${JSON.stringify(features)}${trial ? ',"trial":true' : ''}`;
 
 /** A client whose statements are one transaction; the caller begins and commits. */
 type Transaction = Pick<pg.ClientBase, 'query'>;
@@ -59,7 +64,8 @@ export async function savePools(
       await assignSlots(tx, row.pool_id, slotOf, reserved, text);
     }
     if (entitlement !== undefined) {
-      pools.push({ poolId: row.pool_id, product: row.product, entitlement, reservations: own, slotOf });
+      const terms = termsOf(entitlement);
+      pools.push({ poolId: row.pool_id, product: row.product, entitlement, reservations: own, slotOf, terms });
     }
   }
   return pools;

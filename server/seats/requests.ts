@@ -1,6 +1,6 @@
 import { bounds, type Holder, type LeaseMode } from '../../licence/words.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { type HolderKey, holderFault, holderKey, partFault } from './holderKey.ts';
+import { fold, type HolderKey, holderFault, holderKey, partFault, spellingOf } from './holderKey.ts';
 import { isLeaseId } from './leaseId.ts';
 
 /**
@@ -13,6 +13,12 @@ export const invalid = (detail: string): ProblemError =>
 export interface CheckOutRequest {
   readonly product: string;
   readonly holder: HolderKey;
+  /** How the holder was spelled, where that is not its key. */
+  readonly shown: string | undefined;
+  /** The base as it was spelled. */
+  readonly base: string;
+  /** Which instance of the base asks; undefined: it does not say. */
+  readonly instance: string | undefined;
   readonly mode: LeaseMode;
   readonly releasedAtMs: number | undefined;
   readonly nonce: string | undefined;
@@ -55,12 +61,27 @@ export function momentAt(value: unknown, name: string): number {
   return at;
 }
 
-const withSession = (h: Partial<Holder>): Holder => ({
-  base: h.base ?? '',
-  user: h.user ?? '',
-  host: h.host ?? '',
-  session: h.session ?? '',
-});
+/** Key and spelling of a holder that was found faultless. */
+function keyed(base: string, h: Partial<Holder>): { holder: HolderKey; shown: string | undefined } {
+  const named = { base, user: h.user ?? '', host: h.host ?? '', session: h.session ?? '' };
+  const holder = holderKey(named);
+  const shown = spellingOf(named);
+  return { holder, shown: shown === holder ? undefined : shown };
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** What an unset value is in many languages, 1C:Enterprise among them: every base would be the same instance. */
+const emptyUuid = '00000000-0000-0000-0000-000000000000';
+
+/** The UUID of an instance of a base, in lower case; absent and null: undefined. */
+export function instanceOf(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string' || !uuid.test(value)) {
+    throw invalid('instance: must be a UUID, for example 6b1f0c0e-7d0a-4a5c-9f2e-2f0d5a3c1b77');
+  }
+  if (value === emptyUuid) throw invalid('instance: must not be the empty UUID; make one for this base, and keep it');
+  return value.toLowerCase();
+}
 
 /** @throws ProblemError 400 naming the field and the rule. */
 export function readCheckOut(body: unknown): CheckOutRequest {
@@ -80,9 +101,12 @@ export function readCheckOut(body: unknown): CheckOutRequest {
   if (typeof wait !== 'number' || !Number.isInteger(wait) || wait < 0 || wait > longestWaitSeconds) {
     throw invalid(`wait: must be a whole number of seconds from 0 to ${longestWaitSeconds}`);
   }
+  const named = b.holder as Partial<Holder> & Pick<Holder, 'base'>;
   return {
     product,
-    holder: holderKey(withSession(b.holder as Partial<Holder>)),
+    ...keyed(named.base, named),
+    base: named.base,
+    instance: instanceOf(b.instance),
     mode,
     releasedAtMs: programReleasedOn === undefined ? undefined : momentAt(programReleasedOn, 'programReleasedOn'),
     nonce,
@@ -112,16 +136,25 @@ export const mostSessions = 5_000;
 export interface ReportedSession {
   readonly product: string;
   readonly holder: HolderKey;
+  /** How the holder was spelled, where that is not its key. */
+  readonly shown: string | undefined;
   readonly releasedAtMs: number | undefined;
 }
 
+export interface SessionReport {
+  /** As it was spelled. */
+  readonly base: string;
+  readonly instance: string | undefined;
+  readonly sessions: readonly ReportedSession[];
+}
+
 /** The sessions now in a base; the same session twice counts once. */
-export function readSessions(base: unknown, body: unknown): { base: string; sessions: ReportedSession[] } {
+export function readSessions(base: unknown, body: unknown): SessionReport {
   const baseFault = partFault('base', base, false);
   if (baseFault !== undefined) throw invalid(baseFault);
   const name = base as string;
-  const { sessions, base: told } = objectOf(body, 'body');
-  if (told !== undefined && told !== null && told !== name) {
+  const { sessions, base: told, instance } = objectOf(body, 'body');
+  if (told !== undefined && told !== null && (typeof told !== 'string' || fold(told) !== fold(name))) {
     throw invalid(
       `base: the body says ${JSON.stringify(told)}, the path ${JSON.stringify(name)}; name the same base in both`,
     );
@@ -136,7 +169,7 @@ export function readSessions(base: unknown, body: unknown): { base: string; sess
     const { programReleasedOn = null } = s;
     return {
       product: productOf(s.product),
-      holder: holderKey(withSession({ ...(s as Partial<Holder>), base: name })),
+      ...keyed(name, s as Partial<Holder>),
       releasedAtMs:
         programReleasedOn === null ? undefined : momentAt(programReleasedOn, `sessions.${i}.programReleasedOn`),
     };
@@ -148,5 +181,5 @@ export function readSessions(base: unknown, body: unknown): { base: string; sess
     seen.add(key);
     return true;
   });
-  return { base: name, sessions: distinct };
+  return { base: name, instance: instanceOf(instance), sessions: distinct };
 }

@@ -3,16 +3,18 @@ import { denialReasons } from '../../licence/words.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
 import { licenceInForce, type ProductEntitlement, supportState } from './entitlement.ts';
-import { holderOf } from './holderKey.ts';
+import { fold, holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
 import { type ProofSigner, proofOf } from './proof.ts';
 import {
   type CheckOutRequest,
+  instanceOf,
   type ReportedSession,
   readCheckOut,
   readLeaseId,
   readLeaseIds,
   readSessions,
+  type SessionReport,
 } from './requests.ts';
 import * as schemas from './schemas.ts';
 import { type ClaimResult, type Shortage, shortageOf } from './seatLane.ts';
@@ -46,10 +48,10 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     let proof = '';
     if (request.nonce !== undefined) {
       const activation = prover.activationOf(licenceInForce(entitlement, result.nowMs)?.keyId ?? '');
-      const { product, holder, nonce } = request;
+      const { product, holder, shown, nonce } = request;
       const signed = proofOf(prover, activation, {
         product,
-        holder,
+        holder: shown ?? holder,
         leaseId: result.leaseId,
         nonce,
         nowMs: result.nowMs,
@@ -60,7 +62,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     sendJson(
       reply,
       result.code === 'granted' ? 201 : 200,
-      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${proof}}`,
+      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${pool.terms}${proof}}`,
     );
   };
 
@@ -69,7 +71,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     const expired = pool.entitlement.seatLimit === 0 && pool.entitlement.expiresAt !== undefined;
     const reason = expired ? 'KeyExpired' : reasonOf(result.shortage);
     metrics.checkedOut(product, 'denied', reason);
-    store.noteDenial(product, request.holder, reason);
+    store.noteDenial(product, request, reason);
     if (expired) {
       const detail = `the licence of ${product} ended at ${pool.entitlement.expiresAt}; install a key that prolongs it`;
       return sendDenied(reply, reason, detail, {});
@@ -88,13 +90,12 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     wanted: CheckOutRequest,
     untilMs: number,
   ) => {
-    const { product, holder, mode } = wanted;
+    const { product, holder } = wanted;
     const subject = request.subject?.podUid;
     const failed = (error: unknown) => reply.send(error);
     store.checkOut(
       pool,
-      holder,
-      mode,
+      wanted,
       wanted.waitSeconds > 0,
       subject,
       (result) => {
@@ -134,6 +135,19 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     );
   };
 
+  /** Goes on if the instance owns the name of the base, or takes it; else the answer is a refusal. */
+  const ifOwned = (reply: FastifyReply, base: string, instance: string, go: () => void, refused = () => {}) => {
+    const answer = (owns: boolean) => {
+      if (owns) return go();
+      refused();
+      sendDenied(reply, 'BaseInstanceConflict', instanceConflict(base, instance), {});
+    };
+    const key = fold(base);
+    const verdict = store.owners.verdict(key, instance);
+    if (verdict !== 'unknown') answer(verdict === 'own');
+    else store.owners.claim(key, base, instance).then(answer, (error: unknown) => void reply.send(error));
+  };
+
   http.post(
     '/v1/checkouts',
     {
@@ -152,7 +166,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       const pool = store.pool(product);
       if (pool === undefined) {
         metrics.checkedOut('', 'denied', 'ProductUnknown'); // any text may be asked for: no label
-        store.noteDenial(product, wanted.holder, 'ProductUnknown');
+        store.noteDenial(product, wanted, 'ProductUnknown');
         sendDenied(
           reply,
           'ProductUnknown',
@@ -164,14 +178,21 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       const { entitlement } = pool;
       if (lacksSupport(entitlement, wanted.releasedAtMs)) {
         metrics.checkedOut(product, 'denied', 'SupportRequired');
-        store.noteDenial(product, wanted.holder, 'SupportRequired');
+        store.noteDenial(product, wanted, 'SupportRequired');
         const detail = `support of ${product} ended at ${entitlement.supportUntil}, before this version came out; extend it, or use an older version`;
         sendDenied(reply, 'SupportRequired', detail, {});
         return;
       }
       if (wanted.waitSeconds === 0)
         reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
-      ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : performance.now() + wanted.waitSeconds * 1000);
+      const go = () =>
+        ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : performance.now() + wanted.waitSeconds * 1000);
+      if (wanted.instance === undefined) return go();
+      const { base, instance } = wanted;
+      ifOwned(reply, base, instance, go, () => {
+        metrics.checkedOut(product, 'denied', 'BaseInstanceConflict');
+        store.noteDenial(product, wanted, 'BaseInstanceConflict');
+      });
     }),
   );
 
@@ -250,12 +271,15 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       schema: {
         ...operation('giveBack', 'Give a seat back'),
         params: schemas.leaseParams,
+        querystring: schemas.giveBackQuery,
         response: { 204: schemas.nothing },
       },
     },
     raw((request, reply) => {
       const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);
-      store.release(leaseId, 'holder').then(
+      const instance = instanceOf((request.query as { instance?: unknown }).instance);
+      const given = instance === undefined ? store.release(leaseId, 'holder') : store.releaseFor(leaseId, instance);
+      given.then(
         () => reply.code(204).send(),
         (error) => reply.send(error),
       );
@@ -265,7 +289,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
   http.put(
     '/v1/bases/:base/sessions',
     {
-      config: client,
+      config: { ...client, refusals: { 409: ['BaseInstanceConflict'] } },
       ...unchecked,
       schema: {
         ...operation(
@@ -274,49 +298,70 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
         ),
         params: schemas.baseParams,
         body: schemas.sessionsBody,
-        response: { 200: schemas.sessionsAnswer },
+        response: { 200: schemas.sessionsAnswer, 409: schemas.denied },
       },
     },
     raw((request, reply) => {
-      const { base, sessions } = readSessions((request.params as { base: string }).base, request.body);
-      reportSupported(store, base, sessions).then(
-        ({ result, places }) => {
-          const rows = sessions.map(({ product, holder }, n) => {
-            const i = places[n] ?? -1;
-            const code = result.codes[i];
-            const { user, host, session } = holderOf(holder);
-            const who = `{"product":${JSON.stringify(product)},"user":${JSON.stringify(user)},"host":${JSON.stringify(host)},"session":${JSON.stringify(session)}`;
-            if (code === 'G' || code === 'R') {
-              const outcome = code === 'G' ? 'granted' : 'renewed';
-              metrics.checkedOut(product, outcome, '');
-              if (code === 'G') store.denials.granted(product, holder);
-              return `${who},"outcome":"${outcome}","leaseId":"${result.leaseIds[i]}"}`;
-            }
-            const entitlement = store.pool(product)?.entitlement;
-            const expired = entitlement?.seatLimit === 0 && entitlement.expiresAt !== undefined;
-            const reason =
-              entitlement === undefined
-                ? 'ProductUnknown'
-                : expired
-                  ? 'KeyExpired'
-                  : i < 0
-                    ? 'SupportRequired'
-                    : reasonOf(shortageOf(code));
-            metrics.checkedOut(entitlement === undefined ? '' : product, 'denied', reason);
-            store.noteDenial(product, holder, reason);
-            return `${who},"outcome":"denied","reason":"${reason}"}`;
-          });
-          sendJson(
-            reply,
-            200,
-            `{"base":${JSON.stringify(base)},"released":${result.released},"sessions":[${rows.join(',')}]}`,
-          );
-        },
-        (error) => reply.send(error),
-      );
+      const report = readSessions((request.params as { base: string }).base, request.body);
+      const { base, instance } = report;
+      if (instance === undefined) reported(reply, report);
+      else ifOwned(reply, base, instance, () => reported(reply, report));
     }),
   );
+
+  /** Hands a report to the ledger, and answers what it did with each session. */
+  function reported(reply: FastifyReply, report: SessionReport): void {
+    const { base, sessions } = report;
+    reportSupported(store, report).then(
+      ({ result, places }) => {
+        const rows = sessions.map(({ product, holder, shown }, n) => {
+          const i = places[n] ?? -1;
+          const code = result.codes[i];
+          const { user, host, session } = holderOf(shown ?? holder);
+          const who = `{"product":${JSON.stringify(product)},"user":${JSON.stringify(user)},"host":${JSON.stringify(host)},"session":${JSON.stringify(session)}`;
+          if (code === 'G' || code === 'R') {
+            const outcome = code === 'G' ? 'granted' : 'renewed';
+            metrics.checkedOut(product, outcome, '');
+            if (code === 'G') store.denials.granted(product, holder);
+            return `${who},"outcome":"${outcome}","leaseId":"${result.leaseIds[i]}"}`;
+          }
+          const entitlement = store.pool(product)?.entitlement;
+          const expired = entitlement?.seatLimit === 0 && entitlement.expiresAt !== undefined;
+          const reason =
+            entitlement === undefined
+              ? 'ProductUnknown'
+              : expired
+                ? 'KeyExpired'
+                : i < 0
+                  ? 'SupportRequired'
+                  : reasonOf(shortageOf(code));
+          metrics.checkedOut(entitlement === undefined ? '' : product, 'denied', reason);
+          store.noteDenial(product, { holder, shown }, reason);
+          return `${who},"outcome":"denied","reason":"${reason}"}`;
+        });
+        sendJson(
+          reply,
+          200,
+          `{"base":${JSON.stringify(base)},"released":${result.released},"sessions":[${rows.join(',')}],"products":[${termsOf(sessions)}]}`,
+        );
+      },
+      (error) => reply.send(error),
+    );
+  }
+
+  /** What the licences of the products of a report grant beside seats. */
+  const termsOf = (sessions: readonly ReportedSession[]): string =>
+    [...new Set(sessions.map((s) => s.product))]
+      .flatMap((product) => {
+        const pool = store.pool(product);
+        return pool === undefined ? [] : [`{"product":${JSON.stringify(product)}${pool.terms}}`];
+      })
+      .join(',');
 }
+
+const instanceConflict = (base: string, instance: string) =>
+  `the base ${base} is another instance's, not that of ${instance}: a copy needs a name of its own; if the base has moved, ` +
+  'have an administrator adopt it (kubectl licence adopt, or POST /v1/bases/{base}:adopt)';
 
 /** Whether the licence demands support, and this version of the program has none. */
 const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
@@ -341,12 +386,13 @@ function shortageText(product: string, { shortage, seatLimit, inUse, reservedFre
  * Reports a base. Where a licence demands support, and the program has none, newcomers are left out; who holds a seat keeps it,
  * as one does who checked out in time. `places`: where each session stands in the result, -1 for those left out.
  */
-async function reportSupported(store: SeatStore, base: string, sessions: readonly ReportedSession[]) {
+async function reportSupported(store: SeatStore, { base, instance, sessions }: SessionReport) {
   const doubtful = sessions.filter(({ product, releasedAtMs }) => {
     const entitlement = store.pool(product)?.entitlement;
     return entitlement !== undefined && lacksSupport(entitlement, releasedAtMs);
   });
-  if (doubtful.length === 0) return { result: await store.report(base, sessions), places: sessions.map((_, i) => i) };
+  if (doubtful.length === 0)
+    return { result: await store.report(base, sessions, instance), places: sessions.map((_, i) => i) };
   const out = new Set<ReportedSession>();
   for (const [product, of] of Map.groupBy(doubtful, (s) => s.product)) {
     const pool = store.pool(product);
@@ -360,7 +406,7 @@ async function reportSupported(store: SeatStore, base: string, sessions: readonl
     for (const session of of) if (!holding?.has(session.holder)) out.add(session);
   }
   const taken = sessions.filter((s) => !out.has(s));
-  const result = await store.report(base, taken);
+  const result = await store.report(base, taken, instance);
   return { result, places: sessions.map((s) => taken.indexOf(s)) };
 }
 

@@ -26,8 +26,14 @@ const session = z
 const user = part('the user');
 const host = part('the computer the person sits at');
 const base = part('the infobase');
+const names = "base, user and host are compared without regard to case, in Unicode's NFC form";
+const instance = z.string().optional().meta({
+  format: 'uuid',
+  description:
+    'which instance of the base this is: a UUID made once and kept in the base. The first instance owns the name; another is refused (BaseInstanceConflict)',
+});
 
-export const holder = named('Holder', z.object({ base, user, host, session }));
+export const holder = named('Holder', z.object({ base, user, host, session }).describe(names));
 const heldBy = named(
   'LeaseHolder',
   z.object({ base: z.string(), user: z.string(), host: z.string(), session: z.string() }),
@@ -67,10 +73,13 @@ export const checkOutBody = named(
       .default('leased')
       .describe('leased: kept by heartbeats; sticky: until given back'),
     programReleasedOn,
+    instance,
     nonce: z.string().min(1).max(256).optional().describe('comes back in a signed proof'),
     wait: z.int().min(0).max(longestWaitSeconds).optional().describe('seconds to wait for a seat, in a fair queue'),
   }),
 );
+const features = z.array(z.string()).describe('features of the active licences of the product');
+const trial = z.boolean().optional().describe('true: all licences in force are trials; else absent');
 export const grant = named(
   'CheckOutResult',
   z.object({
@@ -79,12 +88,17 @@ export const grant = named(
     heartbeatAfterSeconds,
     seats,
     support,
+    features,
+    trial,
     proof: z.string().optional().describe('signed lease, a compact JWS; only with a nonce'),
   }),
 );
 /** A 204. */
 export const nothing = z.null().describe('done');
 export const leaseParams = z.object({ leaseId });
+export const giveBackQuery = z.object({
+  instance: instance.describe("of another instance's base: nothing is given back"),
+});
 export const heartbeatAnswer = named('Heartbeat', z.object({ expiresAt: moment.optional(), heartbeatAfterSeconds }));
 export const heartbeatsBody = named(
   'HeartbeatsRequest',
@@ -106,6 +120,7 @@ export const sessionsBody = named(
     base: base
       .optional()
       .describe('the base of the path once more, for clients that spell paths in a way of their own'),
+    instance,
     sessions: z
       .array(named('ReportedSession', z.object({ product, user, host, session, programReleasedOn })))
       .max(mostSessions),
@@ -130,6 +145,9 @@ export const sessionsAnswer = named(
         }),
       ),
     ),
+    products: z
+      .array(named('ProductTerms', z.object({ product: z.string(), features, trial })))
+      .describe('what the licences of the products in the report grant beside seats'),
   }),
 );
 
@@ -208,12 +226,59 @@ export const productsAnswer = named(
           ),
           supportUntil: moment.optional(),
           expiresAt: moment.optional(),
+          features,
+          trial,
           supportPolicy: growing(supportPolicies),
         }),
       ),
     ),
   }),
 );
+const baseConflict = named(
+  'BaseConflict',
+  z.object({
+    base: z.string(),
+    kind: growing(['instance', 'reports']).describe(
+      "instance: one that does not own the name was refused; reports: two bases take each other's seats",
+    ),
+    instance: z.string().optional().describe('the one that was refused'),
+    lastAt: moment,
+  }),
+);
+export const baseConflicts = z.array(baseConflict);
+export const basesQuery = z.object({
+  after: filter.describe('the nextAfter of the page before'),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('entries of a page'),
+});
+export const basesAnswer = named(
+  'BasePage',
+  z.object({
+    bases: z.array(
+      named(
+        'Base',
+        z.object({
+          base: z.string(),
+          instance: z.string().optional().describe('the instance that owns the name'),
+          since: moment,
+          conflict: baseConflict.optional(),
+        }),
+      ),
+    ),
+    nextAfter: z.string().optional(),
+  }),
+);
+export const adoptBody = named(
+  'AdoptRequest',
+  z.object({
+    instance: z.string().optional().meta({
+      format: 'uuid',
+      description: 'who owns the name from now on; absent: the instance that was refused last',
+    }),
+    reason,
+  }),
+);
+export const adoptAnswer = named('AdoptResult', z.object({ base: z.string(), instance: z.string() }));
+
 const since = z
   .string()
   .max(40)

@@ -20,7 +20,13 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
   const open = metrics.gauge('licence_seats_open', 'Free seats that anybody may take: none of a reservation.', [
     'product',
   ]);
+  const trial = metrics.gauge('licence_trial', 'Whether all licences in force are trials: 1 or 0.', ['product']);
+  const conflicts = metrics.gauge(
+    'licence_bases_in_conflict',
+    'Bases that two have come under within the last 15 minutes; of more than 100 it says 100.',
+  );
   return async () => {
+    conflicts.set(store.owners.conflicts().length);
     const counts = await poolCounts(store.db);
     reserved.reset();
     reservedInUse.reset();
@@ -31,6 +37,7 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
       stale.set({ product }, c.stale);
       queue.set({ product }, c.waiting);
       open.set({ product }, openSeats(c));
+      trial.set({ product }, store.pool(product)?.entitlement.trial ? 1 : 0);
       store.pool(product)?.reservations.forEach((r, i) => {
         reserved.set({ product, reservation: r.name }, c.reserved?.[i] ?? 0);
         reservedInUse.set({ product, reservation: r.name }, c.reserved_used?.[i] ?? 0);

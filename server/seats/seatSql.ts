@@ -11,6 +11,8 @@ export type Client = Pick<pg.ClientBase, 'query'>;
 
 export interface Claim {
   readonly holder: string;
+  /** How the holder was spelled, where that is not its key. */
+  readonly shown?: string | undefined;
   readonly leaseId: string;
   readonly mode: LeaseMode;
   readonly slot: number;
@@ -37,6 +39,7 @@ const eventCode: Readonly<Record<ReleaseCause, string>> = {
 };
 
 const quoted = (s: string): string => `"${/["\\]/.test(s) ? s.replace(/["\\]/g, '\\$&') : s}"`;
+const orNull = (s: string | undefined): string => (s === undefined ? 'NULL' : quoted(s));
 const array = <T>(items: readonly T[], text: (item: T) => string | number): string => {
   let out = '{';
   for (let i = 0; i < items.length; i++) out += (i ? ',' : '') + text(items[i] as T);
@@ -65,7 +68,7 @@ export interface SeatBatchResult {
 
 const seatStatement: Statement = {
   name: 'seat_batch',
-  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12)',
+  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12,$13::text::text[])',
 };
 
 /** Claims of distinct holders and releases of distinct leases, in one transaction. */
@@ -81,7 +84,9 @@ export async function seatBatch(
   let queues = false;
   let subjects = false;
   let touches = false;
+  let shown = false;
   for (const c of claims) {
+    if (c.shown !== undefined) shown = true;
     if (c.slot > 0) slots = true;
     if (c.queueMs > 0) queues = true;
     if (c.subject !== undefined) subjects = true;
@@ -95,11 +100,12 @@ export async function seatBatch(
     array(claims, (c) => kindOf(c.mode)),
     slots ? array(claims, (c) => c.slot) : null,
     queues ? array(claims, (c) => c.queueMs) : null,
-    subjects ? array(claims, (c) => (c.subject === undefined ? 'NULL' : quoted(c.subject))) : null,
+    subjects ? array(claims, (c) => orNull(c.subject)) : null,
     array(releases, (r) => r.leaseId),
     array(releases, (r) => eventCode[r.cause]),
     String(touches),
     at(now),
+    shown ? array(claims, (c) => orNull(c.shown)) : null,
   ]);
   const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs, reservedFree, waiting] = row;
   return {
@@ -143,10 +149,13 @@ export interface ReportSession {
   /** 0: there is no such product. */
   readonly poolId: number;
   readonly holder: string;
+  /** How the holder was spelled, where that is not its key. */
+  readonly shown?: string | undefined;
   readonly leaseId: string;
   readonly slot: number;
 }
 export interface Report {
+  /** Folded, as in the keys of its holders. */
   readonly base: string;
   readonly sessions: readonly ReportSession[];
 }
@@ -181,7 +190,7 @@ const unchangedStatement: Statement = {
 };
 const reportStatement: Statement = {
   name: 'report_batch',
-  text: 'SELECT codes, ids, released, pools FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8)',
+  text: 'SELECT codes, ids, released, pools FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8,$9::text::text[])',
 };
 
 /** Reports that change nothing are answered; the others are undefined and must go through `reportBatch`. Distinct bases. */
@@ -230,6 +239,7 @@ export async function reportBatch(
     array(arrays.sessions, (s) => s.leaseId),
     slots ? array(arrays.sessions, (s) => s.slot) : null,
     at(now),
+    arrays.sessions.some((s) => s.shown !== undefined) ? array(arrays.sessions, (s) => orNull(s.shown)) : null,
   ]);
   const [codes, allIds, allReleased, changedPools] = row.map((text) => text ?? '');
   const ids = allIds?.split(',') ?? [];

@@ -9,10 +9,12 @@ import { LaneHealth } from '../db/laneHealth.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { TroubleLog } from '../db/troubleLog.ts';
 import { Loop } from '../loop.ts';
+import { BaseOwners } from './baseOwners.ts';
 import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearStale } from './clearing.ts';
 import { closeDenials, Denials, findUnmet } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
-import type { HolderKey } from './holderKey.ts';
+import { foldNames } from './foldNames.ts';
+import { fold, type HolderKey } from './holderKey.ts';
 import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
 import { type PoolInfo, savePools } from './pools.ts';
@@ -37,6 +39,7 @@ import {
   type SeatBatchResult,
   seatSetup,
 } from './seatSql.ts';
+import { Swings } from './swings.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
 export interface StoreOptions {
@@ -51,6 +54,8 @@ export interface StoreOptions {
 export interface SessionToReport {
   readonly product: string;
   readonly holder: HolderKey;
+  /** How the holder was spelled, where that is not its key. */
+  readonly shown?: string | undefined;
 }
 
 interface OpenPool {
@@ -74,6 +79,9 @@ export class SeatStore {
   readonly waitingRoom = new WaitingRoom(queueMs / 3);
   /** For everything that is not on the hot path. */
   readonly db: DatabasePool;
+  /** Whose the names of bases are. */
+  readonly owners: BaseOwners;
+  readonly #swings = new Swings();
   readonly leaseMs: number;
   readonly staleAfterMs: number;
   readonly #log: Logger;
@@ -105,6 +113,7 @@ export class SeatStore {
     this.#seats = new DatabaseSessions(options.connection, seatSetup, 4);
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
     this.db = new DatabasePool(options.connection, poolSetup, 4);
+    this.owners = new BaseOwners(this.db);
     this.#pulse = new Pulse({
       connection: options.connection,
       leaseMs: options.leaseMs,
@@ -139,6 +148,8 @@ export class SeatStore {
   /** The first beat (which freezes expiry for one lease time unless other servers are alive), the clearing, and a first count. */
   async start(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
     await this.#pulse.start();
+    const merged = await foldNames((work) => this.transaction(work));
+    if (merged > 0) this.#log.warn({ merged }, 'seats of holders whose names differ in case only are one seat each');
     const clearing = await clearAtStart(policy, this.#clearing('roll'), (work) => this.transaction(work));
     if (clearing) this.#log.info(clearing, 'stale seats cleared at start');
     await this.count();
@@ -225,8 +236,11 @@ export class SeatStore {
   /** Takes a seat for a holder, or renews the one it has. `queues`: if refused, it takes a place in the queue. */
   checkOut(
     pool: PoolInfo,
-    holder: HolderKey,
-    mode: LeaseMode,
+    {
+      holder,
+      shown,
+      mode,
+    }: { readonly holder: HolderKey; readonly shown: string | undefined; readonly mode: LeaseMode },
     queues: boolean,
     subject: string | undefined,
     done: (result: ClaimResult) => void,
@@ -235,7 +249,8 @@ export class SeatStore {
     const lane = this.#lanes.get(pool.poolId);
     if (lane === undefined) throw new Error(`no lane for ${pool.product}`);
     const slot = pool.reservations.length === 0 ? 0 : pool.slotOf(holder);
-    const claim = { holder, leaseId: newLeaseId(pool.poolId), mode, slot, queueMs: queues ? queueMs : 0, subject };
+    const leaseId = newLeaseId(pool.poolId);
+    const claim = { holder, shown, leaseId, mode, slot, queueMs: queues ? queueMs : 0, subject };
     lane.push(SeatCommand.claim(claim, done, fail));
   }
 
@@ -278,13 +293,31 @@ export class SeatStore {
     return new Set(rows.map((r) => r.holder));
   }
 
-  /** Sets the full state of a base. */
-  report(base: string, sessions: readonly SessionToReport[]): Promise<ReportResult> {
+  /** Gives a seat back for an instance of a base; one of a base that another instance owns stays. Resolves to whether it did. */
+  async releaseFor(leaseId: string, instance: string): Promise<boolean> {
+    if (await this.owners.isForeign(leaseId, instance)) return false;
+    return this.release(leaseId, 'holder');
+  }
+
+  /** Sets the full state of a base, whose name is given as it was spelled. */
+  async report(name: string, sessions: readonly SessionToReport[], instance?: string): Promise<ReportResult> {
+    const base = fold(name);
+    const result = await this.#report(base, sessions);
+    if (instance === undefined && result.codes.includes('G')) {
+      const holders = sessions.map((s) => s.holder);
+      if (this.#swings.reported(base, holders, result.codes, performance.now())) {
+        await this.owners.noteSwing(base, name).catch((error: unknown) => this.troubled('report', error));
+      }
+    }
+    return result;
+  }
+
+  #report(base: string, sessions: readonly SessionToReport[]): Promise<ReportResult> {
     return new Promise((resolve, reject) => {
-      const rows = sessions.map(({ product, holder }) => {
+      const rows = sessions.map(({ product, holder, shown }) => {
         const pool = this.#pools.get(product)?.info;
         const poolId = pool?.poolId ?? 0;
-        return { poolId, holder, leaseId: newLeaseId(poolId), slot: pool?.slotOf(holder) ?? 0 };
+        return { poolId, holder, shown, leaseId: newLeaseId(poolId), slot: pool?.slotOf(holder) ?? 0 };
       });
       this.#reports.push(new ReportCommand({ base, sessions: rows }, resolve, reject));
     });
@@ -295,8 +328,12 @@ export class SeatStore {
     return clearStale(this.#clearing(cause), product, cause);
   }
 
-  noteDenial(product: string, holder: HolderKey, reason: DenialReason): void {
-    this.denials.note(product, holder, reason);
+  noteDenial(
+    product: string,
+    { holder, shown }: { readonly holder: HolderKey; readonly shown: string | undefined },
+    reason: DenialReason,
+  ): void {
+    this.denials.note(product, holder, reason, shown);
   }
 
   /** Runs work in one transaction; it is undone if the work throws. */
@@ -397,6 +434,7 @@ export class SeatStore {
 
   /** Reads without a lock; a pool whose counts have changed is written to by itself. */
   async #countPools(): Promise<boolean> {
+    await this.owners.refresh();
     const { rows } = await this.db.query<{
       pool_id: number;
       stale: number;

@@ -114,6 +114,19 @@ const seatAlerts = ({ server: own }: AlertScope): Readonly<Record<string, Rule>>
   };
 };
 
+const baseAlerts = ({ server: own }: AlertScope): Readonly<Record<string, Rule>> => ({
+  LicenceBaseConflict: {
+    // The server tells of a conflict for 15 minutes after it was last seen; a copy that was stopped at once is no alert.
+    expr: `${server} (last_over_time(${series('licence_bases_in_conflict', own)}[5m])) > 0`,
+    for: '20m',
+    keep_firing_for: keep,
+    severity: 'warning',
+    summary: `Two bases use one name on ${of}`,
+    description:
+      'A copy of a base, or another base of the same name, asks {{ $labels.namespace }}/{{ $labels.service }} for seats in the name of {{ $value }} of its bases. It is refused, or, if the bases do not say which instance they are, takes seats away.',
+  },
+});
+
 const keyAlerts = ({ server: own }: AlertScope): Readonly<Record<string, Rule>> => {
   const info = (state: string) => series('licence_key_info', own, state);
   const clones = series('licence_activation_clones_suspected_total', own);
@@ -254,7 +267,7 @@ const operatorAlerts: Readonly<Record<string, Rule>> = {
 
 /** The alerts about servers, in groups. */
 export const serverAlertGroups = (scope: AlertScope, runbooks: string): readonly AlertGroup[] => [
-  { name: 'licence-seats', rules: alertsOf(seatAlerts(scope), runbooks) },
+  { name: 'licence-seats', rules: alertsOf({ ...seatAlerts(scope), ...baseAlerts(scope) }, runbooks) },
   { name: 'licence-keys', rules: alertsOf(keyAlerts(scope), runbooks) },
   { name: 'licence-servers', rules: alertsOf(serverAlerts(scope), runbooks) },
 ];

@@ -115,6 +115,30 @@ describe('activating', () => {
     });
   });
 
+  it('says that a licence is a trial, until an extension is paid for', async () => {
+    const computer = createComputer();
+    const trial = { trial: true as const, expiresAt: '2035-01-01T00:00:00Z' };
+    const issued = await authority.issue(trial);
+    expect(issued.trial).toBe(true);
+    const entitled = async (key: string, sequence = 0) =>
+      readActivation((await activate(computer, key, sequence)).body.activation)?.entitlements;
+    expect(await entitled(issued.key)).toMatchObject(trial);
+    const again = (await authority.call('POST', `/v1/licences/${issued.licenceId}:regenerate`, {})).body;
+    expect(await entitled(String(again.key))).toMatchObject(trial);
+    const bought = (
+      await authority.call('POST', `/v1/licences/${issued.licenceId}:renew`, { expiresAt: '2036-01-01T00:00:00Z' })
+    ).body;
+    expect(bought).not.toHaveProperty('trial');
+    expect(await entitled(String(bought.key))).not.toHaveProperty('trial');
+    const endless = await authority.call('POST', '/v1/licences', {
+      organisation: 'Romashka',
+      product: 'erp',
+      seatLimit: 1,
+      trial: true,
+    });
+    expect([endless.status, endless.body.detail]).toEqual([400, expect.stringContaining('expiresAt')]);
+  });
+
   it('is free on the same computer: as often as it likes, uncounted', async () => {
     const computer = createComputer();
     const { key } = await authority.issue();

@@ -39,6 +39,20 @@ const json = async (args: readonly string[]) => {
 const issue = ['issue', '--organisation', 'Romashka', '--product', 'erp', '--seats', '5'];
 
 describe('licence-authority', () => {
+  it('issues a trial for so many days', async () => {
+    const before = Date.now();
+    const issued = await json([...issue, '--trial', '30d']);
+    expect(issued.trial).toBe(true);
+    const days = (Date.parse(issued.expiresAt) - before) / 86_400_000;
+    expect(days).toBeGreaterThanOrEqual(30);
+    expect(days).toBeLessThan(30.01);
+    for (const wrong of [
+      ['--trial', '0'],
+      ['--trial', 'soon'],
+      ['--trial', '9d', '--expires-at', '2037-01-01'],
+    ])
+      expect((await run([...issue, ...wrong])).status).toBe(2);
+  });
   it('leads a licence through its life', async () => {
     const shown = await run([...issue, '--support-until', '2037-12-31']);
     expect(shown).toMatchObject({ status: 0, err: '' });

@@ -39,6 +39,25 @@ describe('an activation', () => {
     expect(createActivation(payload, jwk.kid, privateKey)).toBe(text);
   });
 
+  it('of a trial says so, and one without a word about it keeps its spelling', () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const payload = readActivation(good);
+    if (payload === undefined) throw new Error('the vector is unreadable');
+    const written = (entitlements: object) =>
+      createActivation({ ...payload, entitlements: { ...payload.entitlements, ...entitlements } }, 'kid', privateKey);
+    expect(written({}).split('.')[1]).toBe(good.split('.')[1]);
+    expect(readActivation(written({ trial: true }))?.entitlements.trial).toBe(true);
+    // one spelling: what is not a trial says nothing
+    const spelled = (trial: unknown) =>
+      written({}).replace(/\.([^.]+)\./, (_, body) => {
+        const value = JSON.parse(Buffer.from(body, 'base64url').toString());
+        value.entitlements.trial = trial;
+        return `.${Buffer.from(JSON.stringify(value)).toString('base64url')}.`;
+      });
+    expect(readActivation(spelled(true))?.entitlements.trial).toBe(true);
+    for (const other of [false, null, 'yes', 1]) expect(readActivation(spelled(other))).toBeUndefined();
+  });
+
   it('does not count after any change of one to three characters, in 100,000 tries', () => {
     const change = fc.record({
       at: fc.nat(good.length - 1),

@@ -33,6 +33,10 @@ export function attentionOf(status: ServerStatus, text: Text, now: number): Atte
   if (status.trouble !== undefined) {
     found.push({ level: 'critical', text: text.t('attention.trouble', { message: status.trouble }) });
   }
+  for (const { base, kind, lastAt } of status.baseConflicts ?? []) {
+    const key = kind === 'instance' ? 'attention.baseInstance' : 'attention.baseReports';
+    found.push({ level: 'warning', text: text.t(key, { base, since: text.relative(lastAt, now) }) });
+  }
   const toKeys = { href: formatRoute('keys'), text: text.t('attention.toKeys') };
   if (status.keys.length === 0) found.push({ level: 'critical', text: text.t('attention.noKeys'), link: toKeys });
   for (const key of status.keys) found.push(...ofKey(key, text).map((a) => ({ ...a, link: toKeys })));

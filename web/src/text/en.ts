@@ -38,6 +38,7 @@ export const en = {
   'overview.waiting': 'Waiting for a seat',
   'overview.support': 'Support until',
   'overview.expires': 'Licence until',
+  'overview.trial': 'Trial until',
   'overview.noTerm': 'no end',
   'overview.meter': '{inUse} of {limit} seats in use, {stale} of them stale',
   'overview.seeSeats': 'Who holds the seats',
@@ -62,7 +63,11 @@ export const en = {
   'usage.time': 'Time',
   'usage.chart': '{product}: use of seats in the period, peak {peak} of {limit}',
 
-  'attention.trouble': 'The server has trouble with its database or disk: {message}',
+  'attention.baseInstance':
+    'A copy of the infobase {base}, or another base of that name, asked for seats {since} and was refused. Give the copy a name of its own; if the base has moved, adopt it.',
+  'attention.baseReports':
+    'Two infobases report as {base} and take each other’s seats ({since}). Give one of them a name of its own.',
+  'attention.trouble': 'Something is wrong with the server: {message}',
   'attention.noKeys': 'No key is installed, so no seat can be given. Install a key.',
   'attention.keyRefused': 'Key {key} does not work. {why}',
   'attention.keyPending': 'Key {key} is not active yet. {why}',
@@ -272,4 +277,5 @@ export const en = {
   'denial.ProductUnknown': 'No licence for this product',
   'denial.KeyExpired': 'Licence ended',
   'denial.SupportRequired': 'Support ended before the program’s release',
+  'denial.BaseInstanceConflict': 'The base’s name is another instance’s',
 } as const;

@@ -39,6 +39,7 @@ export const ru: Dictionary<typeof en> = {
   'overview.waiting': 'Ждут места',
   'overview.support': 'Поддержка до',
   'overview.expires': 'Лицензия до',
+  'overview.trial': 'Пробная до',
   'overview.noTerm': 'бессрочно',
   'overview.meter': 'Занято мест: {inUse} из {limit}, из них зависло: {stale}',
   'overview.seeSeats': 'Кто занимает места',
@@ -63,7 +64,11 @@ export const ru: Dictionary<typeof en> = {
   'usage.time': 'Время',
   'usage.chart': '{product}: занятость мест за период, максимум {peak} из {limit}',
 
-  'attention.trouble': 'У сервера неполадки с базой данных или диском: {message}',
+  'attention.baseInstance':
+    'Копия базы {base} или другая база с тем же именем просила места {since} и получила отказ. Дайте копии своё имя; если база переехала, передайте имя ей.',
+  'attention.baseReports':
+    'Две базы присылают отчёты под именем {base} и отбирают места друг у друга ({since}). Дайте одной из них своё имя.',
+  'attention.trouble': 'У сервера неполадки: {message}',
   'attention.noKeys': 'Не установлено ни одного ключа, поэтому места не выдаются. Установите ключ.',
   'attention.keyRefused': 'Ключ {key} не работает. {why}',
   'attention.keyPending': 'Ключ {key} пока не активирован. {why}',
@@ -292,4 +297,5 @@ export const ru: Dictionary<typeof en> = {
   'denial.ProductUnknown': 'Нет лицензии на этот продукт',
   'denial.KeyExpired': 'Срок лицензии закончился',
   'denial.SupportRequired': 'Поддержка закончилась до выпуска программы',
+  'denial.BaseInstanceConflict': 'Имя базы у другого экземпляра',
 };

@@ -120,7 +120,7 @@ function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
           {term(p.supportUntil)}
         </div>
         <div>
-          <dt>{t('overview.expires')}</dt>
+          <dt>{t(p.trial ? 'overview.trial' : 'overview.expires')}</dt>
           {term(p.expiresAt)}
         </div>
         {reservations.map((r) => (

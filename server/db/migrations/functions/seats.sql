@@ -11,6 +11,8 @@
 -- of builds before, with other answers
 DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
 DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
+DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
+DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
 
 -- Whether expired seats may be given to others: not while an outage, a jump of the clock or a crash is not yet accounted for.
 CREATE OR REPLACE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz, p_now timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -33,13 +35,13 @@ BEGIN
 END $$;
 
 -- Check-outs and releases of one pool. p_holder are distinct, r_id are distinct. p_slot NULL: no holder matches a reservation;
--- p_queue_ms NULL: nobody waits.
+-- p_queue_ms NULL: nobody waits. p_shown: how holders were spelled where that is not their key; NULL: all are.
 -- codes: G granted, R renewed; refused: D taken, V reserved for others, Q others wait before; in the order of p_holder. ids: lease ids of
 -- the R ones, comma separated. r_codes: X released, N not held, in the order of r_id. places: queue positions of those that wait, comma
 -- separated. o_reserved: free seats that are kept for reservations; o_waiting: who waits; both after the batch.
 CREATE OR REPLACE FUNCTION seat_batch(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
-  r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz,
+  r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[] DEFAULT NULL,
   OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
   OUT o_reserved int, OUT o_waiting int)
 LANGUAGE plpgsql AS $$
@@ -48,6 +50,7 @@ DECLARE
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
+  q_shown text[] := p_shown;
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
@@ -67,7 +70,7 @@ BEGIN
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
   IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
     SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch_fair(
-      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now) f;
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown) f;
     RETURN;
   END IF;
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
@@ -91,15 +94,16 @@ BEGIN
         o_in_use := o_in_use - o_reaped;
       END IF;
       n_free := greatest(o_limit - o_in_use, 0);
-      SELECT coalesce(array_agg(h ORDER BY o), '{}'), array_agg(i ORDER BY o), array_agg(k ORDER BY o), CASE WHEN p_subject IS NULL THEN NULL ELSE array_agg(s ORDER BY o) END
-        INTO q_h, q_id, q_kind, q_sub
-        FROM (SELECT * FROM unnest(p_holder, p_id, p_kind, p_subject) WITH ORDINALITY u(h, i, k, s, o)
+      SELECT coalesce(array_agg(h ORDER BY o), '{}'), array_agg(i ORDER BY o), array_agg(k ORDER BY o), CASE WHEN p_subject IS NULL THEN NULL ELSE array_agg(s ORDER BY o) END,
+             CASE WHEN p_shown IS NULL THEN NULL ELSE array_agg(w ORDER BY o) END
+        INTO q_h, q_id, q_kind, q_sub, q_shown
+        FROM (SELECT * FROM unnest(p_holder, p_id, p_kind, p_subject, p_shown) WITH ORDINALITY u(h, i, k, s, w, o)
                WHERE rn_h IS NULL OR NOT (h = ANY(rn_h)) ORDER BY o LIMIT n_free) w;
     END IF;
     -- 4. grant; ON CONFLICT makes the common path one statement whose plan does not depend on table statistics
     IF cardinality(q_h) > 0 THEN
-      WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
-                 SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s FROM unnest(q_id, q_h, q_kind, q_sub) u(i, h, k, s)
+      WITH i AS (INSERT INTO lease AS l (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
+                 SELECT p_pool, k, i, t, t, CASE k WHEN 0 THEN v_end ELSE 'infinity' END, h, s, w FROM unnest(q_id, q_h, q_kind, q_sub, q_shown) u(i, h, k, s, w)
                  ON CONFLICT (pool_id, holder) DO UPDATE SET renewed_at = t, kind = excluded.kind, expires_at = excluded.expires_at, subject = coalesce(excluded.subject, l.subject)
                  RETURNING l.holder, l.lease_id, (l.xmax = 0) AS is_new),
            e AS (INSERT INTO event SELECT t, p_pool, 'G', lease_id, holder FROM i WHERE is_new)
@@ -144,7 +148,7 @@ END $$;
 -- who wait longer.
 CREATE OR REPLACE FUNCTION seat_batch_fair(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
-  r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz,
+  r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[] DEFAULT NULL,
   OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
   OUT o_reserved int, OUT o_waiting int)
 LANGUAGE plpgsql AS $$
@@ -194,8 +198,8 @@ BEGIN
       END;
     END LOOP;
     IF v_take IS NOT NULL THEN
-      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject)
-      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i]);
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
+      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i], p_shown[i]);
       INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
       code[i] := 'G'; o_in_use := o_in_use + 1; got := got || p_holder[i];
       IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;

@@ -8,7 +8,7 @@ import {
   type ProductLicence,
   supportState,
 } from '../../../../server/seats/entitlement.ts';
-import { holderFault, holderKey, holderOf } from '../../../../server/seats/holderKey.ts';
+import { fold, holderFault, holderKey, holderOf, spellingOf } from '../../../../server/seats/holderKey.ts';
 import { isLeaseId, newLeaseId, poolOf } from '../../../../server/seats/leaseId.ts';
 import { parseReservations, slotFinder } from '../../../../server/seats/reservations.ts';
 import { WaitingRoom } from '../../../../server/seats/waitingRoom.ts';
@@ -87,15 +87,41 @@ describe('entitlements', () => {
   });
 });
 
-it('a holder that is accepted becomes a key and back without loss', () => {
+describe('names', () => {
   const part = fc.string({ minLength: 1, maxLength: 200, unit: 'binary' });
-  fc.assert(
-    fc.property(fc.record({ base: part, user: part, host: part, session: part }), (holder) => {
-      if (holderFault(holder) !== undefined) return;
-      expect(holderOf(holderKey(holder))).toEqual(holder);
-      expect(Buffer.byteLength(holderKey(holder))).toBeLessThanOrEqual(2_403);
-    }),
-  );
+  it('of a holder that is accepted become a spelling and back without loss, and a key that the ledger can hold', () => {
+    fc.assert(
+      fc.property(fc.record({ base: part, user: part, host: part, session: part }), (holder) => {
+        if (holderFault(holder) !== undefined) return;
+        expect(holderOf(spellingOf(holder))).toEqual(holder);
+        const { base, user, host, session } = holder;
+        expect(holderOf(holderKey(holder))).toEqual({ base: fold(base), user: fold(user), host: fold(host), session });
+        expect(Buffer.byteLength(holderKey(holder))).toBeLessThanOrEqual(2_403);
+      }),
+    );
+  });
+  it('are folded once and for all', () => {
+    fc.assert(
+      fc.property(part, (name) => {
+        expect(fold(fold(name))).toBe(fold(name));
+      }),
+    );
+  });
+  it.each([
+    ['anna', 'ANNA'],
+    ['торговля', 'ТОРГОВЛЯ'],
+    ['ΟΔΟΣ', 'οδος'],
+    ['οδοσ', 'οδος'],
+    ['й', '\u0438\u0306'],
+    ['Å', '\u212b'],
+    ['k', '\u212a'],
+  ])('%s and %s are the same', (a, b) => expect(fold(a)).toBe(fold(b)));
+  it.each([
+    ['ß', 'ss'],
+    ['е', 'ё'],
+    ['a', '\u0430'],
+    ['i', 'İ'],
+  ])('%s and %s are not', (a, b) => expect(fold(a)).not.toBe(fold(b)));
 });
 
 it('a lease id carries its pool, sorts by time and never repeats', () => {
