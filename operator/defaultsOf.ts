@@ -1,5 +1,5 @@
 import type { Config } from '../runtime/config.ts';
-import type { Defaults } from './licenceServer/decide/plan.ts';
+import type { Defaults } from './licenceServer/api/defaults.ts';
 import type { settings } from './settings.ts';
 
 /** What every LicenceServer gets from the operator's settings. The controller and the plan of another version use the same. */

@@ -6,6 +6,7 @@ import {
   importViolations,
   layers,
   purityViolations,
+  rooms,
   roomViolations,
   wordViolations,
 } from './support/layers.ts';
@@ -49,7 +50,10 @@ describe('the files', () => {
     expect(circles(all)).toEqual([]);
   });
   it('of a LicenceServer stand in the room of their step, and look only back', () => {
-    expect(roomViolations(readSources(['operator']))).toEqual([]);
+    const operator = readSources(['operator']);
+    const standing = new Set(operator.map(({ path }) => /^operator\/licenceServer\/(\w+)\//.exec(path)?.[1]));
+    expect([...standing].filter((room) => room !== undefined).sort()).toEqual([...rooms].sort());
+    expect(roomViolations(operator)).toEqual([]);
   });
   it('are found out', () => {
     const file = (path: string, to: string) => ({ path, text: `import type { X } from '${to}';` });
@@ -62,11 +66,13 @@ describe('the files', () => {
     expect(circles(three)).toEqual([['a/a.ts', 'a/b.ts', 'c.ts']]);
     expect(circles(three.slice(1))).toEqual([]);
     const room = 'operator/licenceServer';
-    const late = [file(`${room}/decide/plan.ts`, '../act/apply.ts'), { path: `${room}/act/apply.ts`, text: '' }];
-    expect(roomViolations(late)).toEqual([`${room}/decide/plan.ts comes before ${room}/act/apply.ts`]);
-    expect(
-      roomViolations([file(`${room}/act/apply.ts`, '../decide/plan.ts'), { path: `${room}/decide/plan.ts`, text: '' }]),
-    ).toEqual([]);
+    const between = (from: string, to: string) =>
+      roomViolations([file(`${room}/${from}/a.ts`, `../${to}/b.ts`), { path: `${room}/${to}/b.ts`, text: '' }]);
+    for (const [at, late] of rooms.entries())
+      for (const early of rooms.slice(0, at)) {
+        expect(between(early, late)).toEqual([`${room}/${early}/a.ts comes before ${room}/${late}/b.ts`]);
+        expect(between(late, early)).toEqual([]);
+      }
   });
 });
 

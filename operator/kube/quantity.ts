@@ -37,4 +37,7 @@ export function quantityOf(text: string): bigint | undefined {
   return sign === '-' ? -nano : nano;
 }
 
+/** Whether a quantity is more than another one; what is none counts as nothing. */
+export const isMore = (text: string, than: string): boolean => (quantityOf(text) ?? 0n) > (quantityOf(than) ?? 0n);
+
 const ceilDivide = (a: bigint, b: bigint): bigint => (a + b - 1n) / b;

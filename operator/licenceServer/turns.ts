@@ -1,7 +1,7 @@
-import { failedOf, fleetOf, nextOf, type Rolling } from './decide/fleet.ts';
+import { failedOf, fleetOf, nextOf } from './decide/fleet.ts';
 import type { Plan } from './decide/plan.ts';
 import type { Fleet } from './observe/observed.ts';
-import { rollingIn } from './observe/rolling.ts';
+import { type Rolling, rollingIn } from './observe/rolling.ts';
 import type { Stores } from './observe/stores.ts';
 
 export interface TurnsOptions {

@@ -31,9 +31,9 @@ export const pureFiles: readonly RegExp[] = [
   /^licence\//,
   /^server\/seats\/ledger\.ts$/,
   /^server\/keys\/decide\.ts$/,
-  /^operator\/licenceServer\/decide\/(?!fleet)/,
-  /^operator\/licenceServer\/(observe\/successors|preview\/preview|tell\/(status|conditions))\.ts$/,
-  /^operator\/licenceServer\/build\//,
+  /^operator\/licenceServer\/(pod|decide|build)\//,
+  /^operator\/licenceServer\/observe\/(claimHolder|claimView|deploymentView|keysCopy|keySources|noPod|successors)\.ts$/,
+  /^operator\/licenceServer\/(preview\/preview|tell\/(conditions|failedPass|status|tell|waits))\.ts$/,
 ];
 
 const impurities: readonly [RegExp, string][] = [
@@ -130,11 +130,14 @@ export function circles(sources: readonly Source[]): string[][] {
   return [...found.values()];
 }
 
-/** The rooms of a LicenceServer's reconcile, in the order of its steps; those of one line see, decide and build for each other. */
-const rooms: readonly (readonly string[])[] = [['api'], ['observe', 'decide', 'build'], ['act'], ['tell'], ['preview']];
+/**
+ * The rooms of a LicenceServer: its words, what a pod of it is made of, and then the steps of a reconcile in their order. What
+ * a pod is made of comes before the steps, since each needs it: to see what runs, to decide what would roll, to build it.
+ */
+export const rooms: readonly string[] = ['api', 'pod', 'observe', 'decide', 'build', 'act', 'tell', 'preview'];
 const roomOf = (path: string): number => {
   const name = /^operator\/licenceServer\/(\w+)\//.exec(path)?.[1];
-  return name === undefined ? -1 : rooms.findIndex((line) => line.includes(name));
+  return name === undefined ? -1 : rooms.indexOf(name);
 };
 
 /** Imports of a room from one that comes later, one sentence each. */

@@ -9,13 +9,13 @@ import { type LicenceServer, labels } from '../api/types.ts';
 import { type Children, kindOf, removable } from '../build/children.ts';
 import { identitySecret } from '../build/identitySecret.ts';
 import { keysSecret } from '../build/keysSecret.ts';
-import { isOwn } from '../build/ownership.ts';
 import { tokensSecret } from '../build/tokensSecret.ts';
 import type { Valid } from '../decide/validate.ts';
 import { desiredKeysOf, readKeySource } from '../observe/keySources.ts';
 import type { LookUp } from '../observe/lookUp.ts';
 import type { Observed } from '../observe/observed.ts';
 import { Ensure, type EnsureOptions, isOptional, type Written } from './ensure.ts';
+import { isOwn } from './ownership.ts';
 
 /** The only place that writes children. */
 export interface ApplyOptions extends EnsureOptions {

@@ -4,9 +4,9 @@ import { keyOf } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
 import { finalizer, type LicenceServer, licenceServerKind } from '../api/types.ts';
-import { isOwn } from '../build/ownership.ts';
 import type { Stores } from '../observe/stores.ts';
 import { regeneratedIn } from '../observe/successors.ts';
+import { isOwn } from './ownership.ts';
 
 /** What it takes to let a LicenceServer go. */
 export interface DeletionOptions {

@@ -4,10 +4,11 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import type { Fault } from '../api/fault.ts';
+import type { Owner } from '../api/owner.ts';
 import { contentDigest } from '../api/types.ts';
-import type { Child, Owner } from '../build/object.ts';
-import { strangerTo } from '../build/ownership.ts';
+import type { Child } from '../build/object.ts';
 import type { Stores } from '../observe/stores.ts';
+import { strangerTo } from './ownership.ts';
 
 export interface EnsureOptions {
   readonly client: KubeClient;

@@ -2,13 +2,13 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { digestOf } from '../api/digest.ts';
+import { selectorOf } from '../api/owner.ts';
 import { labels, type Status } from '../api/types.ts';
 import type { Children } from '../build/children.ts';
 import { revisionHistoryLimit } from '../build/deployment.ts';
-import { selectorOf } from '../build/object.ts';
-import { isOwn } from '../build/ownership.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { Stores } from '../observe/stores.ts';
+import { isOwn } from './ownership.ts';
 
 /**
  * Removes copies of keys, settings and trusted keys that nothing names any more: not what this pass built (so that nothing is

@@ -2,11 +2,10 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isControlledBy, type KubeObject, keyOf } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
-import { type LicenceServer, labels, kind as licenceServer } from '../api/types.ts';
+import { type LicenceServer, labels, kind as licenceServer, regeneratedKey } from '../api/types.ts';
 import { ownerReferenceOf, retainedMeta } from '../build/object.ts';
-import { isOwn } from '../build/ownership.ts';
-import { regeneratedKey } from '../build/regeneratedSecret.ts';
 import type { Stores } from '../observe/stores.ts';
+import { isOwn } from './ownership.ts';
 
 /**
  * Gives what a LicenceServer has from an earlier life, from a backup or from an older operator the owner and the marks that

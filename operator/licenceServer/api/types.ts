@@ -65,6 +65,9 @@ export const podMarks = {
   reactivation: `${group}/reactivation`,
 } as const;
 
+/** Annotation of the pod template: digest of the database's connection: a change of its Secret's content has to restart the server. */
+export const databaseDigest = `${group}/database-digest`;
+
 /** Annotation on every child: hash of what was applied last. */
 export const appliedHash = `${group}/applied`;
 
@@ -79,6 +82,28 @@ export const pacedAt = `${group}/paced-at`;
 
 /** Annotation on a ConfigMap that is watched by metadata only: digest of its content. */
 export const contentDigest = `${group}/content-digest`;
+
+/**
+ * Annotation of an identity: its fingerprint, so that the private key need not be read for it. The Secret is immutable, so
+ * both say the same for ever; one that a person made has none.
+ */
+export const identityFingerprint = `${group}/fingerprint`;
+
+/** Annotation of a keys copy: digest of each key, so that what differs is known without reading the content. */
+export const keyDigests = `${group}/key-digests`;
+
+/** Annotation of a keys copy: where each key was read from, and what it was. A restart needs to read none of them again. */
+export const keyOrigins = `${group}/key-origins`;
+
+/** How a Secret with a regenerated key tells what it holds, to whoever sees only its metadata. */
+export const regeneratedKey = {
+  /** Label: the keyId that it stands in for. */
+  replaces: `${group}/replaces`,
+  /** Annotations: name in spec.keys, keyId, digest. */
+  name: `${group}/key-name`,
+  keyId: `${group}/key-id`,
+  digest: `${group}/key-digest`,
+} as const;
 
 export const labels = {
   managedBy: 'app.kubernetes.io/managed-by',

@@ -1,13 +1,15 @@
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import type { Defaults, Marks } from '../api/defaults.ts';
 import { namesOf } from '../api/names.ts';
-import type { Defaults, Plan } from '../decide/plan.ts';
+import type { Plan } from '../decide/plan.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
-import { configMap, settingsOf, trustConfigMap } from './configMap.ts';
+import { settingsOf } from '../pod/settings.ts';
+import { configMap, trustConfigMap } from './configMap.ts';
 import { dashboard } from './dashboard.ts';
 import { deployment } from './deployment.ts';
 import { ingress } from './ingress.ts';
-import { commonMarks, dashboardMarks, type Marks, marked, monitoringMarks } from './marks.ts';
+import { commonMarks, dashboardMarks, marked, monitoringMarks } from './marks.ts';
 import { networkPolicy } from './networkPolicy.ts';
 import type { Child } from './object.ts';
 import { persistentVolumeClaim } from './persistentVolumeClaim.ts';

@@ -1,12 +1,7 @@
 import { namesOf, secretKeys } from '../api/names.ts';
-import { group } from '../api/types.ts';
-import { type Child, type Owner, retainedMeta } from './object.ts';
-
-/**
- * Annotation of an identity: its fingerprint, so that the private key need not be read for it. The Secret is immutable, so
- * both say the same for ever; one that a person made has none.
- */
-export const identityFingerprint = `${group}/fingerprint`;
+import type { Owner } from '../api/owner.ts';
+import { identityFingerprint } from '../api/types.ts';
+import { type Child, retainedMeta } from './object.ts';
 
 /**
  * The server's identity, made once and never changed: keys are bound to it, so it outlives the pod, the volume and (unless

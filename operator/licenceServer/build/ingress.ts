@@ -1,6 +1,7 @@
 import { namesOf, portName } from '../api/names.ts';
+import type { Owner } from '../api/owner.ts';
 import type { Spec } from '../api/types.ts';
-import { type Child, type Owner, ownedMeta } from './object.ts';
+import { type Child, ownedMeta } from './object.ts';
 
 /** The Ingress, if the spec asks for one. */
 export function ingress(owner: Owner, spec: Spec): Child | undefined {

@@ -1,20 +1,6 @@
+import type { MarkDefaults, Marks } from '../api/defaults.ts';
 import type { Spec } from '../api/types.ts';
 import type { Child } from './object.ts';
-
-/** Labels and annotations that a person wants on objects: by them Prometheus finds monitors, policies count costs, tools pick. */
-export interface Marks {
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
-}
-
-/** What the operator's own configuration puts on the children of every LicenceServer. */
-export interface MarkDefaults {
-  readonly common?: Marks;
-  /** ServiceMonitors and PrometheusRules. */
-  readonly monitoring?: Marks;
-  /** ConfigMaps with dashboards. */
-  readonly dashboards?: Marks;
-}
 
 /** Of the same label the later one counts. */
 const together = (...all: readonly (Marks | undefined)[]): Marks => ({

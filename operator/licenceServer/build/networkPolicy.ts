@@ -1,6 +1,7 @@
 import { namesOf, portName } from '../api/names.ts';
+import { type Owner, selectorOf } from '../api/owner.ts';
 import type { Spec } from '../api/types.ts';
-import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, ownedMeta } from './object.ts';
 
 /** Namespaces whose pods always need the server: the operator's own, and that of Prometheus, if named. */
 export interface Neighbours {

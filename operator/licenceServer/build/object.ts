@@ -1,4 +1,5 @@
 import type { KubeObject, ObjectMeta, OwnerReference } from '../../kube/object.ts';
+import { type Owner, selectorOf } from '../api/owner.ts';
 import { apiVersion, fieldManager, kind, labels } from '../api/types.ts';
 
 /** A child as it is built: always with its kind, and always in the owner's namespace. */
@@ -7,19 +8,6 @@ export interface Child extends KubeObject {
   readonly kind: string;
   readonly metadata: ObjectMeta & { readonly namespace: string };
 }
-
-/** The LicenceServer that children are built for. */
-export interface Owner {
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid: string;
-}
-
-/** What selects the pods; it never changes, since a Deployment's selector cannot. */
-export const selectorOf = (owner: Owner): Readonly<Record<string, string>> => ({
-  [labels.name]: 'licence-server',
-  [labels.instance]: owner.name,
-});
 
 /** The labels of every child. */
 export const labelsOf = (owner: Owner): Readonly<Record<string, string>> => ({

@@ -1,6 +1,7 @@
 import { namesOf } from '../api/names.ts';
+import type { Owner } from '../api/owner.ts';
 import type { Spec } from '../api/types.ts';
-import { type Child, type Owner, ownedMeta } from './object.ts';
+import { type Child, ownedMeta } from './object.ts';
 
 /**
  * Whether the server judges the tokens of pods. It verifies them with the keys that every service account may read; to give

@@ -1,16 +1,7 @@
 import { namesOf } from '../api/names.ts';
-import { group } from '../api/types.ts';
-import { type Child, type Owner, retainedMeta } from './object.ts';
-
-/** How a Secret with a regenerated key tells what it holds, to whoever sees only its metadata. */
-export const regeneratedKey = {
-  /** Label: the keyId that it stands in for. */
-  replaces: `${group}/replaces`,
-  /** Annotations: name in spec.keys, keyId, digest. */
-  name: `${group}/key-name`,
-  keyId: `${group}/key-id`,
-  digest: `${group}/key-digest`,
-} as const;
+import type { Owner } from '../api/owner.ts';
+import { regeneratedKey } from '../api/types.ts';
+import { type Child, retainedMeta } from './object.ts';
 
 /**
  * A key that the operator had made. Nobody else has its text, so it outlives the LicenceServer as the identity does.

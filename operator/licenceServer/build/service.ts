@@ -1,6 +1,7 @@
 import { namesOf, portName } from '../api/names.ts';
+import { type Owner, selectorOf } from '../api/owner.ts';
 import type { Spec } from '../api/types.ts';
-import { type Child, type Owner, ownedMeta, selectorOf } from './object.ts';
+import { type Child, ownedMeta } from './object.ts';
 
 /** The Service in front of the pods. */
 export const service = (owner: Owner, spec: Spec): Child => ({

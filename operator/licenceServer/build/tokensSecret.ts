@@ -1,5 +1,6 @@
 import { namesOf } from '../api/names.ts';
-import { type Child, type Owner, retainedMeta } from './object.ts';
+import type { Owner } from '../api/owner.ts';
+import { type Child, retainedMeta } from './object.ts';
 
 /**
  * The tokens of the three roles, made once; a person rotates one by adding a line, then removing the older. Programs hold

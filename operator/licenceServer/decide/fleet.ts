@@ -1,13 +1,5 @@
 import type { Fleet } from '../observe/observed.ts';
-
-/** A server that holds one of the fleet's places: the operator itself decided that its pod rolls, and it has not come up yet. */
-export interface Rolling {
-  readonly key: string;
-  /** Since when; undefined: it was decided just now. */
-  readonly since?: string | undefined;
-  /** Its time is over: all others wait until a person acts. */
-  readonly failed: boolean;
-}
+import type { Rolling } from '../observe/rolling.ts';
 
 /** So many holders are named in a message. */
 const named = 3;

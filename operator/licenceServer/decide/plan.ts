@@ -1,30 +1,18 @@
-import { namesOf } from '../api/names.ts';
-import { durationMs, earliest, momentOf } from '../api/times.ts';
-import type { NextDisruption, ReactivationStatus, Spec, Status } from '../api/types.ts';
-import { configMap, settingsOf } from '../build/configMap.ts';
-import { type PodParts, restOf } from '../build/deployment.ts';
-import type { MarkDefaults } from '../build/marks.ts';
-import { type Observed, runs } from '../observe/observed.ts';
+import type { Defaults } from '../api/defaults.ts';
+import { earliest, momentOf } from '../api/times.ts';
+import type { NextDisruption, ReactivationStatus, Status } from '../api/types.ts';
+import { runs } from '../observe/deploymentView.ts';
+import type { Observed } from '../observe/observed.ts';
+import type { PodParts } from '../pod/template.ts';
 import { decideReactivation } from './reactivation.ts';
 import { decideRegeneration, type RegenerationDecision, regenerationInputOf } from './regeneration.ts';
 import type { RestartReason } from './restart.ts';
 import { type Roll, rollOf } from './roll.ts';
-import { decideRotation, type RotationDecision, type RotationInput } from './rotation.ts';
+import { decideRotation, type RotationDecision } from './rotation.ts';
+import { claimGoing, rotationInputOf } from './rotationInput.ts';
 import { decideStaleSeats, type StaleSeatsDecision } from './staleSeats.ts';
+import { partsOf, targetOf } from './target.ts';
 import type { Valid } from './validate.ts';
-import { type Gate, gateOfWindows } from './windows.ts';
-
-/** What the operator's own configuration adds. */
-export interface Defaults extends MarkDefaults {
-  /** Image of servers whose spec names none. */
-  readonly image: string;
-  readonly operatorNamespace?: string | undefined;
-  readonly monitoringNamespace?: string | undefined;
-  /** New keys may be asked for, with a customer's token. */
-  readonly regeneration?: boolean;
-  /** Where the runbooks are, for alerts. */
-  readonly runbooks: string;
-}
 
 /** What is to be done in this pass: decided here, done by `build` and `apply`, told by `status`. Pure. */
 export interface Plan {
@@ -49,30 +37,6 @@ export interface Plan {
   readonly paused: boolean;
   /** When to look again at the latest. */
   readonly wakeAtMs: number | undefined;
-}
-
-/** When the pod may roll for new keys. */
-export const rotationGate = (spec: Spec, nowMs: number): Gate =>
-  spec.keyRotation.when === 'Always' ? { open: true } : gateOfWindows(spec.staleSeats.windows ?? [], nowMs);
-
-/** What the rotation is decided from; `observe` uses it too, to know whether a check is due. */
-export function rotationInputOf(valid: Valid, status: Status, observed: Omit<Observed, 'check'>): RotationInput {
-  const { spec } = valid;
-  const deployment = observed.deployment;
-  return {
-    nowMs: observed.atMs,
-    desired: valid.desiredKeys,
-    copies: observed.copies,
-    ...(deployment === undefined ? {} : { deployed: { copy: deployment.facts.keys, settled: runs(deployment) } }),
-    rotation: status.rotation,
-    proven: status.keysCopy,
-    suspended: spec.suspend,
-    checkable: true,
-    server: observed.server,
-    gate: observed.claim?.deleting ? { open: false, message: claimGoing } : rotationGate(spec, observed.atMs),
-    verifyTimeoutMs: durationMs(spec.keyRotation.verifyTimeout),
-    retryAt: valid.requests.rotateRetryAt,
-  };
 }
 
 export function plan(valid: Valid, status: Status, observed: Observed, defaults: Defaults): Plan {
@@ -129,21 +93,10 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
   };
 }
 
-/** A claim in deletion goes when its pod does: no roll of the operator's own completes what may be an accident. */
-const claimGoing = 'the volume is lost as soon as no pod uses it, since its PersistentVolumeClaim has been deleted';
-
 /** From a roll that the operator decided by itself until its end, or until a person's roll takes its place. */
 function pacedAtOf(roll: Roll, { spec }: Valid, { atMs, deployment }: Observed): string | undefined {
   if (roll.isOwn) return spec.suspend ? undefined : momentOf(atMs);
   return roll.reasons.length > 0 || deployment?.settled ? undefined : deployment?.pacedAt;
-}
-
-/** Where all of this leads once nothing is in its way any more: what the pod is made from then, and why it rolls for it. */
-export function targetOf(valid: Valid, observed: Observed, defaults: Defaults): Roll {
-  const { owner, spec, desiredKeys } = valid;
-  const before = observed.deployment;
-  const parts = partsOf(valid, observed, defaults, desiredKeys.ok ? desiredKeys.copy : before?.facts.keys);
-  return rollOf({ owner, spec, before, parts, isTurn: true });
 }
 
 /** Nothing moves; what would is told. */
@@ -162,38 +115,6 @@ function pausedPlan(valid: Valid, status: Status, observed: Observed, defaults: 
     pendingMessage: '',
     paused: true,
     wakeAtMs: undefined,
-  };
-}
-
-/** What the pod is made from. Something that has gone missing since is kept as the running pod has it. */
-function partsOf(valid: Valid, observed: Observed, defaults: Defaults, keys: string | undefined): PodParts | undefined {
-  if (keys === undefined) return undefined;
-  const { owner, spec } = valid;
-  const names = namesOf(owner.name);
-  const before = observed.deployment?.facts;
-  const { database } = observed;
-  const trust =
-    observed.trust.kind === 'unasked'
-      ? undefined
-      : observed.trust.kind === 'found'
-        ? names.trust(observed.trust.digest)
-        : before?.trust;
-  const claim = spec.storage.existingClaim ?? names.claim;
-  return {
-    image: spec.image ?? defaults.image,
-    keys,
-    config: configMap(owner, settingsOf(owner, spec)).metadata.name,
-    trust,
-    claim,
-    databaseDigest:
-      database.kind === 'unasked' ? undefined : database.kind === 'found' ? database.digest : before?.database,
-    marks: {
-      clearing: before?.clearing,
-      rolledAt: valid.requests.rollAt ?? before?.rolledAt,
-      reactivation: valid.requests.reactivateAt ?? before?.reactivation,
-      restartReason: observed.deployment?.restartReason,
-    },
-    rest: restOf(owner, spec, { trust, claim }),
   };
 }
 

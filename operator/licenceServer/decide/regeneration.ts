@@ -2,7 +2,7 @@ import type { CustomerRefusal } from '../../../licence/authorityCalls.ts';
 import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RegenerationStatus, Spec, Status } from '../api/types.ts';
 import type { RegenerationAnswer } from '../observe/authorityAnswer.ts';
-import type { DesiredKeys } from './rotation.ts';
+import type { DesiredKeys } from '../observe/keySources.ts';
 import type { Valid } from './validate.ts';
 
 /**

@@ -1,9 +1,10 @@
+import type { Owner } from '../api/owner.ts';
 import type { Spec } from '../api/types.ts';
-import { factsOf, factsTextOf, type PodParts } from '../build/deployment.ts';
-import type { Owner } from '../build/object.ts';
-import type { DeploymentView } from '../observe/observed.ts';
-import { askedOf } from './asked.ts';
-import { type RestartReason, restartReasonsOf, type TemplateFacts } from './restart.ts';
+import type { DeploymentView } from '../observe/deploymentView.ts';
+import { askedOf } from '../pod/asked.ts';
+import { factsOf, factsTextOf, type TemplateFacts } from '../pod/facts.ts';
+import type { PodParts } from '../pod/template.ts';
+import { type RestartReason, restartReasonsOf } from './restart.ts';
 
 /** What a pod is to be made from, and what of it rolls now: the one answer for the pass that does it and for a preview. Pure. */
 export interface Roll {

@@ -1,6 +1,8 @@
-import { type KeyFault, passingFaults } from '../../../licence/keyFaults.ts';
+import { passingFaults } from '../../../licence/keyFaults.ts';
 import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RotationPhase, RotationStatus } from '../api/types.ts';
+import type { CheckResult } from '../observe/checkResult.ts';
+import type { DesiredKeys } from '../observe/keySources.ts';
 import type { ServerAnswer } from '../observe/serverAnswer.ts';
 import type { Gate } from './windows.ts';
 
@@ -20,23 +22,6 @@ import type { Gate } from './windows.ts';
  * A fault that may pass (the authority is away) waits, it never rolls back. Not knowing (the server does not answer) is
  * no fault at all.
  */
-
-/** A key as the operator knows it: never its text. */
-export interface KeyDigest {
-  readonly digest: string;
-  readonly keyId: string;
-}
-
-/** The content that the spec asks for, or why there is none to go by. */
-export type DesiredKeys =
-  | { readonly ok: true; readonly copy: string; readonly keys: Readonly<Record<string, KeyDigest>> }
-  | { readonly ok: false; readonly reason: string; readonly message: string };
-
-export type CheckResult =
-  | { readonly kind: 'usable' }
-  | { readonly kind: 'passing' | 'refused'; readonly key: string; readonly fault: KeyFault }
-  /** The running server could not be asked after all. */
-  | { readonly kind: 'unanswered'; readonly message: string };
 
 export interface RotationInput {
   readonly nowMs: number;

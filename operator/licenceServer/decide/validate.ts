@@ -1,12 +1,10 @@
 import type { Fault } from '../api/fault.ts';
 import { namesOf } from '../api/names.ts';
-import { licenceServerSpec } from '../api/schema.ts';
+import type { Owner } from '../api/owner.ts';
 import { isPaused, type LicenceServer, requests, type Spec } from '../api/types.ts';
-import type { Owner } from '../build/object.ts';
-import { overlayFault } from '../build/overlay.ts';
-import { desiredKeysOf } from '../observe/keySources.ts';
+import { type DesiredKeys, desiredKeysOf } from '../observe/keySources.ts';
 import type { Observed } from '../observe/observed.ts';
-import type { DesiredKeys } from './rotation.ts';
+import { overlayFault } from '../pod/overlay.ts';
 import { windowFault } from './windows.ts';
 
 /** A LicenceServer that can be acted on. Later steps never see the raw spec. */
@@ -37,31 +35,6 @@ const request = (server: LicenceServer, name: string): string | undefined => {
   const value = server.metadata.annotations?.[name]?.trim();
   return value === undefined || value === '' ? undefined : value.slice(0, 64);
 };
-
-type SpecRead = { readonly ok: true; readonly spec: Spec } | ({ readonly ok: false } & Fault);
-
-/** Specs as they were read: the same object is asked about by each pass, and by each index and neighbour. */
-const reads = new WeakMap<object, SpecRead>();
-
-/** The spec with its defaults, or the first of its faults; the API server has refused most of them already. */
-export function readSpec(server: LicenceServer): SpecRead {
-  const given: unknown = server.spec;
-  if (typeof given !== 'object' || given === null) return parseSpec(given);
-  let read = reads.get(given);
-  if (read === undefined) {
-    read = parseSpec(given);
-    reads.set(given, read);
-  }
-  return read;
-}
-
-function parseSpec(given: unknown): SpecRead {
-  const read = licenceServerSpec.safeParse(given);
-  if (read.success) return { ok: true, spec: read.data };
-  const issue = read.error.issues[0];
-  const path = ['spec', ...(issue?.path ?? [])].join('.');
-  return { ok: false, reason: 'SpecInvalid', message: `${path}: ${issue?.message ?? 'not usable'}` };
-}
 
 /** Judges a LicenceServer with what was looked up for it. A refusal stops everything but its own status. */
 export function validate(server: LicenceServer, spec: Spec, observed: Observed): Validation {
@@ -116,36 +89,4 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
       },
     },
   };
-}
-
-/**
- * The LicenceServer that a claim belongs to, if it is another one of the namespace: the one whose pods mount it while this
- * one's do not; else the one that was first: the older, or of equally old ones the one that runs already, or the first by
- * name. A server's own claim counts as used from the moment that the server exists.
- * @param others at least all that ask for the claim
- * @param mountedBy name of the claim in a server's Deployment
- */
-export function claimHolderOf(
-  server: LicenceServer,
-  spec: Spec,
-  others: readonly LicenceServer[],
-  mountedBy: (server: LicenceServer) => string | undefined = () => undefined,
-): string | undefined {
-  const claimOf = (s: LicenceServer, existing: string | undefined) => existing ?? `${s.metadata.name}-data`;
-  const wanted = claimOf(server, spec.storage.existingClaim);
-  const asksFor = (other: LicenceServer) => {
-    const read = readSpec(other);
-    return claimOf(other, read.ok ? read.spec.storage.existingClaim : undefined) === wanted;
-  };
-  const mounts = (s: LicenceServer) => mountedBy(s) === wanted;
-  // Times have whole seconds: of two of one second the one that runs already is the first.
-  const runs = (s: LicenceServer) =>
-    s.status?.fingerprint !== undefined && !s.status.conditions?.some((c) => c.reason === 'ClaimInUse');
-  const rank = (s: LicenceServer) =>
-    `${mounts(s) ? 0 : 1}/${s.metadata.creationTimestamp ?? ''}/${runs(s) ? 0 : 1}/${s.metadata.name}`;
-  return others
-    .filter((other) => other.metadata.uid !== server.metadata.uid && rank(other) < rank(server))
-    .filter(asksFor)
-    .map((other) => other.metadata.name)
-    .sort()[0];
 }

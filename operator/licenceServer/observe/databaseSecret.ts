@@ -1,30 +1,13 @@
 import { digestOf } from '../api/digest.ts';
+import { databaseParts, partsMark } from '../pod/databaseParts.ts';
 import type { Found } from './found.ts';
 import type { SecretData } from './keySources.ts';
 
 /**
  * Where an external database is, from its Secret: a connection URI under the key that the spec names or, where there is
- * none, its parts under the names that CloudNativePG gives them. Pure. A URI wins over parts.
+ * none, its parts. Pure. A URI wins over parts.
+ * @param salt so that equal passwords do not look equal
  */
-
-/** Variable of PostgreSQL's clients → key in the Secret. A port that is absent is the usual one. */
-export const databaseParts = {
-  PGHOST: 'host',
-  PGPORT: 'port',
-  PGUSER: 'user',
-  PGPASSWORD: 'password',
-  PGDATABASE: 'dbname',
-} as const;
-
-/** What a URI says nothing of, PostgreSQL's clients take from their variables. */
-export const uriOfParts = 'postgres://';
-
-const partsMark = 'parts-';
-
-/** Whether the digest is that of parts. The pod template keeps it, so that the form is known even when the Secret is gone. */
-export const isOfParts = (digest: string | undefined): boolean => digest?.startsWith(partsMark) ?? false;
-
-/** @param salt so that equal passwords do not look equal */
 export function readDatabase(
   ref: { readonly name: string; readonly key: string },
   data: SecretData,

@@ -3,7 +3,17 @@ import { parseKey } from '../../../licence/key.ts';
 import { digestOf } from '../api/digest.ts';
 import { namesOf } from '../api/names.ts';
 import type { Spec } from '../api/types.ts';
-import type { DesiredKeys, KeyDigest } from '../decide/rotation.ts';
+
+/** A key as the operator knows it: never its text. */
+export interface KeyDigest {
+  readonly digest: string;
+  readonly keyId: string;
+}
+
+/** The content that the spec asks for, or why there is none to go by. */
+export type DesiredKeys =
+  | { readonly ok: true; readonly copy: string; readonly keys: Readonly<Record<string, KeyDigest>> }
+  | { readonly ok: false; readonly reason: string; readonly message: string };
 
 /**
  * The keys that the spec refers to, as they were found. Pure. A found key is known by its digest and its keyId from here

@@ -7,12 +7,11 @@ import { kinds } from '../../kube/resourceKind.ts';
 import type { Store } from '../../kube/store.ts';
 import { digestOf } from '../api/digest.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
-import type { LicenceServer, Spec } from '../api/types.ts';
-import { identityFingerprint } from '../build/identitySecret.ts';
-import { isKeysCopy, type KeyOrigin, keySourceToldBy, versionOf } from '../build/keysSecret.ts';
+import { identityFingerprint, type LicenceServer, type Spec } from '../api/types.ts';
 import { readDatabase } from './databaseSecret.ts';
 import type { Found } from './found.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
+import { isKeysCopy, type KeyOrigin, keySourceToldBy, versionOf } from './keysCopy.ts';
 import { regeneratedIn, successorOf } from './successors.ts';
 
 /**

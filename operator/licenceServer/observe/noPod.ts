@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../kube/object.ts';
 import type { Fault } from '../api/fault.ts';
-import type { ClaimView, DeploymentView } from './observed.ts';
+import type { ClaimView } from './claimView.ts';
+import type { DeploymentView } from './deploymentView.ts';
 
 /** As much of a pod as tells why it is not there. */
 export interface PodLike extends KubeObject {

@@ -1,24 +1,15 @@
-import { passingFaults } from '../../../licence/keyFaults.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { keyOf } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
 import type { LicenceServer, Spec } from '../api/types.ts';
-import { digestsOfCopy, isKeysCopy } from '../build/keysSecret.ts';
-import { rotationInputOf } from '../decide/plan.ts';
-import { type CheckResult, changedKeys, checkDue } from '../decide/rotation.ts';
-import { claimHolderOf, type Valid } from '../decide/validate.ts';
+import { claimHolderOf, claimMountedBy } from './claimHolder.ts';
+import { type ClaimView, viewOfClaim } from './claimView.ts';
+import { type DeploymentView, viewOfDeployment } from './deploymentView.ts';
+import { digestsOfCopy, isKeysCopy } from './keysCopy.ts';
 import type { LookUp } from './lookUp.ts';
 import { whyNoPod } from './noPod.ts';
-import {
-  type ClaimView,
-  claimMountedBy,
-  type DeploymentView,
-  type Fleet,
-  type Observed,
-  viewOfClaim,
-  viewOfDeployment,
-} from './observed.ts';
+import type { Fleet, Observed } from './observed.ts';
 import { firstLookMs, lookEveryMs, type PodLook } from './podLook.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
@@ -108,37 +99,4 @@ async function lookForPods(
   const seen = isDue ? await pods.read(namespace, name, signal) : [];
   const lookAtMs = sinceMs === undefined ? undefined : isDue ? nowMs + lookEveryMs : sinceMs + firstLookMs;
   return { noPod: whyNoPod(deployment, seen, claim, nowMs), lookAtMs };
-}
-
-/**
- * Asks the running server about changed keys, if the rotation is at that point: nothing is switched by it, and asking
- * twice does no harm.
- */
-export async function checkKeys(
-  options: ObserveOptions,
-  server: LicenceServer,
-  valid: Valid,
-  observed: Observed,
-  signal: AbortSignal,
-): Promise<CheckResult | undefined> {
-  const input = rotationInputOf(valid, server.status ?? {}, observed);
-  const target = options.poller.target(keyOf(server));
-  if (valid.requests.paused || target === undefined || !checkDue(input)) return undefined;
-  const files = await options.lookUp.keyFiles(server, valid.spec, signal);
-  let passing: CheckResult | undefined;
-  for (const name of changedKeys(input)) {
-    const activation = files[name]?.[`${name}.activation`];
-    const answer = await options.servers.checkKey(target, files[name]?.[name] ?? '', activation);
-    if (!answer.ok) {
-      // Nothing that it says of another key would help: all of them go to work together.
-      return { kind: 'unanswered', message: answer.message };
-    }
-    if (answer.value.usable) continue;
-    const fault = answer.value.fault ?? { reason: 'AuthorityRefused', message: 'the key would not be activated' };
-    // A server that knows nothing of activations would ask an authority that there is none of: it cannot tell beforehand.
-    if (activation !== undefined && fault.reason === 'AuthorityUnreachable') continue;
-    if (!passingFaults.includes(fault.reason)) return { kind: 'refused', key: name, fault };
-    passing ??= { kind: 'passing', key: name, fault };
-  }
-  return passing ?? { kind: 'usable' };
 }

@@ -1,6 +1,6 @@
 import { namesOf } from '../api/names.ts';
+import { readSpec } from '../api/readSpec.ts';
 import type { LicenceServer, Spec } from '../api/types.ts';
-import { readSpec } from '../decide/validate.ts';
 
 /** What a LicenceServer refers to in its namespace, so that a change of it wakes the right ones. Pure. */
 export interface References {

@@ -1,8 +1,16 @@
 import { keyOf } from '../../kube/object.ts';
 import { isPaused, type LicenceServer } from '../api/types.ts';
-import type { Rolling } from '../decide/fleet.ts';
-import { viewOfDeployment } from './observed.ts';
+import { viewOfDeployment } from './deploymentView.ts';
 import { instanceOf, type Stores } from './stores.ts';
+
+/** A server that holds one of the fleet's places: the operator itself decided that its pod rolls, and it has not come up yet. */
+export interface Rolling {
+  readonly key: string;
+  /** Since when; undefined: it was decided just now. */
+  readonly since?: string | undefined;
+  /** Its time is over: all others wait until a person acts. */
+  readonly failed: boolean;
+}
 
 /**
  * Who holds the fleet's places, read from the cluster, so that a new leader knows it as well as the old one did. A server that

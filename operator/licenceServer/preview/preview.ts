@@ -2,6 +2,7 @@ import { passingFaults } from '../../../licence/keyFaults.ts';
 import { differences } from '../../kube/difference.ts';
 import { hashOf } from '../../kube/hashOf.ts';
 import type { KubeObject } from '../../kube/object.ts';
+import type { Defaults } from '../api/defaults.ts';
 import type { Fault } from '../api/fault.ts';
 import { namesOf } from '../api/names.ts';
 import { momentOf, msOf, stillToCome } from '../api/times.ts';
@@ -16,13 +17,15 @@ import {
   templateDigest,
 } from '../api/types.ts';
 import { type Children, childrenOf, kindOf, removable } from '../build/children.ts';
-import { factsOf } from '../build/deployment.ts';
-import { askedOf } from '../decide/asked.ts';
-import { type Defaults, type Plan, plan, rotationGate, targetOf } from '../decide/plan.ts';
+import { type Plan, plan } from '../decide/plan.ts';
 import type { RestartReason } from '../decide/restart.ts';
 import type { Roll } from '../decide/roll.ts';
+import { rotationGate } from '../decide/rotationInput.ts';
+import { targetOf } from '../decide/target.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
+import { askedOf } from '../pod/asked.ts';
+import { factsOf } from '../pod/facts.ts';
 
 /**
  * What this operator would do with a LicenceServer, told beforehand: what is made or changed, what restarts, why, and what

@@ -1,6 +1,6 @@
 import { passingFaults } from '../../../licence/keyFaults.ts';
+import { isMore } from '../../kube/quantity.ts';
 import type { Fault } from '../api/fault.ts';
-import { bytesOf } from '../build/persistentVolumeClaim.ts';
 import type { Observed } from '../observe/observed.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
 import type { Said, Seen } from './seen.ts';
@@ -80,10 +80,10 @@ export function storageBound({ observed, valid }: Seen): Said {
   const grows = `PersistentVolumeClaim ${name} is to grow to ${claim.size ?? 'its new size'}`;
   const detail = claim.resize?.message ? `: ${claim.resize.message}` : '';
   if (claim.resize !== undefined) return say('StorageBound', 'True', claim.resize.reason, `${grows}${detail}`);
-  if (bytesOf(claim.size ?? '0') > bytesOf(claim.capacity ?? claim.size ?? '0')) {
+  if (isMore(claim.size ?? '0', claim.capacity ?? claim.size ?? '0')) {
     return say('StorageBound', 'True', 'Resizing', `${grows}; it has ${claim.capacity}`);
   }
-  if (wanted !== undefined && bytesOf(claim.size ?? '0') > bytesOf(wanted)) {
+  if (wanted !== undefined && isMore(claim.size ?? '0', wanted)) {
     const message = `PersistentVolumeClaim ${name} stays at ${claim.size}: a volume cannot shrink to ${wanted}`;
     return say('StorageBound', 'True', 'CannotShrink', message);
   }

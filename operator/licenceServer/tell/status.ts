@@ -1,9 +1,9 @@
 import { removeConditions, setConditions } from '../../kube/conditions.ts';
 import { canonical } from '../api/digest.ts';
 import type { Fault } from '../api/fault.ts';
+import { selectorOf } from '../api/owner.ts';
 import { earliest, momentOf, msOf } from '../api/times.ts';
 import type { KeyView, LicenceServer, Status } from '../api/types.ts';
-import { selectorOf } from '../build/object.ts';
 import { addressOf } from '../build/service.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
 import { conditionsOf, passingTypes, troubleOf } from './conditions.ts';

@@ -10,10 +10,12 @@ import {
   type SpecInput,
   type Status,
 } from '../../../../operator/licenceServer/api/types.ts';
-import { plan, rotationInputOf } from '../../../../operator/licenceServer/decide/plan.ts';
+import { plan } from '../../../../operator/licenceServer/decide/plan.ts';
 import { regenerationCallOf, regenerationInputOf } from '../../../../operator/licenceServer/decide/regeneration.ts';
-import { type CheckResult, checkDue } from '../../../../operator/licenceServer/decide/rotation.ts';
+import { checkDue } from '../../../../operator/licenceServer/decide/rotation.ts';
+import { rotationInputOf } from '../../../../operator/licenceServer/decide/rotationInput.ts';
 import type { RegenerationAnswer } from '../../../../operator/licenceServer/observe/authorityAnswer.ts';
+import type { CheckResult } from '../../../../operator/licenceServer/observe/checkResult.ts';
 import type { Observed } from '../../../../operator/licenceServer/observe/observed.ts';
 import type { ServerAnswer } from '../../../../operator/licenceServer/observe/serverAnswer.ts';
 import { statusOf } from '../../../../operator/licenceServer/tell/status.ts';

@@ -1,11 +1,13 @@
 import type { ServerStatus } from '../../../../licence/serverStatus.ts';
+import type { Defaults } from '../../../../operator/licenceServer/api/defaults.ts';
+import { readSpec } from '../../../../operator/licenceServer/api/readSpec.ts';
 import type { LicenceServer, SpecInput, Status } from '../../../../operator/licenceServer/api/types.ts';
-import { factsOf, type PodParts } from '../../../../operator/licenceServer/build/deployment.ts';
-import { askedOf } from '../../../../operator/licenceServer/decide/asked.ts';
-import type { Defaults } from '../../../../operator/licenceServer/decide/plan.ts';
-import { readSpec, type Valid, validate } from '../../../../operator/licenceServer/decide/validate.ts';
+import { type Valid, validate } from '../../../../operator/licenceServer/decide/validate.ts';
 import type { Observed } from '../../../../operator/licenceServer/observe/observed.ts';
 import type { ServerAnswer } from '../../../../operator/licenceServer/observe/serverAnswer.ts';
+import { askedOf } from '../../../../operator/licenceServer/pod/asked.ts';
+import { factsOf } from '../../../../operator/licenceServer/pod/facts.ts';
+import type { PodParts } from '../../../../operator/licenceServer/pod/template.ts';
 
 /** A settled LicenceServer and everything that was seen of it; tests change what they are about. */
 export const nowMs = Date.parse('2030-01-01T12:00:00Z');

@@ -2,13 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
-import {
-  deployment,
-  factsOf,
-  factsOfDeployment,
-  type PodParts,
-  restOf,
-} from '../../../../../operator/licenceServer/build/deployment.ts';
+import { deployment } from '../../../../../operator/licenceServer/build/deployment.ts';
+import { factsOf, factsOfDeployment } from '../../../../../operator/licenceServer/pod/facts.ts';
+import { type PodParts, restOf } from '../../../../../operator/licenceServer/pod/template.ts';
 
 const owner = { name: 'office', namespace: 'accounting', uid: 'u1' };
 const parts: PodParts = {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { canonical, digestOf } from '../../../../../operator/licenceServer/api/digest.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { childrenOf } from '../../../../../operator/licenceServer/build/children.ts';
-import { factsOfDeployment } from '../../../../../operator/licenceServer/build/deployment.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
+import { factsOfDeployment } from '../../../../../operator/licenceServer/pod/facts.ts';
 import { defaults, licenceServer, observed, valid } from '../world.ts';
 
 /** How to accept a new rendering, for whoever meets a failure here. */

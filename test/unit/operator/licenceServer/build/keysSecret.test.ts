@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { keysSecret } from '../../../../../operator/licenceServer/build/keysSecret.ts';
 import {
   digestsOfCopy,
   type KeyOrigin,
   keySourceToldBy,
-  keysSecret,
   versionOf,
-} from '../../../../../operator/licenceServer/build/keysSecret.ts';
+} from '../../../../../operator/licenceServer/observe/keysCopy.ts';
 
 const owner = { name: 'office', namespace: 'accounting', uid: 'u1' };
 const source = { metadata: { name: 'keys', uid: 's1', resourceVersion: '7' } };

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Defaults } from '../../../../../operator/licenceServer/api/defaults.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { childrenOf } from '../../../../../operator/licenceServer/build/children.ts';
-import { type Defaults, plan } from '../../../../../operator/licenceServer/decide/plan.ts';
+import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import { markSettings } from '../../../../../operator/markSettings.ts';
 import { readConfig } from '../../../../../runtime/config.ts';
 import { defaults, licenceServer, observed, valid } from '../world.ts';

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { Defaults } from '../../../../../operator/licenceServer/api/defaults.ts';
 import type { LicenceServer, SpecInput, Status } from '../../../../../operator/licenceServer/api/types.ts';
-import { deployment, type PodParts } from '../../../../../operator/licenceServer/build/deployment.ts';
-import { type Defaults, type Plan, plan } from '../../../../../operator/licenceServer/decide/plan.ts';
-import { type Observed, viewOfDeployment } from '../../../../../operator/licenceServer/observe/observed.ts';
+import { deployment } from '../../../../../operator/licenceServer/build/deployment.ts';
+import { type Plan, plan } from '../../../../../operator/licenceServer/decide/plan.ts';
+import { viewOfDeployment } from '../../../../../operator/licenceServer/observe/deploymentView.ts';
+import type { Observed } from '../../../../../operator/licenceServer/observe/observed.ts';
+import type { PodParts } from '../../../../../operator/licenceServer/pod/template.ts';
 import { answer, defaults, deployed, keysCopy, licenceServer, nowMs, observed, owner, valid } from '../world.ts';
 
 const decide = (server: LicenceServer, seen: Observed, more: Partial<Defaults> = {}): Plan =>

@@ -4,13 +4,13 @@ import type { KeyFault } from '../../../../../licence/keyFaults.ts';
 import type { KeyStatus } from '../../../../../licence/serverStatus.ts';
 import type { RotationStatus } from '../../../../../operator/licenceServer/api/types.ts';
 import {
-  type CheckResult,
   checkDue,
-  type DesiredKeys,
   decideRotation,
   type RotationDecision,
   type RotationInput,
 } from '../../../../../operator/licenceServer/decide/rotation.ts';
+import type { CheckResult } from '../../../../../operator/licenceServer/observe/checkResult.ts';
+import type { DesiredKeys } from '../../../../../operator/licenceServer/observe/keySources.ts';
 import type { ServerAnswer } from '../../../../../operator/licenceServer/observe/serverAnswer.ts';
 
 const now = Date.parse('2030-01-01T12:00:00Z');

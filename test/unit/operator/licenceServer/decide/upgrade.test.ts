@@ -4,7 +4,7 @@ import type { KubeObject } from '../../../../../operator/kube/object.ts';
 import { podMarks, type Status } from '../../../../../operator/licenceServer/api/types.ts';
 import { deployment } from '../../../../../operator/licenceServer/build/deployment.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
-import { viewOfDeployment } from '../../../../../operator/licenceServer/observe/observed.ts';
+import { viewOfDeployment } from '../../../../../operator/licenceServer/observe/deploymentView.ts';
 import { defaults, licenceServer, observed, valid } from '../world.ts';
 
 /**

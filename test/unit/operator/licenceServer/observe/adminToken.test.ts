@@ -3,7 +3,7 @@ import { ApiError } from '../../../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../../../operator/kube/client.ts';
 import type { KubeObject } from '../../../../../operator/kube/object.ts';
 import { Store } from '../../../../../operator/kube/store.ts';
-import { readSpec } from '../../../../../operator/licenceServer/decide/validate.ts';
+import { readSpec } from '../../../../../operator/licenceServer/api/readSpec.ts';
 import { LookUp } from '../../../../../operator/licenceServer/observe/lookUp.ts';
 import { createServerClient, type ServerTarget } from '../../../../../operator/licenceServer/observe/serverClient.ts';
 import { licenceServer, serverStatus } from '../world.ts';

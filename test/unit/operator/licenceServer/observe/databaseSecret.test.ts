@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isOfParts, readDatabase } from '../../../../../operator/licenceServer/observe/databaseSecret.ts';
+import { readDatabase } from '../../../../../operator/licenceServer/observe/databaseSecret.ts';
+import { isOfParts } from '../../../../../operator/licenceServer/pod/databaseParts.ts';
 
 const ref = { name: 'licences-app', key: 'uri' };
 const encoded = (data: Record<string, string>) =>

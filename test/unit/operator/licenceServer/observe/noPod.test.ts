@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { ClaimView } from '../../../../../operator/licenceServer/observe/claimView.ts';
 import { type PodLike, whyNoPod } from '../../../../../operator/licenceServer/observe/noPod.ts';
-import type { ClaimView } from '../../../../../operator/licenceServer/observe/observed.ts';
 
 const nowMs = Date.parse('2030-01-01T12:00:00Z');
 const ago = (seconds: number) => new Date(nowMs - seconds * 1000).toISOString();

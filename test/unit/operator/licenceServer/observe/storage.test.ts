@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
-import { viewOfClaim } from '../../../../../operator/licenceServer/observe/observed.ts';
+import { viewOfClaim } from '../../../../../operator/licenceServer/observe/claimView.ts';
 import { storageBound } from '../../../../../operator/licenceServer/tell/conditions.ts';
 import { defaults, licenceServer, observed, valid } from '../world.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Defaults } from '../../../../../operator/licenceServer/api/defaults.ts';
 import type { SpecInput, Status } from '../../../../../operator/licenceServer/api/types.ts';
-import { type Defaults, plan } from '../../../../../operator/licenceServer/decide/plan.ts';
+import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import type { Observed } from '../../../../../operator/licenceServer/observe/observed.ts';
 import { paceOf, previewOf, type Unpaced } from '../../../../../operator/licenceServer/preview/preview.ts';
 import { answer, defaults, deployed, licenceServer, observed, valid } from '../world.ts';

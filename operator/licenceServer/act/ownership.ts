@@ -1,6 +1,6 @@
 import { controllerOf, type KubeObject } from '../../kube/object.ts';
+import type { Owner } from '../api/owner.ts';
 import { fieldManager, group, kind, labels } from '../api/types.ts';
-import type { Owner } from './object.ts';
 
 /**
  * Whose an object is that stands under a name of a LicenceServer's child. Pure. A LicenceServer takes over nothing that it did

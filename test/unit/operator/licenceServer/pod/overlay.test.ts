@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { overlay, overlayFault } from '../../../../../operator/licenceServer/build/overlay.ts';
+import { overlay, overlayFault } from '../../../../../operator/licenceServer/pod/overlay.ts';
 
 describe('an overlay', () => {
   test.each<[string, unknown, unknown, unknown]>([

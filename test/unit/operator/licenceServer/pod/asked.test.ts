@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
-import { settingsOf } from '../../../../../operator/licenceServer/build/configMap.ts';
-import { restOf } from '../../../../../operator/licenceServer/build/deployment.ts';
-import { askedOf, parseAsked } from '../../../../../operator/licenceServer/decide/asked.ts';
+import { askedOf, parseAsked } from '../../../../../operator/licenceServer/pod/asked.ts';
+import { settingsOf } from '../../../../../operator/licenceServer/pod/settings.ts';
+import { restOf } from '../../../../../operator/licenceServer/pod/template.ts';
 import { owner } from '../world.ts';
 
 /** Edits of every field of spec, whether the pod depends on it or not. */

@@ -1,0 +1,203 @@
+import { digestOf } from '../api/digest.ts';
+import { containerName, containerPort, namesOf, podPaths, portName } from '../api/names.ts';
+import { type Owner, selectorOf } from '../api/owner.ts';
+import { isScalable } from '../api/scalable.ts';
+import { databaseDigest, podMarks, type Spec } from '../api/types.ts';
+import { databaseParts, isOfParts, uriOfParts } from './databaseParts.ts';
+import { overlay } from './overlay.ts';
+
+/** What a pod template is made from besides the spec. */
+export interface PodParts {
+  readonly image: string;
+  /** Name of the keys copy. */
+  readonly keys: string;
+  /** Name of the configuration copy. */
+  readonly config: string;
+  /** Name of the trusted keys' copy, if the spec names any. */
+  readonly trust?: string | undefined;
+  /** The claim that holds the data. */
+  readonly claim: string;
+  readonly databaseDigest?: string | undefined;
+  readonly marks: PodMarks;
+  /** From `restOf`: as long as it is the same, whatever has no reason of its own is. */
+  readonly rest: string;
+  /** The facts of the roll that the template is of, as text (`factsTextOf`); undefined: it is of before there were any. */
+  readonly facts?: string | undefined;
+  /** When the operator decided a roll by itself that has not come to its end yet. */
+  readonly pacedAt?: string | undefined;
+}
+
+/** The parts that `restOf` depends on. */
+type RestParts = Pick<PodParts, 'trust' | 'claim'>;
+
+/** What the pod was made for, as it stands on the template. */
+export interface PodMarks {
+  readonly clearing?: string | undefined;
+  readonly rolledAt?: string | undefined;
+  readonly reactivation?: string | undefined;
+  readonly restartReason?: string | undefined;
+}
+
+const present = <T>(value: T | undefined): value is T => value !== undefined;
+
+const volumesOf = (owner: Owner, spec: Spec, parts: PodParts) => {
+  const names = namesOf(owner.name);
+  // Readable by the server's group, by nobody else.
+  const defaultMode = 0o440;
+  const ca = spec.activation.authority?.caRef;
+  const caFile = (key: string) => [{ key, path: 'ca.crt' }];
+  return [
+    { name: 'data', persistentVolumeClaim: { claimName: parts.claim } },
+    { name: 'keys', secret: { secretName: parts.keys, defaultMode } },
+    { name: 'identity', secret: { secretName: names.identity, defaultMode } },
+    { name: 'tokens', secret: { secretName: names.tokens, defaultMode } },
+    parts.trust === undefined ? undefined : { name: 'trust', configMap: { name: parts.trust } },
+    ca?.configMap && { name: 'ca', configMap: { name: ca.configMap.name, items: caFile(ca.configMap.key) } },
+    ca?.secret && { name: 'ca', secret: { secretName: ca.secret.name, items: caFile(ca.secret.key) } },
+    spec.tls === undefined ? undefined : { name: 'tls', secret: { secretName: spec.tls.secretName, defaultMode } },
+    { name: 'sockets', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    { name: 'temporary', emptyDir: { sizeLimit: '256Mi' } },
+  ].filter(present);
+};
+
+const mountsOf = (spec: Spec, parts: PodParts) => {
+  const readOnly = (name: keyof typeof podPaths) => ({ name, mountPath: podPaths[name], readOnly: true });
+  return [
+    { name: 'data', mountPath: podPaths.data },
+    readOnly('keys'),
+    readOnly('identity'),
+    readOnly('tokens'),
+    parts.trust === undefined ? undefined : readOnly('trust'),
+    spec.activation.authority?.caRef === undefined ? undefined : readOnly('ca'),
+    spec.tls === undefined ? undefined : readOnly('tls'),
+    { name: 'sockets', mountPath: podPaths.sockets },
+    { name: 'temporary', mountPath: podPaths.temporary },
+  ].filter(present);
+};
+
+const databaseEnvironment = (spec: Spec, digest: string | undefined) => {
+  const ref = spec.database?.secretRef;
+  if (ref === undefined) return [];
+  const from = (name: string, key: string, more = {}) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: ref.name, key, ...more } },
+  });
+  if (!isOfParts(digest)) return [from('DATABASE_URL', ref.key)];
+  const parts = Object.entries(databaseParts).map(([name, key]) =>
+    from(name, key, name === 'PGPORT' ? { optional: true } : {}),
+  );
+  return [{ name: 'DATABASE_URL', value: uriOfParts }, ...parts];
+};
+
+/**
+ * The id for which the server clears stale seats at its start, from the marks: a clearing's, and that of a restart which
+ * a person asked for, since a restart by hand has always cleared them. Undefined: none was ever asked for.
+ */
+export function clearingIdOf(clearing: string | undefined, rolledAt: string | undefined): string | undefined {
+  const parts = [clearing, rolledAt].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join('.').replaceAll(/[^A-Za-z0-9.-]/g, '-');
+}
+
+const environmentOf = (spec: Spec, parts: PodParts) => {
+  const { marks } = parts;
+  const clearing = clearingIdOf(marks.clearing, marks.rolledAt);
+  return [
+    // A start clears stale seats only if it was made for that, and only once.
+    { name: 'LICENCE_CLEAR_STALE', value: clearing === undefined ? 'never' : `once:${clearing}` },
+    marks.reactivation === undefined ? undefined : { name: 'LICENCE_REACTIVATE', value: marks.reactivation },
+    ...databaseEnvironment(spec, parts.databaseDigest),
+  ].filter(present);
+};
+
+const containerOf = (spec: Spec, parts: PodParts) => {
+  const scheme = spec.tls === undefined ? 'HTTP' : 'HTTPS';
+  const probe = (path: string) => ({ httpGet: { path, port: portName, scheme }, timeoutSeconds: 3 });
+  return {
+    name: containerName,
+    image: parts.image,
+    ...(spec.imagePullPolicy === undefined ? {} : { imagePullPolicy: spec.imagePullPolicy }),
+    ports: [{ name: portName, containerPort, protocol: 'TCP' }],
+    envFrom: [{ configMapRef: { name: parts.config } }],
+    env: environmentOf(spec, parts),
+    volumeMounts: mountsOf(spec, parts),
+    // A large database may take its time to recover after a crash.
+    startupProbe: { ...probe('/healthz/live'), periodSeconds: 1, failureThreshold: 300 },
+    livenessProbe: { ...probe('/healthz/live'), periodSeconds: 10, failureThreshold: 6 },
+    readinessProbe: { ...probe('/healthz/ready'), periodSeconds: 3, failureThreshold: 2 },
+    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+  };
+};
+
+/** A pod template, rendered. */
+export interface Template {
+  readonly metadata: { readonly labels: Record<string, string>; readonly annotations?: Record<string, string> };
+  readonly spec: Record<string, unknown>;
+}
+
+/** Renders the template; the same parts give the same one. */
+export function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
+  const pod = {
+    serviceAccountName: namesOf(owner.name).serviceAccount,
+    // Only a server that judges the tokens of pods speaks to the API server.
+    automountServiceAccountToken: spec.access.clients === 'ServiceAccount',
+    // Variables of Services would look like settings of the server.
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 30,
+    ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 10001,
+      runAsGroup: 10001,
+      fsGroup: 10001,
+      // Walking through a large volume at each start would take minutes, and PostgreSQL minds its modes.
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    ...(isScalable(spec)
+      ? {
+          topologySpreadConstraints: [
+            {
+              maxSkew: 1,
+              topologyKey: 'kubernetes.io/hostname',
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: { matchLabels: selectorOf(owner) },
+            },
+          ],
+        }
+      : {}),
+    containers: [containerOf(spec, parts)],
+    volumes: volumesOf(owner, spec, parts),
+  };
+  const { clearing, rolledAt, reactivation, restartReason } = parts.marks;
+  const ours = {
+    [podMarks.clearing]: clearing,
+    [podMarks.rolledAt]: rolledAt,
+    [podMarks.reactivation]: reactivation,
+    [podMarks.restartReason]: restartReason,
+    [podMarks.facts]: parts.facts,
+    [databaseDigest]: parts.databaseDigest,
+  };
+  const annotations = {
+    ...spec.podTemplate?.metadata?.annotations,
+    ...(Object.fromEntries(Object.entries(ours).filter(([, v]) => v !== undefined)) as Record<string, string>),
+  };
+  return {
+    metadata: {
+      labels: { ...spec.podTemplate?.metadata?.labels, ...selectorOf(owner) },
+      // The API server keeps no empty map: one would differ from what stands there, and be written again, after each restart.
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    },
+    spec: (spec.podTemplate?.spec === undefined ? pod : overlay(pod, spec.podTemplate.spec)) as Record<string, unknown>,
+  };
+}
+
+/** Digest of the template without all that has a reason of its own to restart for, so that one change gives one reason. */
+export const restOf = (owner: Owner, spec: Spec, { trust, claim }: RestParts): string => {
+  const blank = { image: '', keys: '', config: '', claim, marks: {}, rest: '' };
+  return digestOf(templateOf(owner, spec, trust === undefined ? blank : { ...blank, trust: '' }), 16);
+};
