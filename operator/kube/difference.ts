@@ -1,3 +1,4 @@
+import { elementNameOf, mergeKeysOf } from './mergeKeys.ts';
 import { quantityOf } from './quantity.ts';
 
 /** A place where what is wanted and what is there are not the same. */
@@ -36,13 +37,15 @@ function compare(wanted: unknown, found: unknown, path: string, into: Difference
 }
 
 function compareLists(wanted: readonly unknown[], found: readonly unknown[], path: string, into: Difference[]): void {
-  const keys = mergeKeysOf(path, wanted);
-  if (keys === 'set') {
+  // An empty list wants nothing of a shared list, but one value that is empty of another.
+  const keys = mergeKeysOf(path);
+  if (keys === 'set' && !wanted.some((value) => typeof value === 'object')) {
     for (const value of wanted) if (!found.includes(value)) into.push({ path, wanted, found });
-  } else if (keys !== undefined && wanted.every(isFields)) {
+  } else if (keys !== undefined && keys !== 'set' && wanted.every(isFields)) {
     for (const element of wanted) {
-      const twin = found.find((other) => isFields(other) && keys.every((key) => sameKey(key, element, other)));
-      compare(element, twin, `${path}[${keys.map((key) => `${key}=${keyValue(key, element)}`).join(',')}]`, into);
+      const name = elementNameOf(element, keys);
+      const twin = found.find((other) => isFields(other) && elementNameOf(other, keys) === name);
+      compare(element, twin, `${path}[${name}]`, into);
     }
   } else if (wanted.length !== found.length) {
     into.push({ path, wanted, found });
@@ -50,33 +53,6 @@ function compareLists(wanted: readonly unknown[], found: readonly unknown[], pat
     for (const [at, value] of wanted.entries()) compare(value, found[at], `${path}[${at}]`, into);
   }
 }
-
-/** Keys that identify an element of a list that several managers may share, by the list's path (elements left out). */
-const mergeKeys: readonly (readonly [pattern: RegExp, keys: readonly string[] | 'set'])[] = [
-  [/(^|\.)(containers|initContainers|ephemeralContainers|volumes|env|imagePullSecrets|resourceClaims)$/, ['name']],
-  [/ontainers\.ports$/, ['containerPort', 'protocol']],
-  [/^spec\.ports$/, ['port', 'protocol']],
-  [/\.volumeMounts$/, ['mountPath']],
-  [/\.volumeDevices$/, ['devicePath']],
-  [/\.hostAliases$/, ['ip']],
-  [/\.topologySpreadConstraints$/, ['topologyKey', 'whenUnsatisfiable']],
-  [/^metadata\.ownerReferences$/, ['uid']],
-  [/^status\.conditions$/, ['type']],
-  [/^(secrets|imagePullSecrets)$/, ['name']],
-  [/^metadata\.finalizers$/, 'set'],
-];
-const keyDefaults: Fields = { protocol: 'TCP' };
-
-function mergeKeysOf(path: string, wanted: readonly unknown[]): readonly string[] | 'set' | undefined {
-  // An empty list wants nothing of a shared list, but one value that is empty of another.
-  const plain = path.replace(/\[[^\]]*\]/g, '');
-  const keys = mergeKeys.find(([pattern]) => pattern.test(plain))?.[1];
-  return keys === 'set' && wanted.some((value) => typeof value === 'object') ? undefined : keys;
-}
-
-const keyValue = (key: string, element: Fields): unknown => element[key] ?? keyDefaults[key];
-const sameKey = (key: string, a: unknown, b: unknown): boolean =>
-  isFields(a) && isFields(b) && keyValue(key, a) === keyValue(key, b);
 
 /** Where the API server reads quantities and writes them its own way (`1024Mi` becomes `1Gi`). */
 const quantityPath = /(^|\.)(requests|limits|capacity|hard|overhead)\.[^.]+(\[|$)|\.(sizeLimit|divisor)$/;

@@ -192,7 +192,7 @@ export function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template 
       // The API server keeps no empty map: one would differ from what stands there, and be written again, after each restart.
       ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },
-    spec: (spec.podTemplate?.spec === undefined ? pod : overlay(pod, spec.podTemplate.spec)) as Record<string, unknown>,
+    spec: spec.podTemplate?.spec === undefined ? pod : overlay(pod, spec.podTemplate.spec),
   };
 }
 

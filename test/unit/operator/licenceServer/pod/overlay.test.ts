@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { overlay, overlayFault } from '../../../../../operator/licenceServer/pod/overlay.ts';
 
+type Json = Record<string, unknown>;
+
 describe('an overlay', () => {
-  test.each<[string, unknown, unknown, unknown]>([
+  const containing = (container: Json) => ({ containers: [{ name: 'server', ...container }] });
+  test.each<[string, Json, Json, Json]>([
     ['merges objects', { a: 1, b: { c: 2 } }, { b: { d: 3 } }, { a: 1, b: { c: 2, d: 3 } }],
     ['replaces scalars', { a: 1 }, { a: 2 }, { a: 2 }],
     ['removes what is null', { a: 1, b: 2 }, { a: null }, { b: 2 }],
@@ -24,23 +27,34 @@ describe('an overlay', () => {
     ],
     [
       'matches mounts by their path',
-      { volumeMounts: [{ name: 'data', mountPath: '/a' }] },
-      { volumeMounts: [{ name: 'mine', mountPath: '/b' }] },
-      {
+      containing({ volumeMounts: [{ name: 'data', mountPath: '/a' }] }),
+      containing({ volumeMounts: [{ name: 'mine', mountPath: '/b' }] }),
+      containing({
         volumeMounts: [
           { name: 'data', mountPath: '/a' },
           { name: 'mine', mountPath: '/b' },
         ],
-      },
+      }),
     ],
     [
       'matches ports by number and protocol',
-      { ports: [{ containerPort: 1, name: 'a' }] },
-      { ports: [{ containerPort: 1, protocol: 'UDP', name: 'b' }] },
-      {
+      containing({ ports: [{ containerPort: 1, name: 'a' }] }),
+      containing({ ports: [{ containerPort: 1, protocol: 'UDP', name: 'b' }] }),
+      containing({
         ports: [
           { containerPort: 1, name: 'a' },
           { containerPort: 1, protocol: 'UDP', name: 'b' },
+        ],
+      }),
+    ],
+    [
+      'matches resource claims by name, as the API server does',
+      { resourceClaims: [{ name: 'ours', resourceClaimName: 'a' }] },
+      { resourceClaims: [{ name: 'theirs', resourceClaimName: 'b' }] },
+      {
+        resourceClaims: [
+          { name: 'ours', resourceClaimName: 'a' },
+          { name: 'theirs', resourceClaimName: 'b' },
         ],
       },
     ],
