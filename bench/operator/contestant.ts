@@ -28,6 +28,8 @@ export interface Launch {
   readonly kubeconfig: string;
   readonly workers: number;
   readonly logFile: string;
+  /** Image of licence servers that name none; default that of the fleet. */
+  readonly image?: string | undefined;
   /** Directory for a CPU and a heap profile, if they are wanted (not of `theirs`). */
   readonly profile?: string | undefined;
 }
@@ -110,7 +112,7 @@ export async function launch(program: Program, options: Launch): Promise<Running
         program.path,
         [
           ...['--metrics-bind-address', address, '--namespace', operatorNamespace],
-          ...['--server-image', image, '--workers', String(options.workers)],
+          ...['--server-image', options.image ?? image, '--workers', String(options.workers)],
         ],
         { logFile: options.logFile, env: { KUBECONFIG: options.kubeconfig } },
       )
@@ -132,7 +134,7 @@ export async function launch(program: Program, options: Launch): Promise<Running
             KUBECONFIG: options.kubeconfig,
             OPERATOR_LISTEN: address,
             OPERATOR_NAMESPACE: operatorNamespace,
-            OPERATOR_SERVER_IMAGE: image,
+            OPERATOR_SERVER_IMAGE: options.image ?? image,
             OPERATOR_WORKERS: String(options.workers),
             OPERATOR_SERVER_ADDRESS: 'service',
           },

@@ -6,7 +6,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { run } from '../../cluster/process.ts';
 import { Unusable } from '../earlierBundle.ts';
 import { build, type Contestant, contestants, type Program } from './contestant.ts';
-import { callsMarkdownOf, markdownOf, tableOf } from './report.ts';
+import { type HeldMeasures, runHeld } from './held.ts';
+import { callsMarkdownOf, heldTableOf, markdownOf, tableOf } from './report.ts';
 import { type Measures, runScenario } from './scenario.ts';
 
 // `npm run bench:operator`: the operator beside one written with controller-runtime, turn by turn, each run on a new control plane.
@@ -31,6 +32,11 @@ const options = new Command('bench:operator')
   .option('--rounds <n>', 'runs of each contestant; the median counts', whole, 3)
   .option('--steady <seconds>', 'how long nothing is done', whole, 60)
   .option('--churn <minutes>', 'how long servers are edited and replaced afterwards, with a look at memory', whole)
+  .option(
+    '--held <n>',
+    'how many servers are held by an upgrade whose first one does not come up; ours alone paces a fleet',
+    whole,
+  )
   .option('--workers <n>', 'reconciles at a time', whole, 4)
   .option('--budget <minutes>', 'no new run starts after this time', whole, 60)
   .option('--only <names>', `contestants: ${contestants.join(', ')}`, names, [
@@ -47,6 +53,7 @@ const options = new Command('bench:operator')
     rounds: number;
     steady: number;
     churn?: number;
+    held?: number;
     workers: number;
     budget: number;
     only: Contestant[];
@@ -71,6 +78,7 @@ for (const contestant of taking) {
 const startedAt = new Date().toISOString();
 const commit = await gitHead();
 const runs: Measures[] = [];
+const held: HeldMeasures[] = [];
 for (const size of options.size) {
   for (let round = 1; round <= options.rounds; round++) {
     for (const [contestant, program] of programs) {
@@ -97,21 +105,37 @@ for (const size of options.size) {
     }
   }
 }
+for (let round = 1; options.held !== undefined && round <= options.rounds; round++) {
+  for (const [contestant, program] of programs.filter(([name]) => name !== 'theirs')) {
+    const { workers, steady: steadySeconds, logs } = options;
+    const onStep = (step: string) => say(`${contestant}, ${options.held} held, round ${round}: ${step}`);
+    held.push(await runHeld({ contestant, program, size: options.held, workers, steadySeconds, logs, onStep }));
+    if (options.results) keep();
+  }
+}
 for (const section of sectionsOf()) console.log(`\n${section}`);
 
 function sectionsOf(): string[] {
-  return options.size.flatMap((size) => {
-    const ofSize = runs.filter((m) => m.size === size);
-    const present = taking.filter((c) => ofSize.some((m) => m.contestant === c));
-    if (present.length === 0) return [];
-    const count = Math.max(...present.map((c) => ofSize.filter((m) => m.contestant === c).length));
-    const title = `${size} at once, median of ${count}`;
-    return [
-      markdownOf(title, present, tableOf(present, ofSize)),
-      callsMarkdownOf('calls a server', present, ofSize, (m) => m.calls),
-      callsMarkdownOf('calls of a restart a server', present, ofSize, (m) => m.restartCalls),
-    ];
-  });
+  return [...options.size.flatMap(sectionsOfSize), ...heldSections()];
+}
+
+function heldSections(): string[] {
+  const present = taking.filter((c) => held.some((m) => m.contestant === c));
+  if (present.length === 0) return [];
+  return [markdownOf(`${options.held} held, ${options.steady} s`, present, heldTableOf(present, held))];
+}
+
+function sectionsOfSize(size: number): string[] {
+  const ofSize = runs.filter((m) => m.size === size);
+  const present = taking.filter((c) => ofSize.some((m) => m.contestant === c));
+  if (present.length === 0) return [];
+  const count = Math.max(...present.map((c) => ofSize.filter((m) => m.contestant === c).length));
+  const title = `${size} at once, median of ${count}`;
+  return [
+    markdownOf(title, present, tableOf(present, ofSize)),
+    callsMarkdownOf('calls a server', present, ofSize, (m) => m.calls),
+    callsMarkdownOf('calls of a restart a server', present, ofSize, (m) => m.restartCalls),
+  ];
 }
 
 /** Writes what is known so far. */
@@ -127,7 +151,7 @@ function keep(): void {
     ratioNote(),
   ];
   writeFileSync(`${name}.md`, `${[...head, ...sectionsOf()].join('\n\n')}\n`);
-  const all = { at: startedAt, commit, against: options.against, machine, options: shownOptions(), runs };
+  const all = { at: startedAt, commit, against: options.against, machine, options: shownOptions(), runs, held };
   writeFileSync(`${name}.json`, `${JSON.stringify(all, null, 1)}\n`);
   say(`kept as ${name}.{md,json}`);
 }

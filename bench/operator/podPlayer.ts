@@ -13,6 +13,8 @@ interface Played {
 export interface PodPlayer {
   /** Patches sent so far. */
   readonly played: () => number;
+  /** From now on no pod becomes ready any more. */
+  hold(): void;
   stop(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export function playPods(api: KubeApi): PodPlayer {
   const pending = new Map<string, unknown>();
   let busy = 0;
   let played = 0;
+  let isHeld = false;
 
   const pump = () => {
     for (const [path, body] of pending) {
@@ -55,7 +58,7 @@ export function playPods(api: KubeApi): PodPlayer {
     api.watch(
       '/apis/apps/v1/deployments',
       ({ type, object }) => {
-        if (type !== 'ADDED' && type !== 'MODIFIED') return;
+        if (isHeld || (type !== 'ADDED' && type !== 'MODIFIED')) return;
         const { metadata, spec, status } = object as unknown as Played;
         if (status?.observedGeneration === metadata.generation) return;
         const replicas = spec.replicas ?? 1;
@@ -90,6 +93,9 @@ export function playPods(api: KubeApi): PodPlayer {
   ];
   return {
     played: () => played,
+    hold: () => {
+      isHeld = true;
+    },
     stop: async () => {
       stopping.abort();
       await Promise.all(watches);

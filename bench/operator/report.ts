@@ -1,5 +1,6 @@
 import { median } from '../median.ts';
 import type { Contestant } from './contestant.ts';
+import type { HeldMeasures } from './held.ts';
 import type { Measures } from './scenario.ts';
 
 /** What a table says: a row a measure, a column a contestant, and the ratio of the first two. */
@@ -50,9 +51,17 @@ const rows: readonly (readonly [string, string, (m: Measures) => number])[] = [
 
 /** Medians over the runs of each contestant, in the contestants' order. */
 export function tableOf(contestants: readonly Contestant[], runs: readonly Measures[]): Row[] {
-  return rows
-    .map(([what, unit, of]) => {
-      const values = contestants.map((c) => median(runs.filter((m) => m.contestant === c).map(of)));
+  return tableFrom(rows, contestants, runs);
+}
+
+function tableFrom<M extends { readonly contestant: Contestant }>(
+  of: readonly (readonly [what: string, unit: string, value: (m: M) => number])[],
+  contestants: readonly Contestant[],
+  runs: readonly M[],
+): Row[] {
+  return of
+    .map(([what, unit, value]) => {
+      const values = contestants.map((c) => median(runs.filter((m) => m.contestant === c).map(value)));
       const [first = Number.NaN, ...others] = values;
       const ratios = others.map((other) => (other !== 0 && Number.isFinite(first / other) ? first / other : undefined));
       return { what, unit, values, ratios };
@@ -78,6 +87,20 @@ export function markdownOf(title: string, contestants: readonly Contestant[], ta
   const rule = widths.map((width, i) => (i < 2 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
   return [line(head), `|-${rule.join('-|-')}-|`, ...body.map(line)].join('\n');
 }
+
+const share = ({ cpuSeconds }: HeldMeasures['held'], seconds: number) => (100 * cpuSeconds) / seconds;
+
+const heldRows: readonly (readonly [string, string, (m: HeldMeasures) => number])[] = [
+  ['settled: processor', '%', (m) => share(m.settled, m.seconds)],
+  ['held: processor', '%', (m) => share(m.held, m.seconds)],
+  ['held: passes', '', (m) => m.held.passes],
+  ['held: writes', '', (m) => m.held.writes],
+  ['held: reads', '', (m) => m.held.reads],
+];
+
+/** What a held fleet costs, beside the same one at rest; medians over the runs of each contestant. */
+export const heldTableOf = (contestants: readonly Contestant[], runs: readonly HeldMeasures[]): Row[] =>
+  tableFrom(heldRows, contestants, runs);
 
 /** Which calls make up a phase, a server: what differs between contestants is seen here first. */
 export function callsMarkdownOf(

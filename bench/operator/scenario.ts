@@ -1,42 +1,19 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ControlPlane, startControlPlane } from '../../cluster/controlPlane.ts';
-import { createKubeApi } from '../../cluster/kubeApi.ts';
-import { readKubeconfig, serviceAccountKubeconfig } from '../../cluster/kubeconfig.ts';
-import { type Daemon, until } from '../../cluster/process.ts';
-import { type AuditTail, type Call, isFill, isLeaderLease, isWrite, tailAudit, tally } from './auditTail.ts';
+import { type Call, isFill, isWrite, tally } from './auditTail.ts';
 import { type ChurnMeasures, churn } from './churn.ts';
-import { type Contestant, firstPassAt, launch, type Program, type Running, readMetrics } from './contestant.ts';
+import { type Contestant, firstPassAt, readMetrics } from './contestant.ts';
 import { type EditTimes, editWhile } from './edits.ts';
-import {
-  createServers,
-  fleetOf,
-  keyOf,
-  operatorAccount,
-  operatorNamespace,
-  operatorUser,
-  prepare,
-  unsettled,
-} from './fixture.ts';
-import { answerForServers, type LicenceServers } from './licenceServers.ts';
-import { playPods } from './podPlayer.ts';
+import { createServers, fleetOf, keyOf, type Server, unsettled } from './fixture.ts';
 import { sampleUse, useOf } from './sampleUse.ts';
+import { inWorld, leading, quiet, type World, type WorldOptions } from './world.ts';
 
 /** What one run is: one operator, one fleet, a control plane of its own. */
-export interface ScenarioOptions {
-  readonly contestant: Contestant;
-  /** From `build`. */
-  readonly program: Program;
-  readonly size: number;
-  readonly workers: number;
+export interface ScenarioOptions extends WorldOptions {
   /** How long nothing is done, to see what the operator does then. */
   readonly steadySeconds: number;
   /** How long the fleet is kept from coming to rest afterwards; 0: not at all. */
   readonly churnMinutes?: number;
   readonly profile?: string | undefined;
-  /** Directory for the operator's log; without it the log goes with the control plane. */
-  readonly logs?: string | undefined;
-  readonly onStep: (step: string) => void;
 }
 
 /** What one run measured. Times in milliseconds, memory in MiB, processor time in seconds. */
@@ -89,79 +66,28 @@ const childrenOf: Readonly<Record<string, number>> = {
 };
 const canaries = 40;
 
-/** Follows what the operator asks, and keeps it until `take`. */
-class Watcher {
-  readonly #tail: AuditTail;
-  #kept: Call[] = [];
-  constructor(tail: AuditTail) {
-    this.#tail = tail;
-  }
-  /** What is new. */
-  look(): readonly Call[] {
-    const calls = this.#tail.read();
-    this.#kept.push(...calls);
-    return calls;
-  }
-  /** Everything since the last `take`, the leader's lease left out. */
-  take(): Call[] {
-    this.look();
-    const calls = this.#kept.filter((c) => !isLeaderLease(c));
-    this.#kept = [];
-    return calls;
-  }
-}
-
 /** Runs the whole scenario once and ends everything that it started. */
-export async function runScenario(options: ScenarioOptions): Promise<Measures> {
-  const plane = await startControlPlane({ controllers: false });
-  const servers = await answerForServers();
-  // Busy machines answer late; a request that is given up counts as none.
-  const api = createKubeApi(readKubeconfig(plane.kubeconfig), 60_000);
-  const player = playPods(api);
-  const started: Daemon[] = [];
-  try {
-    return await measure(options, plane, api, servers, started);
-  } finally {
-    await Promise.all(started.map((daemon) => daemon.stop('SIGKILL')));
-    await player.stop();
-    api.close();
-    await servers.close();
-    await plane.stop();
-  }
-}
+export const runScenario = (options: ScenarioOptions): Promise<Measures> => {
+  const [early, fleet] = [fleetOf('canary', canaries), fleetOf('server', options.size)];
+  return inWorld(options, [...early, ...fleet], (world) => measure(options, world, early, fleet));
+};
 
 async function measure(
   options: ScenarioOptions,
-  plane: ControlPlane,
-  api: ControlPlane['api'],
-  servers: LicenceServers,
-  started: Daemon[],
+  world: World,
+  early: readonly Server[],
+  fleet: readonly Server[],
 ): Promise<Measures> {
-  const { contestant, program, size, workers, steadySeconds, onStep } = options;
-  const early = fleetOf('canary', canaries);
-  const fleet = fleetOf('server', size);
-  onStep('preparing');
-  await prepare(api, program.crdFile, [...early, ...fleet]);
-  const kubeconfig = await serviceAccountKubeconfig(plane.dir, operatorNamespace, operatorAccount);
-  const tail = tailAudit(plane.auditLog, operatorUser);
-  const watcher = new Watcher(tail);
-  const start = async (what: string, profile?: string): Promise<Running> => {
-    const logFile = join(options.logs ?? join(plane.dir, 'log'), `${contestant}-${size}-${what}.log`);
-    const running = await launch(program, { contestant, kubeconfig, workers, logFile, profile });
-    started.push(running.daemon);
-    return running;
-  };
-  const guarded = (what: string, ms: number, ready: () => Promise<boolean> | boolean) =>
-    until(`${contestant}: ${what}`, ms, ready, [...plane.daemons, ...started.slice(-1)]);
-
+  const { contestant, size, steadySeconds, onStep } = options;
+  const { api, servers, watcher, guarded, start } = world;
   onStep('cold start');
-  const first = await start('first', options.profile);
+  const first = await start('first', { profile: options.profile });
   const firstCalls: Call[] = [];
-  const leaderAt = await leading(first, watcher, guarded, firstCalls);
+  const leaderAt = await leading(first, world, firstCalls);
   const firstRequestAt = Math.min(...firstCalls.map((c) => c.fromAt));
   const { pid } = first.daemon;
   await createServers(api, early, servers.port);
-  await quiet(watcher, guarded);
+  await quiet(world);
   await guarded('canaries settled', 60_000, async () => (await unsettled(api, 'Ready')).length === 0);
   const rssIdleMib = useOf(pid).rssMib;
 
@@ -193,7 +119,7 @@ async function measure(
   });
   onStep('settling');
   await guarded('fleet settled', stormMs, async () => {
-    await quiet(watcher, guarded, (call) => editing.seen(call));
+    await quiet(world, (call) => editing.seen(call));
     return (await unsettled(api, 'Ready')).length === 0;
   });
   const edits = await editing.times();
@@ -219,7 +145,7 @@ async function measure(
   sampler.stop();
   watcher.take();
   servers.forget();
-  const second = await start('second', options.profile);
+  const second = await start('second', { profile: options.profile });
   const secondUse = sampleUse(second.daemon.pid);
   const all = size + canaries;
   let observedAt = 0;
@@ -242,7 +168,7 @@ async function measure(
       return servers.asked() >= all;
     });
   }
-  await quiet(watcher, guarded);
+  await quiet(world);
   const restart = watcher.take();
   const restartUse = useOf(second.daemon.pid);
   const restartRssPeakMib = secondUse.peakMib();
@@ -253,7 +179,6 @@ async function measure(
     churned = await churn(api, fleet, servers.port, second, options.churnMinutes, onStep);
   }
   await second.daemon.stop('SIGTERM', 30_000);
-  tail.close();
 
   const perServer = (n: number) => n / size;
   const perServerOf = (calls: readonly Call[]) =>
@@ -290,34 +215,6 @@ async function measure(
     restartRssPeakMib,
     ...(churned === undefined ? {} : { churn: churned }),
   };
-}
-
-type Guarded = (what: string, ms: number, ready: () => Promise<boolean> | boolean) => Promise<void>;
-
-/** Waits until the operator holds the lease, and answers when it got it. */
-async function leading(running: Running, watcher: Watcher, guarded: Guarded, calls: Call[]): Promise<number> {
-  let at: number | undefined;
-  await guarded('leader', 60_000, () => {
-    for (const call of watcher.look()) {
-      calls.push(call);
-      if (isLeaderLease(call) && isWrite(call) && call.status < 300) at ??= call.toAt;
-    }
-    return at !== undefined;
-  });
-  await guarded('metrics', 30_000, async () => (await readMetrics(running.metricsUrl)).reconciles >= 0);
-  return at ?? Number.NaN;
-}
-
-/** Waits until the operator has written nothing for two seconds. */
-async function quiet(watcher: Watcher, guarded: Guarded, seen: (call: Call) => void = () => {}): Promise<void> {
-  let since = Date.now();
-  await guarded('quiet', 300_000, () => {
-    for (const call of watcher.look()) {
-      seen(call);
-      if (isWrite(call) && !isLeaderLease(call)) since = Date.now();
-    }
-    return Date.now() - since > 2_000;
-  });
 }
 
 /** Whether a created child belongs to a server of the fleet: it has the server's name, alone or before a dash. */
