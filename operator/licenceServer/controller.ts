@@ -10,6 +10,7 @@ import { controllerOf, type KubeObject, keyOf } from '../kube/object.ts';
 import { kinds } from '../kube/resourceKind.ts';
 import type { Priority } from '../kube/workQueue.ts';
 import { Prune } from './act/prune.ts';
+import { StaleRelease } from './act/staleRelease.ts';
 import type { Defaults } from './api/defaults.ts';
 import { appliedHash, fieldManager, type LicenceServer, licenceServerKind } from './api/types.ts';
 import { firstPassOver } from './firstPass.ts';
@@ -62,7 +63,8 @@ export function createLicenceServerController(options: LicenceServerControllerOp
     if (isDue) controller.enqueue(key, priority);
   };
   const listedKeys = () => stores.licenceServers.list().filter(isListed).map(keyOf);
-  const turns = new Turns({ stores, maxRollouts: options.maxRollouts, enqueue });
+  const isHeard = (namespace: string) => watch.unheardIn(namespace).every(({ optional }) => optional);
+  const turns = new Turns({ stores, isHeard, maxRollouts: options.maxRollouts, enqueue });
   const poller = new ServerPoller({
     client: options.servers,
     clock,
@@ -99,6 +101,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
         lookUp: new LookUp({ client, secrets: stores.secrets, configMaps: stores.configMaps }),
         pods: new PodLook(client, clock),
         prune: new Prune(client, stores),
+        staleRelease: new StaleRelease(poller, options.servers),
         teller: new Teller(options.recorder, options.metrics),
         applier: new Applier({
           client,
@@ -151,6 +154,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
       watch.onChange((namespace) => {
         const servers = stores.licenceServers.list(namespace === '' ? undefined : namespace);
         for (const server of servers) controller.enqueue(keyOf(server), 'resync');
+        turns.look();
       }),
     ];
     for (const { kind, store } of stores.watched) {

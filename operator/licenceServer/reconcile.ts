@@ -4,19 +4,22 @@ import { isNotFound } from '../kube/apiError.ts';
 import type { Applied, Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconcile, ReconcileContext, Result } from '../kube/controller.ts';
+import { kinds } from '../kube/resourceKind.ts';
 import { wakeAfter } from '../kube/wakeAfter.ts';
 import { applyChildren } from './act/apply.ts';
 import { askForKey } from './act/askForKey.ts';
 import { checkKeys } from './act/checkKeys.ts';
 import { finishDeletion, keepFinalizer } from './act/deletion.ts';
-import { followServer, releaseStale } from './act/followServer.ts';
+import { followServer } from './act/followServer.ts';
 import type { Prune } from './act/prune.ts';
+import type { StaleRelease } from './act/staleRelease.ts';
 import { takeBack } from './act/takeBack.ts';
 import type { Defaults } from './api/defaults.ts';
 import type { Fault } from './api/fault.ts';
+import { namesOf } from './api/names.ts';
 import { readSpec } from './api/readSpec.ts';
-import { earliest } from './api/times.ts';
-import { type LicenceServer, licenceServerKind, type Status } from './api/types.ts';
+import { asLongAgainMs, earliest, msOf } from './api/times.ts';
+import { type LicenceServer, lastRoll, licenceServerKind, type Status } from './api/types.ts';
 import { childrenOf } from './build/children.ts';
 import { plan } from './decide/plan.ts';
 import { regenerationCallOf, regenerationInputOf } from './decide/regeneration.ts';
@@ -24,6 +27,7 @@ import { validate } from './decide/validate.ts';
 import { type ObserveOptions, observe } from './observe/observe.ts';
 import type { ServerPoller } from './observe/serverPoller.ts';
 import type { Watch } from './observe/watch.ts';
+import { parseLastRoll } from './pod/lastRoll.ts';
 import { type FailedPass, failedPassOf, failedStatus } from './tell/failedPass.ts';
 import type { OperatorMetrics } from './tell/operatorMetrics.ts';
 import { refusedStatus, statusOf, terminatingStatus } from './tell/status.ts';
@@ -36,6 +40,7 @@ export interface ReconcileOptions extends ObserveOptions {
   readonly poller: ServerPoller;
   readonly applier: Applier;
   readonly prune: Prune;
+  readonly staleRelease: StaleRelease;
   readonly teller: Teller;
   readonly metrics: Pick<OperatorMetrics, 'pastWakes'>;
   readonly turns: Turns;
@@ -84,7 +89,8 @@ async function pass(
   const check = await step('checkKeys', () => checkKeys(options, server, valid, found, signal));
   const asking = regenerationInputOf(valid, before, found.atMs, options.defaults.regeneration === true);
   const call = regenerationCallOf(asking);
-  const regeneration = call && (await step('regenerate', () => askForKey(options, valid, asking.before, call, signal)));
+  const regeneration =
+    call && (await step('regenerate', () => askForKey(options, valid, asking.before, call, signal, log)));
   const observed = { ...found, check, regeneration, fleet: options.turns.fleet(key) };
   const decided = step('plan', () => plan(valid, before, observed, options.defaults));
   options.turns.note(key, decided);
@@ -92,10 +98,10 @@ async function pass(
   const refusals = decided.paused
     ? []
     : await step('apply', () => applyChildren(options, server, valid, observed, children, signal, log));
-  options.teller.rolled(server, decided, observed.atMs);
-  await releaseStale(options, key, decided, log);
+  await options.staleRelease.run(key, decided, observed.atMs, log);
 
-  const rolled = options.teller.untoldRoll(key);
+  const now = options.stores.get(kinds.Deployment, valid.owner.namespace, namesOf(valid.owner.name).deployment);
+  const rolled = parseLastRoll(now?.metadata.annotations?.[lastRoll]);
   const { status, dueAtMs } = statusOf(server, { valid, observed, plan: decided, before, refusals, rolled });
   // Tokens may have been made in this very pass.
   const secrets = { serverCa, adminToken: options.lookUp.adminToken(server) };
@@ -103,10 +109,10 @@ async function pass(
   if (followServer(options, key, valid, observed, decided, before, secrets) === 'firstAnswerDue') return undefined;
   const { outcome } = await step('status', () => writeStatus(options, server, status));
   options.teller.tell(server, status, decided);
-  const unpruned = !decided.paused && (await options.prune.run(key, valid, children, status, signal));
+  const pruneInput = { valid, children, status, nowMs: observed.atMs };
+  const pruneAtMs = decided.paused ? undefined : await options.prune.run(key, pruneInput, signal);
 
-  const againAtMs = refusals.length > 0 ? observed.atMs + 60_000 : undefined;
-  const pruneAtMs = unpruned ? observed.atMs + 5_000 : undefined;
+  const againAtMs = refusals.length > 0 ? asLongAgainMs(observed.atMs, refusedSinceMs(status), refused) : undefined;
   const wakeAtMs = earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs, observed.lookAtMs);
   const wake = wakeAfter(observed.atMs, wakeAtMs, outcome !== 'unchanged');
   if (wake?.isMistake) {
@@ -115,6 +121,11 @@ async function pass(
   }
   return wake && { requeueAfterMs: wake.afterMs };
 }
+
+/** What the API server refuses by the spec's fault is written again ever more rarely, up to the pace of a resync. */
+const refused = { firstMs: 60_000, maxMs: 10 * 60_000 } as const;
+const refusedSinceMs = ({ conditions }: Status): number | undefined =>
+  msOf(conditions?.find(({ type, status }) => type === 'Stalled' && status === 'True')?.lastTransitionTime);
 
 /** What is to outlive the LicenceServer, or to go with it, is seen to before anything can go wrong, and in every state. */
 async function keep(options: ReconcileOptions, seen: LicenceServer): Promise<LicenceServer> {
@@ -179,6 +190,6 @@ function forget(options: ReconcileOptions, key: string): undefined {
   options.poller.forget(key);
   options.lookUp.forget(key);
   options.prune.forget(key);
-  options.teller.forget(key);
+  options.staleRelease.forget(key);
   options.turns.forget(key);
 }

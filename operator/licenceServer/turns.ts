@@ -6,6 +6,8 @@ import type { Stores } from './observe/stores.ts';
 
 export interface TurnsOptions {
   readonly stores: Pick<Stores, 'deployments' | 'licenceServers'>;
+  /** Whether changes in a namespace are heard of. */
+  readonly isHeard: (namespace: string) => boolean;
   readonly maxRollouts: number;
   /** Brings another pass of a server that waited. */
   readonly enqueue: (key: string) => void;
@@ -66,9 +68,10 @@ export class Turns {
     const failed = failedOf(rolling);
     const isNews = failed !== this.#toldFailed;
     this.#toldFailed = failed;
-    const waiting = [...this.#waiting];
     const promised = [...this.#told].map((key) => ({ key, failed: false }));
-    for (const key of isNews ? waiting : nextOf(waiting, [...rolling, ...promised], this.#options.maxRollouts)) {
+    for (const key of isNews
+      ? [...this.#waiting]
+      : nextOf(this.#waiting, [...rolling, ...promised], this.#options.maxRollouts)) {
       this.#waiting.delete(key);
       this.#told.add(key);
       this.#options.enqueue(key);
@@ -76,7 +79,7 @@ export class Turns {
   }
 
   #rolling(): Rolling[] {
-    const seen = rollingIn(this.#options.stores);
+    const seen = rollingIn(this.#options.stores, this.#options.isHeard);
     const unseen = [...this.#deciding].filter((key) => !seen.some((rolling) => rolling.key === key));
     return [...seen, ...unseen.map((key) => ({ key, failed: false }))];
   }

@@ -9,32 +9,32 @@ import {
   regenerateCall,
   unanswered,
 } from '../../../licence/authorityCalls.ts';
+import type { Logger } from '../../../runtime/log.ts';
 import { causeOfSilence, createOutwardAgent } from '../../../runtime/outwardAgent.ts';
-import { isAlreadyExists } from '../../kube/apiError.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import type { Fault } from '../api/fault.ts';
+import type { Owner } from '../api/owner.ts';
 import type { RegenerationStatus } from '../api/types.ts';
+import type { Child } from '../build/object.ts';
 import { regeneratedSecret } from '../build/regeneratedSecret.ts';
 import type { RegenerationCall } from '../decide/regeneration.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { LocalRefusal, RegenerationAnswer } from '../observe/authorityAnswer.ts';
 import { readKeySource } from '../observe/keySources.ts';
-import type { Stores } from '../observe/stores.ts';
-
-export interface RegenerateOptions {
-  readonly client: KubeClient;
-  readonly stores: Stores;
-}
+import { Ensure, type EnsureOptions } from './ensure.ts';
 
 /** Makes a call that is due, and keeps the key that comes of it; undefined: it cannot be made as things stand. */
 export async function askForKey(
-  { client, stores }: RegenerateOptions,
+  options: EnsureOptions,
   valid: Valid,
   before: RegenerationStatus | undefined,
   call: RegenerationCall,
   signal: AbortSignal,
+  log: Logger,
 ): Promise<RegenerationAnswer | undefined> {
+  const { client } = options;
   const { authority } = valid.spec.activation;
   if (before?.keyId === undefined || authority?.url === undefined || valid.requests.paused) return undefined;
   const { namespace, uid } = valid.owner;
@@ -52,37 +52,40 @@ export async function askForKey(
     const reply = await ask(allowanceCall(before.keyId, token));
     return { call, answer: typeof reply === 'string' ? unanswered(reply) : readAllowance(reply) };
   }
+  const ensure = new Ensure(options, valid.owner, (written) => log.info({ written: [written] }, 'applied'));
+  const { key: name, keyId: replaces } = before;
+  // Nothing is spent for what could not be kept.
+  const trial = regeneratedSecret(valid.owner, { name, replaces, keyId: 'trial', digest: '' }, 'trial');
+  const refusal = await ensure.refusalOf(kinds.Secret, trial);
+  if (refusal !== undefined) return { call, answer: unkept(refusal) };
   const reply = await ask(regenerateCall(before.keyId, token, idempotencyKeyOf(uid, before)));
   const answer = typeof reply === 'string' ? unanswered(reply) : readIssuedKey(reply);
   if (!answer.ok) return { call, answer };
   const { key, ...made } = answer.answer;
-  await keep({ client, stores }, valid, before, key);
-  return { call, answer: { ok: true, answer: made } };
+  // Before anything is said of it: whoever is killed after this is told the same key again, and finds it kept.
+  const { fault } = await ensure.ensure(kinds.Secret, secretOf(valid.owner, name, replaces, key), { immutable: true });
+  return { call, answer: fault === undefined ? { ok: true, answer: made } : unkept(fault) };
 }
 
 /** One for each request, the same whoever asks, and not to be guessed without the resource. */
 const idempotencyKeyOf = (uid: string, { request: value, keyId }: RegenerationStatus): string =>
   createHash('sha256').update(`${uid}\n${value}\n${keyId}`).digest('hex');
 
-/** Before anything is said of it: whoever is killed after this is told the same key again, and finds it kept. */
-async function keep(
-  { client, stores }: RegenerateOptions,
-  { owner }: Valid,
-  { key: name, keyId: replaces = '' }: RegenerationStatus,
-  text: string,
-): Promise<void> {
-  const data = { [name]: Buffer.from(text).toString('base64') };
-  // Its digest is that of a key that was read from a person's Secret.
+/** The Secret that keeps a new key; its digest is that of a key that was read from a person's Secret. */
+function secretOf(owner: Owner, name: string, replaces: string, key: string): Child {
+  const data = { [name]: Buffer.from(key).toString('base64') };
   const source = readKeySource({ name, secretRef: { name: '', key: name } }, 'Online', data);
   if (source.kind !== 'found') throw new Error(`the authority's new key of ${name} cannot be read`);
   const { keyId, digest } = source;
-  const made = regeneratedSecret(owner, { name, replaces, keyId, digest }, text);
-  try {
-    stores.secrets.assume(await client.create(kinds.Secret, made));
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-  }
+  return regeneratedSecret(owner, { name, replaces, keyId, digest }, key);
 }
+
+/** A key that was made already is told again when it is asked for again: the request is the same. */
+const unkept = ({ reason, message }: Fault): LocalRefusal => ({
+  ok: false,
+  reason: reason === 'NameTaken' ? reason : 'SecretRefused',
+  message: `a new key could not be kept: ${message}`,
+});
 
 const missing = (ref: { readonly name: string; readonly key: string } | undefined): LocalRefusal => ({
   ok: false,

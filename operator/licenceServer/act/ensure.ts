@@ -82,13 +82,30 @@ export class Ensure {
       await this.#apply(kind, child, there);
       return {};
     } catch (error) {
-      const isOfSpec = isInvalid(error) || isForbidden(error) || isUnreadable(error);
-      // An optional kind that is broken, or goes in this moment, keeps nothing else from being made.
-      if (!isOfSpec && !(error instanceof ApiError && isOptional(this.#options.stores, kind))) throw error;
-      const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
-      const message = `the API server refused the ${child.kind} ${name}: ${detail}`;
-      return { fault: { reason: `${child.kind}Refused`, message } };
+      return { fault: this.#refusal(kind, child, error) };
     }
+  }
+
+  /**
+   * Whether a child could be made as things stand, asked by a write that changes nothing: before something that is spent for it.
+   * @returns why not; undefined: it could
+   * @throws for everything that is worth trying again
+   */
+  async refusalOf(kind: ResourceKind, child: Child): Promise<Fault | undefined> {
+    try {
+      await this.#options.client.dryRun().create(kind, child);
+      return undefined;
+    } catch (error) {
+      return isAlreadyExists(error) ? undefined : this.#refusal(kind, child, error);
+    }
+  }
+
+  #refusal(kind: ResourceKind, { kind: of, metadata: { name } }: Child, error: unknown): Fault {
+    const isOfSpec = isInvalid(error) || isForbidden(error) || isUnreadable(error);
+    // An optional kind that is broken, or goes in this moment, keeps nothing else from being made.
+    if (!isOfSpec && !(error instanceof ApiError && isOptional(this.#options.stores, kind))) throw error;
+    const detail = error instanceof ApiError ? error.message.slice(0, 500) : '';
+    return { reason: `${of}Refused`, message: `the API server refused the ${of} ${name}: ${detail}` };
   }
 
   async #create(kind: ResourceKind, child: Child): Promise<Ensured> {

@@ -1,4 +1,3 @@
-import type { Logger } from '../../../runtime/log.ts';
 import { namesOf, portName } from '../api/names.ts';
 import { msOf } from '../api/times.ts';
 import type { Status } from '../api/types.ts';
@@ -6,7 +5,6 @@ import type { Plan } from '../decide/plan.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { AdminToken } from '../observe/lookUp.ts';
 import type { Observed } from '../observe/observed.ts';
-import type { ServerClient } from '../observe/serverClient.ts';
 import type { ServerPoller } from '../observe/serverPoller.ts';
 
 /** A change that has not come to an end in this time is waited for at the steady pace. */
@@ -15,6 +13,8 @@ const waits: readonly (string | undefined)[] = [undefined, 'NotProven', 'ServerU
 
 /** Whether something is under way whose end only the server can tell. Pure. */
 export function isInMotion(plan: Plan, observed: Observed): boolean {
+  // It answers everything but whether a key is good: whoever asks the rest at a high pace would ask that with it.
+  if (observed.check?.kind === 'unanswered') return false;
   const rotation = plan.rotation.rotation;
   const clearing = plan.staleSeats.status?.clearing;
   const isYoung = (since: string | undefined) => observed.atMs - (msOf(since) ?? 0) < impatientMs;
@@ -58,18 +58,4 @@ export function followServer(
   const isAsked = isUp && poller.answer(key).kind === 'none';
   const isFirst = before.rotation?.phase === 'Rolling' && before.keysCopy === undefined && plan.reasons.length === 0;
   return isAsked && isFirst ? 'firstAnswerDue' : 'followed';
-}
-
-/** Releases stale seats in place, if the plan says so; the next answer tells whether it helped. */
-export async function releaseStale(
-  { poller, servers }: { readonly poller: ServerPoller; readonly servers: ServerClient },
-  key: string,
-  plan: Plan,
-  log: Logger,
-): Promise<void> {
-  const id = plan.staleSeats.release;
-  const target = poller.target(key);
-  if (id === undefined || target === undefined) return;
-  const answer = await servers.releaseStale(target, `stale seats, cleared by the operator (${id})`);
-  if (!answer.ok) log.warn({ detail: answer.message }, 'stale seats could not be released; it is tried again');
 }

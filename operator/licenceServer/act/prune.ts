@@ -1,8 +1,9 @@
 import type { KubeClient } from '../../kube/client.ts';
-import type { KubeObject } from '../../kube/object.ts';
+import { isControlledBy, type KubeObject } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { digestOf } from '../api/digest.ts';
 import { selectorOf } from '../api/owner.ts';
+import { asLongAgainMs } from '../api/times.ts';
 import { labels, type Status } from '../api/types.ts';
 import type { Children } from '../build/children.ts';
 import { revisionHistoryLimit } from '../build/deployment.ts';
@@ -18,7 +19,7 @@ export class Prune {
   readonly #client: KubeClient;
   readonly #stores: Stores;
   /** Server → what was superfluous but still named by a ReplicaSet, so that these are not listed in every pass. */
-  readonly #looked = new Map<string, string>();
+  readonly #looked = new Map<string, Looked>();
 
   constructor(client: KubeClient, stores: Stores) {
     this.#client = client;
@@ -30,10 +31,14 @@ export class Prune {
   }
 
   /**
-   * @returns whether to look again soon: the cluster has not yet dropped ReplicaSets beyond the history that is kept, and no
-   * event will tell when it has
+   * @returns when to look again: the cluster has not yet dropped ReplicaSets beyond the history that is kept, and no event
+   * will tell when it has. Ever more rarely, since it may never do so
    */
-  async run(key: string, valid: Valid, children: Children, status: Status, signal: AbortSignal): Promise<boolean> {
+  async run(
+    key: string,
+    { valid, children, status, nowMs }: PruneInput,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
     const { namespace, name } = valid.owner;
     const copies = [
       ...this.#stores.copies('secrets', namespace, name),
@@ -50,9 +55,11 @@ export class Prune {
       status.rotation?.copy,
     ]);
     const superfluous = copies.filter((copy) => !named.has(copy.metadata.name));
-    if (superfluous.length === 0) return false;
+    if (superfluous.length === 0) return undefined;
     const signature = digestOf([superfluous.map((c) => c.metadata.uid).sort(), deployment?.metadata.generation ?? 0]);
-    if (this.#looked.get(key) === signature) return false;
+    const looked = this.#looked.get(key);
+    const isSame = looked?.signature === signature;
+    if (isSame && (looked.nextAtMs === undefined || nowMs < looked.nextAtMs)) return looked.nextAtMs;
     const labelSelector = Object.entries(selectorOf(valid.owner))
       .map(([k, v]) => `${k}=${v}`)
       .join(',');
@@ -64,12 +71,31 @@ export class Prune {
       await this.#client.delete(kind, namespace, copy.metadata.name, { uid: copy.metadata.uid, signal });
     }
     // While the Deployment moves its history is about to change, and its events bring another pass.
-    if (!isSettled(deployment)) return false;
-    if (items.length > revisionHistoryLimit + 1) return true;
-    this.#looked.set(key, signature);
-    return false;
+    if (deployment !== undefined && !isSettled(deployment)) return undefined;
+    const history = items.filter((item) => deployment !== undefined && isControlledBy(item, deployment));
+    const sinceMs = isSame ? looked.sinceMs : nowMs;
+    const isOver = history.length <= revisionHistoryLimit + 1;
+    const nextAtMs = isOver ? undefined : asLongAgainMs(nowMs, sinceMs, pace);
+    this.#looked.set(key, { signature, sinceMs, nextAtMs });
+    return nextAtMs;
   }
 }
+
+/** What was superfluous, since when that has been so, and when to look again. */
+interface Looked {
+  readonly signature: string;
+  readonly sinceMs: number;
+  readonly nextAtMs: number | undefined;
+}
+
+export interface PruneInput {
+  readonly valid: Valid;
+  readonly children: Children;
+  readonly status: Status;
+  readonly nowMs: number;
+}
+
+const pace = { firstMs: 5_000, maxMs: 10 * 60_000 } as const;
 
 interface Rollout {
   readonly observedGeneration?: number;
@@ -78,9 +104,9 @@ interface Rollout {
   readonly unavailableReplicas?: number;
 }
 
-function isSettled(deployment: KubeObject | undefined): boolean {
-  const status = (deployment?.status ?? {}) as Rollout;
-  const isCurrent = status.observedGeneration === deployment?.metadata.generation;
+function isSettled({ metadata, status: told = {} }: KubeObject & { readonly status?: unknown }): boolean {
+  const status = told as Rollout;
+  const isCurrent = status.observedGeneration === metadata.generation;
   return isCurrent && (status.updatedReplicas ?? 0) === (status.replicas ?? 0) && !status.unavailableReplicas;
 }
 

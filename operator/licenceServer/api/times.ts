@@ -26,6 +26,16 @@ export function msOf(moment: string | undefined): number | undefined {
 export const backOffMs = (attempt: number, firstMs: number, maxMs: number): number =>
   exponentialMs(firstMs, maxMs, Math.max(0, attempt - 1));
 
+/**
+ * When to try something again that has failed since `sinceMs`: after as long again as it has lasted. So it comes ever more
+ * rarely, and nobody has to count the attempts.
+ */
+export const asLongAgainMs = (
+  nowMs: number,
+  sinceMs: number | undefined,
+  { firstMs, maxMs }: { readonly firstMs: number; readonly maxMs: number },
+): number => nowMs + Math.min(maxMs, Math.max(firstMs, nowMs - (sinceMs ?? nowMs)));
+
 /** The earliest of the given moments in ms; undefined if there is none. */
 export function earliest(...moments: readonly (number | undefined)[]): number | undefined {
   const given = moments.filter((m) => m !== undefined);

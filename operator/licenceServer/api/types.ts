@@ -80,6 +80,9 @@ export const askedDigests = `${group}/asked`;
 /** Annotation on the Deployment, from a roll that the operator decided by itself until its end: when that was. */
 export const pacedAt = `${group}/paced-at`;
 
+/** Annotation on the Deployment: when its pod was last made to roll, and why, as `lastRollText` has it. */
+export const lastRoll = `${group}/last-roll`;
+
 /** Annotation on a ConfigMap that is watched by metadata only: digest of its content. */
 export const contentDigest = `${group}/content-digest`;
 

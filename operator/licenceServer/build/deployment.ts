@@ -1,7 +1,7 @@
 import { canonical } from '../api/digest.ts';
 import { namesOf } from '../api/names.ts';
 import { type Owner, selectorOf } from '../api/owner.ts';
-import { askedDigests, pacedAt, type Spec, templateDigest } from '../api/types.ts';
+import { askedDigests, lastRoll, pacedAt, type Spec, templateDigest } from '../api/types.ts';
 import { askedOf } from '../pod/asked.ts';
 import { type PodParts, templateOf } from '../pod/template.ts';
 import { type Child, ownedMeta } from './object.ts';
@@ -21,6 +21,7 @@ export const deployment = (owner: Owner, spec: Spec, parts: PodParts): Child => 
       [templateDigest]: parts.rest,
       [askedDigests]: canonical(askedOf(spec)),
       ...(parts.pacedAt === undefined ? {} : { [pacedAt]: parts.pacedAt }),
+      ...(parts.lastRoll === undefined ? {} : { [lastRoll]: parts.lastRoll }),
     },
   }),
   spec: {

@@ -30,16 +30,17 @@ export const failedOf = (rolling: readonly Rolling[]): string | undefined =>
     .sort()[0];
 
 /** Which of those that wait may go on now, in their order. */
-export function nextOf(
-  waiting: readonly string[],
-  rolling: readonly Rolling[],
-  maxRollouts: number,
-): readonly string[] {
+export function nextOf(waiting: Iterable<string>, rolling: readonly Rolling[], maxRollouts: number): readonly string[] {
   const next: string[] = [];
+  const holders = new Set(rolling.map(({ key }) => key));
+  // Thousands may wait, and it is asked at each change of any of them.
+  let isFull = false;
   for (const key of waiting) {
     if (next.length === maxRollouts) break;
+    if (isFull && !holders.has(key)) continue;
     const others = [...rolling, ...next.map((told) => ({ key: told, failed: false }))];
     if (fleetOf(key, others, maxRollouts).budget) next.push(key);
+    else isFull ||= !holders.has(key);
   }
   return next;
 }

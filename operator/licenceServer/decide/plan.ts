@@ -3,6 +3,7 @@ import { earliest, momentOf } from '../api/times.ts';
 import type { NextDisruption, ReactivationStatus, Status } from '../api/types.ts';
 import { runs } from '../observe/deploymentView.ts';
 import type { Observed } from '../observe/observed.ts';
+import { lastRollText } from '../pod/lastRoll.ts';
 import type { PodParts } from '../pod/template.ts';
 import { decideReactivation } from './reactivation.ts';
 import { decideRegeneration, type RegenerationDecision, regenerationInputOf } from './regeneration.ts';
@@ -69,7 +70,13 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
   const isBlocked = before === undefined && valid.missing.length > 0;
   const beginsClearing = status.staleSeats?.clearing === undefined && staleSeats.status?.clearing?.by === 'Roll';
   return {
-    pod: isBlocked ? undefined : roll.pod && { ...roll.pod, pacedAt: pacedAtOf(roll, valid, observed) },
+    pod: isBlocked
+      ? undefined
+      : roll.pod && {
+          ...roll.pod,
+          pacedAt: pacedAtOf(roll, valid, observed),
+          lastRoll: roll.reasons.length > 0 ? lastRollText(observed.atMs, roll.reasons) : before?.lastRoll,
+        },
     reasons: isBlocked ? [] : roll.reasons,
     pending: roll.held,
     rotation,

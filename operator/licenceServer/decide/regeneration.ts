@@ -40,7 +40,7 @@ export interface RegenerationDecision {
 }
 
 const retry = { firstMs: 5_000, maxMs: 10 * 60_000 } as const;
-const passing: readonly string[] = ['AuthorityUnreachable', 'SecretMissing'];
+const passing: readonly string[] = ['AuthorityUnreachable', 'SecretMissing', 'SecretRefused', 'NameTaken'];
 
 /** What the regeneration is decided from. Pure. */
 export function regenerationInputOf(

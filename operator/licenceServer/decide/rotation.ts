@@ -1,5 +1,5 @@
 import { passingFaults } from '../../../licence/keyFaults.ts';
-import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
+import { asLongAgainMs, backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RotationPhase, RotationStatus } from '../api/types.ts';
 import type { CheckResult } from '../observe/checkResult.ts';
 import type { DesiredKeys } from '../observe/keySources.ts';
@@ -67,6 +67,7 @@ export interface RotationDecision {
 }
 
 const retry = {
+  unanswered: { firstMs: 5_000, maxMs: 15 * 60_000 },
   passing: { firstMs: 15_000, maxMs: 15 * 60_000 },
   refused: { firstMs: 10 * 60_000, maxMs: 6 * 3_600_000 },
 } as const;
@@ -184,7 +185,10 @@ function staged(i: RotationInput, before: RotationStatus, kept: Kept): RotationD
   if (i.check === undefined || i.check.kind === 'unanswered') {
     const due = attemptDue(i, s);
     const isAway = i.check !== undefined || i.server.kind !== 'answered';
-    const again = i.check === undefined ? stillToCome(i.nowMs, msOf(s.nextAttemptAt)) : i.nowMs + retry.passing.firstMs;
+    const again =
+      i.check === undefined
+        ? stillToCome(i.nowMs, msOf(s.nextAttemptAt))
+        : asLongAgainMs(i.nowMs, msOf(s.phaseAt), retry.unanswered);
     return { rotation: due && isAway ? unanswered(s) : answering(s), ...kept, wakeAtMs: again };
   }
   const { kind, key, fault } = i.check;

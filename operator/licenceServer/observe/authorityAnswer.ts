@@ -6,10 +6,10 @@ export type RegenerationAnswer =
   | { readonly call: 'allowance'; readonly answer: CustomerAnswer<KeyAllowance> | LocalRefusal }
   | { readonly call: 'regenerate'; readonly answer: CustomerAnswer<Omit<IssuedKey, 'key'>> | LocalRefusal };
 
-/** What already fails on this side, and may be put right: a Secret that is missing. */
+/** What already fails on this side, and may be put right: a Secret that is missing, or one that the new key cannot be kept in. */
 export interface LocalRefusal {
   readonly ok: false;
-  readonly reason: 'SecretMissing';
+  readonly reason: 'SecretMissing' | 'SecretRefused' | 'NameTaken';
   readonly message: string;
   readonly retryAfterSeconds?: number;
 }

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../kube/object.ts';
 import { msOf } from '../api/times.ts';
-import { askedDigests, pacedAt, podMarks } from '../api/types.ts';
+import { askedDigests, lastRoll, pacedAt, podMarks } from '../api/types.ts';
 import { type Asked, parseAsked } from '../pod/asked.ts';
 import { factsOfDeployment, marksOf, type TemplateFacts } from '../pod/facts.ts';
 
@@ -13,6 +13,8 @@ export interface DeploymentView {
   readonly asked: Asked | undefined;
   /** When the operator decided by itself that it rolls, until it has. */
   readonly pacedAt: string | undefined;
+  /** When its pod was last made to roll, and why, as it is written on it. */
+  readonly lastRoll?: string | undefined;
   /** A person has stopped it (`kubectl rollout pause`). */
   readonly stopped: boolean;
   readonly restartReason: string | undefined;
@@ -66,6 +68,7 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
     factsText: marks?.[podMarks.facts],
     asked: parseAsked(deployment.metadata.annotations?.[askedDigests]),
     pacedAt: deployment.metadata.annotations?.[pacedAt],
+    lastRoll: deployment.metadata.annotations?.[lastRoll],
     stopped: deployment.spec?.paused === true,
     restartReason: marksOf(marks).restartReason,
     settled: isSeen && replicas === wanted && updatedReplicas === wanted && availableReplicas === wanted,

@@ -2,6 +2,7 @@ import type { Clock } from '../../../runtime/clock.ts';
 import { keyOf } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
+import { asLongAgainMs } from '../api/times.ts';
 import type { LicenceServer, Spec } from '../api/types.ts';
 import { claimHolderOf, claimMountedBy } from './claimHolder.ts';
 import { type ClaimView, viewOfClaim } from './claimView.ts';
@@ -10,7 +11,7 @@ import { digestsOfCopy, isKeysCopy } from './keysCopy.ts';
 import type { LookUp } from './lookUp.ts';
 import { whyNoPod } from './noPod.ts';
 import type { Fleet, Observed } from './observed.ts';
-import { firstLookMs, lookEveryMs, type PodLook } from './podLook.ts';
+import { firstLookMs, lookAgain, type PodLook } from './podLook.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import type { Stores } from './stores.ts';
@@ -97,6 +98,7 @@ async function lookForPods(
   const nowMs = clock.now();
   const isDue = sinceMs !== undefined && nowMs >= sinceMs + firstLookMs;
   const seen = isDue ? await pods.read(namespace, name, signal) : [];
-  const lookAtMs = sinceMs === undefined ? undefined : isDue ? nowMs + lookEveryMs : sinceMs + firstLookMs;
+  const lookAtMs =
+    sinceMs === undefined ? undefined : isDue ? asLongAgainMs(nowMs, sinceMs, lookAgain) : sinceMs + firstLookMs;
   return { noPod: whyNoPod(deployment, seen, claim, nowMs), lookAtMs };
 }

@@ -8,8 +8,8 @@ import type { PodLike } from './noPod.ts';
 
 /** When a server without a pod is looked at first: most are up by then. Also between two looks at the same one. */
 export const firstLookMs = 5_000;
-/** How often it looks again while nothing else happens. */
-export const lookEveryMs = 20_000;
+/** When it looks again while nothing else happens: after as long as it has lasted. A whole fleet may be without its nodes. */
+export const lookAgain = { firstMs: 20_000, maxMs: 5 * 60_000 } as const;
 /** Between two looks at whichever server: many that start together do not become a storm of lists. */
 const apartMs = 100;
 const forbiddenMs = 10 * 60_000;

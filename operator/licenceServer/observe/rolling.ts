@@ -14,12 +14,17 @@ export interface Rolling {
 
 /**
  * Who holds the fleet's places, read from the cluster, so that a new leader knows it as well as the old one did. A server that
- * a person has paused, suspended, deleted, or whose rollout a person has stopped, holds none.
+ * a person has paused, suspended, deleted, or whose rollout a person has stopped, holds none; nor does one of a namespace that
+ * is not heard any more: nobody would ever see the end of its roll.
  */
-export function rollingIn({ deployments, licenceServers }: Pick<Stores, 'deployments' | 'licenceServers'>): Rolling[] {
+export function rollingIn(
+  { deployments, licenceServers }: Pick<Stores, 'deployments' | 'licenceServers'>,
+  isHeard: (namespace: string) => boolean = () => true,
+): Rolling[] {
+  const counts = (server: LicenceServer) => isActedOn(server) && isHeard(server.metadata.namespace);
   const rolling = new Map<string, Rolling>();
   for (const server of licenceServers.byIndex('clearing', 'Roll')) {
-    if (!isActedOn(server)) continue;
+    if (!counts(server)) continue;
     const key = keyOf(server);
     rolling.set(key, { key, since: server.status?.staleSeats?.clearing?.startedAt, failed: false });
   }
@@ -27,7 +32,7 @@ export function rollingIn({ deployments, licenceServers }: Pick<Stores, 'deploym
     const key = instanceOf(deployment) ?? '';
     const server = licenceServers.get(key);
     const view = viewOfDeployment(deployment);
-    if (server === undefined || !isActedOn(server) || view.settled || view.stopped) continue;
+    if (server === undefined || !counts(server) || view.settled || view.stopped) continue;
     rolling.set(key, { key, since: view.pacedAt, failed: view.failure !== undefined });
   }
   return [...rolling.values()];

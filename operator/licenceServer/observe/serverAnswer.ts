@@ -13,10 +13,15 @@ export type ServerAnswer =
   | { readonly kind: 'none' };
 
 const count = z.int().min(0);
-const time = z.string();
+// What goes into the status has to be what the API server takes there: one such word would keep every status from being written.
+const time = z.iso.datetime({ offset: true });
+const name = z.string().max(253);
 
 // An unknown reason of a newer server is kept as it is: it is shown, and it never counts as passing.
-const reason = z.string().transform((word) => word as KeyFaultReason);
+const reason = z
+  .string()
+  .max(128)
+  .transform((word) => word as KeyFaultReason);
 const fault = z.object({ reason, message: z.string().max(2048) });
 
 const product = z.object({
@@ -31,13 +36,13 @@ const product = z.object({
 });
 
 const key = z.object({
-  name: z.string().optional(),
+  name: name.optional(),
   keyId: z.string().max(64).optional(),
   state: z.enum(['Active', 'Pending', 'Refused', 'Superseded']),
   fault: fault.optional(),
   source: z.enum(['configuration', 'web', 'api', 'file']),
   generation: z.int().optional(),
-  product: z.string().optional(),
+  product: name.optional(),
   seatLimit: count.optional(),
   supportUntil: time.optional(),
   expiresAt: time.optional(),
@@ -46,13 +51,16 @@ const key = z.object({
   regenerationsResetAt: time.optional(),
 });
 
-const clearing = z.object({ id: z.string(), at: time, staleBefore: count, cleared: count, kept: count });
+const clearing = z.object({ id: z.string().max(253), at: time, staleBefore: count, cleared: count, kept: count });
 
 const serverStatus = z.object({
   version: z.string().max(128),
   startedAt: time,
   fingerprint: z.string().max(128),
-  products: z.array(product).max(256),
+  products: z
+    .array(product)
+    .max(256)
+    .refine((all) => new Set(all.map((one) => one.product)).size === all.length, 'two are of one name'),
   keys: z.array(key).max(256),
   clearing: clearing.optional(),
   trouble: z.string().max(2048).optional(),

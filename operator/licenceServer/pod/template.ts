@@ -25,6 +25,8 @@ export interface PodParts {
   readonly facts?: string | undefined;
   /** When the operator decided a roll by itself that has not come to its end yet. */
   readonly pacedAt?: string | undefined;
+  /** The last roll, as `lastRollText` has it; undefined: none is known. */
+  readonly lastRoll?: string | undefined;
 }
 
 /** The parts that `restOf` depends on. */

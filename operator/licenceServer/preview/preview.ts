@@ -10,6 +10,7 @@ import {
   appliedHash,
   askedDigests,
   contentDigest,
+  lastRoll,
   type NextDisruption,
   pacedAt,
   podMarks,
@@ -102,7 +103,9 @@ export function previewOf(input: PreviewInput): Unpaced {
   const target = targetOf(valid, observed, defaults);
   const isNew = observed.deployment === undefined;
   const isBlocked = isNew && valid.missing.length > 0;
-  const pod = isBlocked ? undefined : target.pod && { ...target.pod, pacedAt: now.pod?.pacedAt };
+  const pod = isBlocked
+    ? undefined
+    : target.pod && { ...target.pod, pacedAt: now.pod?.pacedAt, lastRoll: now.pod?.lastRoll };
   const children = changesOf(childrenOf(valid, { ...now, pod }, observed, defaults), input);
   const copy = valid.desiredKeys.ok ? valid.desiredKeys.copy : undefined;
   const made = [
@@ -239,6 +242,7 @@ function planAfter(input: PreviewInput, now: Plan, target: Roll): Plan {
 const bookkeeping: readonly string[] = [
   appliedHash,
   askedDigests,
+  lastRoll,
   pacedAt,
   templateDigest,
   podMarks.facts,

@@ -10,12 +10,16 @@ import { claimMissing, isMissing, waitOf } from './waits.ts';
  * The conditions of a LicenceServer, one function each: what is said, from what was seen and decided. Pure.
  * Ready, Reconciling and Stalled follow kstatus, so that Flux, Helm and `kubectl wait` understand them.
  */
-const say = (type: string, status: Said['status'], reason: string, message: string): Said => ({
+const say = (type: string, status: Said['status'], reason: string, message: string, fleeting = false): Said => ({
   type,
   status,
   reason,
   message,
+  ...(fleeting ? { fleeting } : {}),
 });
+
+/** Why a server is not as asked. */
+type Cause = Fault & Pick<Said, 'fleeting'>;
 
 export function suspended({ valid }: Seen): Said {
   return valid.spec.suspend
@@ -39,6 +43,9 @@ function complaint(seen: Seen): string {
   return trouble === undefined ? '' : `; the server ${says}: ${trouble}`;
 }
 
+/** What a server complains of may tell the time, or how full a volume is. */
+const isTroubled = (seen: Seen): boolean => troubleOf(seen) !== undefined;
+
 /** The rollout's own words say only that it takes too long; the cause goes before them. */
 const failureOf = ({ observed: { deployment, noPod } }: Seen): string =>
   [noPod?.message, deployment?.failure].filter((text) => text !== undefined).join('; ');
@@ -52,13 +59,14 @@ export function available(seen: Seen): Said {
   const { noPod } = observed;
   if (!isUp && deployment.failure !== undefined) return say('Available', 'False', 'PodFailing', failureOf(seen));
   if (!isUp && noPod !== undefined)
-    return say('Available', 'False', noPod.reason, `${noPod.message}${complaint(seen)}`);
+    return say('Available', 'False', noPod.reason, `${noPod.message}${complaint(seen)}`, isTroubled(seen));
   const reason = isUp ? 'PodReady' : 'PodNotReady';
   return say(
     'Available',
     isUp ? 'True' : 'False',
-    troubleOf(seen) === undefined ? reason : 'ServerTroubled',
+    isTroubled(seen) ? 'ServerTroubled' : reason,
     `${isUp ? 'a pod is ready and takes requests' : 'no pod is ready'}${complaint(seen)}`,
+    isTroubled(seen),
   );
 }
 
@@ -139,14 +147,21 @@ export function keysActive(seen: Seen): Said {
   });
 }
 
+/** So many products are named in a message. */
+const named = 10;
+
 export const seatsAvailable = (seen: Seen): Said =>
   told(seen, 'SeatsAvailable', ({ status }) => {
     if (status.products.length === 0)
       return say('SeatsAvailable', 'False', 'NoProducts', 'no active key grants any seat');
     const full = status.products.filter((p) => p.seatsInUse >= p.seatLimit);
     if (full.length === 0) return say('SeatsAvailable', 'True', 'SeatsFree', 'every product has a free seat');
-    const which = full.map((p) => `${p.product} (${p.seatsInUse} of ${p.seatLimit})`).join(', ');
-    return say('SeatsAvailable', 'False', 'SeatsExhausted', `no free seat of ${which}`);
+    const more = full.length > named ? ` and ${full.length - named} more` : '';
+    const which = `${full
+      .slice(0, named)
+      .map((p) => `${p.product} (${p.seatsInUse} of ${p.seatLimit})`)
+      .join(', ')}${more}`;
+    return say('SeatsAvailable', 'False', 'SeatsExhausted', `no free seat of ${which}`, true);
   });
 
 export const seatsFresh = (seen: Seen): Said =>
@@ -159,6 +174,7 @@ export const seatsFresh = (seen: Seen): Said =>
       'False',
       'StaleSeats',
       `${stale} stale seats${next === undefined ? '' : `; not cleared now: ${next}`}`,
+      true,
     );
   });
 
@@ -176,7 +192,7 @@ function stallOf(seen: Seen): Fault | undefined {
 }
 
 /** What is under way, and will come to an end by itself. */
-function progressOf(seen: Seen): Fault | undefined {
+function progressOf(seen: Seen): Cause | undefined {
   const { observed, plan, valid } = seen;
   const { rotation } = plan.rotation;
   const wait = waitOf(seen);
@@ -204,7 +220,8 @@ function progressOf(seen: Seen): Fault | undefined {
   }
   if (observed.deployment === undefined) return { reason: 'Creating', message: 'the Deployment is being made' };
   if (!observed.deployment.settled) {
-    return { reason: 'RollingOut', message: `the pod is not ready yet${complaint(seen)}` };
+    const message = `the pod is not ready yet${complaint(seen)}`;
+    return { reason: 'RollingOut', message, fleeting: isTroubled(seen) };
   }
   return undefined;
 }
@@ -218,17 +235,17 @@ export function summary(seen: Seen, others: readonly Said[]): readonly Said[] {
   const isSuspended = seen.valid.spec.suspend;
   const ready = (): Said => {
     if (stall !== undefined) return say('Ready', 'False', stall.reason, stall.message);
-    if (progress !== undefined) return say('Ready', 'False', progress.reason, progress.message);
+    if (progress !== undefined) return say('Ready', 'False', progress.reason, progress.message, progress.fleeting);
     if (isSuspended) return say('Ready', 'True', 'Suspended', 'the server is stopped, as asked');
-    if (blocking !== undefined) return say('Ready', blocking.status, blocking.reason, blocking.message);
+    if (blocking !== undefined) return { ...blocking, type: 'Ready' };
     const pause = seen.plan.paused ? '; changes are paused' : '';
-    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}${complaint(seen)}`);
+    return say('Ready', 'True', 'Ready', `the server runs as asked${pause}${complaint(seen)}`, isTroubled(seen));
   };
   return [
     ready(),
     progress === undefined
       ? say('Reconciling', 'False', 'Settled', 'nothing is under way')
-      : say('Reconciling', 'True', progress.reason, progress.message),
+      : say('Reconciling', 'True', progress.reason, progress.message, progress.fleeting),
     stall === undefined
       ? say('Stalled', 'False', 'NotStalled', 'nothing needs a person')
       : say('Stalled', 'True', stall.reason, stall.message),

@@ -13,7 +13,7 @@ export interface Seen {
   readonly before: Status;
   /** What the API server refused of the children, if anything. */
   readonly refusals: readonly Fault[];
-  /** The last roll that no status tells yet. */
+  /** The last roll, as the Deployment tells it now. */
   readonly rolled?: Status['lastRoll'];
 }
 
@@ -23,4 +23,6 @@ export interface Said {
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
+  /** Its words tell counts, or the time: other words alone are worth a write only once in a while. */
+  readonly fleeting?: boolean;
 }

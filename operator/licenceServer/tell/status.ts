@@ -6,6 +6,7 @@ import { earliest, momentOf, msOf } from '../api/times.ts';
 import type { KeyView, LicenceServer, Status } from '../api/types.ts';
 import { addressOf } from '../build/service.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
+import { isNewRoll } from '../pod/lastRoll.ts';
 import { conditionsOf, passingTypes, troubleOf } from './conditions.ts';
 import type { Said, Seen } from './seen.ts';
 import { graceMs, missingOf, missingStatusOf } from './waits.ts';
@@ -15,6 +16,9 @@ import { graceMs, missingOf, missingStatusOf } from './waits.ts';
  * busy server costs no stream of writes; everything else, and the counts with it, is told at once.
  */
 const countsEveryMs = 60_000;
+
+/** More than a person reads, and less than the API server refuses (32,768). */
+const longestWords = 4_096;
 
 /** The conditions as they are, with what is said now put in. */
 export const withConditions = (
@@ -28,7 +32,11 @@ export const withConditions = (
       ...rest,
       ...(observedGeneration === undefined ? {} : { observedGeneration }),
     })),
-    said.map((condition) => ({ ...condition, observedGeneration: generation })),
+    said.map(({ fleeting: _, message, ...condition }) => ({
+      ...condition,
+      message: message.slice(0, longestWords),
+      observedGeneration: generation,
+    })),
     nowMs,
   );
 
@@ -109,8 +117,13 @@ function countsOf(seen: Seen): Counts {
   } as Counts;
 }
 
-/** @returns the status to write, and when counts that are held back may be written */
-export function statusOf(server: LicenceServer, seen: Seen): Throttled {
+export interface StatusToWrite {
+  readonly status: Status;
+  /** When to look again for what it holds back, or says only for a time. */
+  readonly dueAtMs?: number;
+}
+
+export function statusOf(server: LicenceServer, seen: Seen): StatusToWrite {
   const { valid, observed, plan, before } = seen;
   const { owner, spec } = valid;
   const nowMs = observed.atMs;
@@ -135,10 +148,14 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
     reactivation: plan.reactivation,
     staleSeats: plan.staleSeats.status,
     nextDisruption: plan.nextDisruption,
-    lastRoll: seen.rolled ?? before.lastRoll,
+    // What this pass has made roll counts even if the clock was set back since the last one.
+    lastRoll:
+      plan.reasons.length > 0 || isNewRoll(seen.rolled, before.lastRoll)
+        ? (seen.rolled ?? before.lastRoll)
+        : before.lastRoll,
     seatsObservedAt: before.seatsObservedAt,
   };
-  const { status, dueAtMs } = throttled(before, JSON.parse(JSON.stringify(next)) as Status, nowMs);
+  const { status, dueAtMs } = heldBack(before, JSON.parse(JSON.stringify(next)) as Status, said, nowMs);
   // A wait that is over by then is told as a stall.
   const missing = missingOf(seen);
   const overAtMs = missing !== undefined && missing.sinceMs + graceMs > nowMs ? missing.sinceMs + graceMs : undefined;
@@ -146,24 +163,20 @@ export function statusOf(server: LicenceServer, seen: Seen): Throttled {
   return { status, ...(lookAtMs === undefined ? {} : { dueAtMs: lookAtMs }) };
 }
 
-export interface Throttled {
-  readonly status: Status;
-  readonly dueAtMs?: number;
-}
-
-/** A status without the counts, and without the words of what the server complains of: they may tell the time. */
-function withoutCounts(status: Status): unknown {
-  const { products: _, seats: __, seatsStale: ___, seatsObservedAt: ____, nextDisruption: next, ...rest } = status;
-  const isTroubled = status.trouble !== undefined;
-  const worded = ['SeatsAvailable', 'SeatsFresh', ...(isTroubled ? ['Available', 'Ready', 'Reconciling'] : [])];
-  const conditions = status.conditions?.map(({ message, ...condition }) =>
-    worded.includes(condition.type) ? condition : { ...condition, message },
-  );
+/** The status as it would be if the server had told the same counts, in the same words, as before. */
+function withOldCounts(before: Status, next: Status, said: readonly Said[]): Status {
+  const { products, seats, seatsStale, seatsObservedAt, trouble, nextDisruption: wait } = before;
+  const wordsOf = (type: string) => before.conditions?.find((condition) => condition.type === type)?.message;
+  const isFleeting = (type: string) => said.some((condition) => condition.type === type && condition.fleeting);
+  const isSameWait = wait?.at === next.nextDisruption?.at && `${wait?.reasons}` === `${next.nextDisruption?.reasons}`;
   return {
-    ...rest,
-    trouble: isTroubled,
-    conditions,
-    ...(next === undefined ? {} : { next: { at: next.at, reasons: next.reasons } }),
+    ...next,
+    ...{ products, seats, seatsStale, seatsObservedAt },
+    trouble: trouble === undefined ? next.trouble : next.trouble && trouble,
+    nextDisruption: isSameWait ? wait : next.nextDisruption,
+    conditions: next.conditions?.map((condition) =>
+      isFleeting(condition.type) ? { ...condition, message: wordsOf(condition.type) ?? condition.message } : condition,
+    ),
   };
 }
 
@@ -172,11 +185,11 @@ function withoutCounts(status: Status): unknown {
  * @param before as read
  * @param next as it would be without holding back
  */
-export function throttled(before: Status, next: Status, nowMs: number): Throttled {
-  const isSame = (a: unknown, b: unknown) => canonical(a) === canonical(b);
-  if (isSame(before, next)) return { status: before };
+function heldBack(before: Status, next: Status, said: readonly Said[], nowMs: number): StatusToWrite {
+  const isThere = (status: Status) => canonical(status) === canonical(before);
+  if (isThere(next)) return { status: before };
   const lastMs = msOf(before.seatsObservedAt) ?? 0;
-  if (isSame(withoutCounts(before), withoutCounts(next)) && nowMs - lastMs < countsEveryMs) {
+  if (nowMs - lastMs < countsEveryMs && isThere(withOldCounts(before, next, said))) {
     return { status: before, dueAtMs: lastMs + countsEveryMs };
   }
   return { status: { ...next, seatsObservedAt: momentOf(nowMs) } };

@@ -20,6 +20,7 @@ const say = (type: Told['type'], reason: string, action: string, note: string): 
 export function eventsOf(before: Status, after: Status, plan: Plan | undefined): readonly Told[] {
   return [
     ...stalled(before, after),
+    ...rolled(before, after),
     ...troubled(before, after),
     ...checked(after, plan),
     ...rotation(before, after),
@@ -43,9 +44,18 @@ function troubled({ trouble: was }: Status, { trouble: is }: Status): Told[] {
   return is !== undefined && was === undefined ? [say('Warning', 'ServerTroubled', 'Watch', is)] : [];
 }
 
-/** A roll that has just been asked of the cluster. */
-export const rollEvent = (reasons: readonly string[]): Told =>
-  say('Normal', 'Rolling', 'Roll', `the pod rolls: ${reasons.join(', ')}`);
+/** Why the pod was made to roll, if no status has told of it yet. Of a resource that came back without its status nothing is known. */
+export function rollReasons(before: Status, after: Status): readonly string[] {
+  const isKnown =
+    before.lastRoll?.at === after.lastRoll?.at && `${before.lastRoll?.reasons}` === `${after.lastRoll?.reasons}`;
+  const isFirstStatus = (before.observedGeneration ?? -1) < 0;
+  return isKnown || isFirstStatus ? [] : (after.lastRoll?.reasons ?? []);
+}
+
+function rolled(before: Status, after: Status): Told[] {
+  const reasons = rollReasons(before, after);
+  return reasons.length === 0 ? [] : [say('Normal', 'Rolling', 'Roll', `the pod rolls: ${reasons.join(', ')}`)];
+}
 
 /** A pass that failed; the same words again are no news. */
 export function failureEvents(before: Status, { reason, message }: Fault): readonly Told[] {

@@ -112,6 +112,21 @@ describe('the operator', () => {
     await stage.until('office', 'is ready again', isReady);
   });
 
+  test('puts back what is valid by itself but not together with its own, and leaves all else of the other', async () => {
+    await settled();
+    const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 2, maxUnavailable: 0 } };
+    await stage.client.mergePatch(kinds.Deployment, stage.namespace, 'office', {
+      spec: { strategy, minReadySeconds: 1 },
+    });
+    const deployment = await eventually('the strategy is put back', async () => {
+      const now = await stage.get<Loose & { spec: { strategy: { type?: string } } }>(kinds.Deployment, 'office');
+      return now?.spec.strategy.type === 'Recreate' && now;
+    });
+    expect(deployment.spec).toMatchObject({ strategy: { type: 'Recreate' }, minReadySeconds: 1 });
+    expect(deployment.spec.strategy).not.toHaveProperty('rollingUpdate');
+    await stage.until('office', 'is ready again', isReady);
+  });
+
   test('says which Secret is missing, and goes on as soon as it appears', async () => {
     await stage.start();
     await stage.create('office', specWithKey());

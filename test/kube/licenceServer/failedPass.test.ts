@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { kinds, type ResourceKind } from '../../../operator/kube/resourceKind.ts';
+import { kinds } from '../../../operator/kube/resourceKind.ts';
 import { licenceServerKind, requests } from '../../../operator/licenceServer/api/types.ts';
 import { type FaultProxy, startFaultProxy } from '../../support/faultProxy.ts';
 import { eventually } from './harness.ts';
@@ -18,37 +18,15 @@ afterEach(async () => {
   proxy = undefined;
 });
 
-const core = (kind: string, plural: string): ResourceKind => ({
-  group: '',
-  version: 'v1',
-  kind,
-  plural,
-  namespaced: true,
-});
-const quotas = core('ResourceQuota', 'resourcequotas');
 const words = (name: string) => stage.licenceServer(name).then((server) => condition(server, 'Ready')?.message ?? '');
 const failures = async (): Promise<number> => {
   const text = (await stage.operator?.scrape()) ?? '';
   return Number(/reconcile_errors_total\{controller="licenceserver"\} (\d+)/.exec(text)?.[1]);
 };
 
-/** No Secret may be made any more, by the words of the API server's own admission. */
-async function forbidSecrets(): Promise<void> {
-  const hard = { 'count/secrets': '1' };
-  await stage.client.create(quotas, {
-    apiVersion: 'v1',
-    kind: 'ResourceQuota',
-    metadata: { name: 'few', namespace: stage.namespace },
-    spec: { hard },
-  });
-  // As its controller does, which need not be there.
-  const status = { hard, used: { 'count/secrets': '1' } };
-  await stage.client.mergePatch(quotas, stage.namespace, 'few', { status }, 'status');
-}
-
 test('a quota on Secrets: status and an Event say so in its words, and it goes on when the quota does', async () => {
   await stage.start();
-  await forbidSecrets();
+  await stage.forbidSecrets();
   await stage.create('office', specWithKey());
   const told = await stage.until('office', 'says why', (server) => condition(server, 'Stalled')?.status === 'True');
   expect(condition(told, 'Ready')).toMatchObject({ status: 'False', reason: 'SecretRefused' });
@@ -61,7 +39,7 @@ test('a quota on Secrets: status and an Event say so in its words, and it goes o
   expect(event).toMatchObject({ type: 'Warning' });
   expect(event?.note).toContain('exceeded quota: few');
   expect((await events()).length).toBe(1);
-  await stage.client.delete(quotas, stage.namespace, 'few');
+  await stage.allowSecrets();
   await stage.patch('office', { metadata: { labels: { looked: 'again' } } });
   const done = await stage.until('office', 'is ready', isReady, 60_000);
   expect(condition(done, 'Stalled')?.status).toBe('False');
@@ -71,13 +49,13 @@ test('a refusal by admission when new keys are to be copied: the running server 
   await stage.start();
   await stage.create('office', specWithKey());
   const before = await stage.until('office', 'is ready', isReady, 60_000);
-  await forbidSecrets();
+  await stage.forbidSecrets();
   await stage.putKeys('keys', { erp: freshKey() });
   const told = await stage.until('office', 'says why', (server) => condition(server, 'Ready')?.status === 'False');
   expect(condition(told, 'Ready')?.message).toContain('exceeded quota: few');
   expect(told.status?.keysCopy).toBe(before.status?.keysCopy);
   expect(condition(told, 'Available')?.status).toBe('True');
-  await stage.client.delete(quotas, stage.namespace, 'few');
+  await stage.allowSecrets();
   await stage.patch('office', { metadata: { labels: { looked: 'again' } } });
   await stage.until('office', 'is ready again', isReady, 60_000);
 }, 120_000);
@@ -142,6 +120,40 @@ test('a roll whose status could not be written is told all the same, once', asyn
   });
   expect(events).toHaveLength(1);
   expect(await stage.operator?.scrape()).toContain(`licence_operator_rolls_total{reason="${reasons[0]}"} 1`);
+}, 120_000);
+
+test('a roll is told by the next operator, once, where this one was killed before a status told of it', async () => {
+  const way = await startFaultProxy(inject('kubeconfig'));
+  proxy = way;
+  await stage.start({ kubeconfig: way.kubeconfig });
+  await stage.create('office', specWithKey());
+  await stage.until('office', 'is ready', isReady, 60_000);
+  let isDead = false;
+  way.fault = ({ method, url: { pathname } }) => {
+    if (isDead) return { cut: 'before' };
+    if (method !== 'PATCH' || !pathname.endsWith('/deployments/office')) return undefined;
+    isDead = true;
+    return { cut: 'after' };
+  };
+  await stage.patch('office', { metadata: { annotations: { [requests.rollAt]: 'now' } } });
+  await eventually('it is killed', () => isDead);
+  await stage.restart();
+  const done = await stage.until(
+    'office',
+    'tells of the roll',
+    (s) => isReady(s) && s.status?.lastRoll !== undefined,
+    60_000,
+  );
+  expect(done.status?.lastRoll?.reasons).toEqual(['RestartRequested']);
+  await eventually('an Event', async () => (await stage.events()).some(({ reason }) => reason === 'Rolling'));
+  expect(await stage.operator?.scrape()).toContain('licence_operator_rolls_total{reason="RestartRequested"} 1');
+  // Neither the next one nor one that is restored without its status tells of it again.
+  await stage.client.mergePatch(licenceServerKind, stage.namespace, 'office', { status: null }, 'status');
+  await stage.restart();
+  const again = await stage.until('office', 'is ready', isReady, 60_000);
+  expect(again.status?.lastRoll).toEqual(done.status?.lastRoll);
+  expect(await stage.operator?.scrape()).toContain('licence_operator_rolls_total{reason="RestartRequested"} 0');
+  expect((await stage.events()).filter(({ reason }) => reason === 'Rolling')).toHaveLength(1);
 }, 120_000);
 
 test('a resource in deletion says what it waits for', async () => {

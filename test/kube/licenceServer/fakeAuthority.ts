@@ -14,6 +14,8 @@ export class FakeAuthority {
   readonly made: { readonly of: string; readonly keyId: string }[] = [];
   /** Requests in their order. */
   readonly calls: string[] = [];
+  /** Keys that are made next; others when there are none. */
+  readonly next: string[] = [];
   /** Called after a key was made and before it is answered. */
   onMade: (() => void) | undefined;
   readonly #newest = new Map<string, string>();
@@ -61,7 +63,7 @@ export class FakeAuthority {
       return { status: 409, body: { reason: 'RegenerationLimit', detail, ...budget } };
     }
     this.left -= 1;
-    const key = freshKey();
+    const key = this.next.shift() ?? freshKey();
     const parsed = parseKey(key);
     const made = parsed.ok ? parsed.keyId : '';
     this.made.push({ of: keyId, keyId: made });

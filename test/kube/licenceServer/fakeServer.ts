@@ -21,6 +21,8 @@ export class FakeServer {
   stale = 0;
   live = 0;
   waiting = 0;
+  /** It answers all but whether a key is good. */
+  cannotCheck = false;
   /** Whether a start or a release takes stale seats away. */
   clears = true;
   /** Answers requests at all. */
@@ -148,6 +150,7 @@ export class FakeServer {
         const parsed = parseKey(key);
         if (!parsed.ok) return { status: 200, body: { usable: false, fault: parsed } };
         this.checked.push(parsed.keyId);
+        if (this.cannotCheck) return { status: 503, body: { reason: 'Busy', detail: 'later' } };
         if (activation !== undefined) this.checkedActivations.push(activation);
         const fault = this.vendor.check.get(activation ?? parsed.keyId);
         return { status: 200, body: { usable: fault === undefined, keyId: parsed.keyId, fault } };

@@ -18,6 +18,14 @@ import { createMetrics, type Metrics } from '../../../runtime/metrics.ts';
 import { FakeServer } from './fakeServer.ts';
 import { adminClient, eventually, freshNamespace, installCrd } from './harness.ts';
 
+const quotas: ResourceKind = {
+  group: '',
+  version: 'v1',
+  kind: 'ResourceQuota',
+  plural: 'resourcequotas',
+  namespaced: true,
+};
+
 /** The operator in this process, looking after one namespace; `stop` is a clean stop, `kill` none at all. */
 export interface RunningOperator {
   readonly metrics: Metrics;
@@ -256,6 +264,20 @@ export class Stage {
       stringData: keys,
     };
     await this.client.apply(kinds.Secret, object, { fieldManager: 'person' });
+  }
+
+  /** No Secret may be made any more, by the words of the API server's own admission. */
+  async forbidSecrets(): Promise<void> {
+    const hard = { 'count/secrets': '1' };
+    const metadata = { name: 'few', namespace: this.namespace };
+    await this.client.create(quotas, { apiVersion: 'v1', kind: 'ResourceQuota', metadata, spec: { hard } });
+    // As its controller does, which need not be there.
+    const status = { hard, used: { 'count/secrets': '1' } };
+    await this.client.mergePatch(quotas, this.namespace, 'few', { status }, 'status');
+  }
+
+  async allowSecrets(): Promise<void> {
+    await this.client.delete(quotas, this.namespace, 'few');
   }
 
   async events(): Promise<{ reason: string; note: string; type: string }[]> {

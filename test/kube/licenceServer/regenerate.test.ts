@@ -151,6 +151,47 @@ describe('a regeneration', () => {
     expect(authority.made).toEqual([]);
   });
 
+  test('is not spent while its Secret could not be kept, and says who refuses it', async () => {
+    await running(freshKey());
+    await stage.forbidSecrets();
+    await ask('2030-01-01T00:00:00Z');
+    const waits = await stage.until('office', 'waits', (s) => regeneration(s)?.reason === 'SecretRefused');
+    expect(regeneration(waits)).toMatchObject({
+      phase: 'Allowed',
+      message: expect.stringContaining('exceeded quota: few'),
+    });
+    expect(condition(waits, 'Available')?.status).toBe('True');
+    expect(authority.calls).toEqual(['allowance']);
+    await stage.allowSecrets();
+    await stage.until(
+      'office',
+      'runs the new key',
+      (s) => isReady(s) && activeKey(s) === authority.made[0]?.keyId,
+      60_000,
+    );
+    expect(authority.made.length).toBe(1);
+  }, 120_000);
+
+  test('is not lost where somebody else has the name of its Secret: it waits, says so, and takes the same key', async () => {
+    await running(freshKey());
+    const key = freshKey();
+    authority.next.push(key);
+    const secret = `office-regenerated-${keyIdOf(key)}`;
+    await stage.putKeys(secret, { somebody: 'else' });
+    await ask('2030-01-01T00:00:00Z');
+    const waits = await stage.until('office', 'waits', (s) => regeneration(s)?.reason === 'NameTaken');
+    expect(regeneration(waits)).toMatchObject({ phase: 'Allowed', message: expect.stringContaining(secret) });
+    await stage.client.delete(kinds.Secret, stage.namespace, secret);
+    const after = await stage.until(
+      'office',
+      'runs the new key',
+      (s) => isReady(s) && activeKey(s) === keyIdOf(key),
+      60_000,
+    );
+    expect(regeneration(after)).toMatchObject({ phase: 'Made', newKeyId: keyIdOf(key) });
+    expect(authority.made.length).toBe(1);
+  }, 120_000);
+
   test('spends one and rolls once, wherever the operator is killed', async () => {
     await using proxy = await startFaultProxy(inject('kubeconfig'));
     await running(freshKey());

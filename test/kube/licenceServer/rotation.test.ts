@@ -66,6 +66,19 @@ describe('a key rotation', () => {
     expect(office().starts).toBe(1);
   });
 
+  test('asks a server that cannot judge the key ever more rarely, and goes on when it can', async () => {
+    const [first, second] = [freshKey(), freshKey()];
+    await running(first);
+    office().cannotCheck = true;
+    await stage.putKeys('keys', { erp: second });
+    await stage.until('office', 'waits', (s) => s.status?.rotation?.reason === 'ServerUnreachable');
+    const polls = office().polls;
+    await eventually('it was asked for its status many times', () => office().polls > polls + 20);
+    expect(office().checked.length).toBeLessThan(6);
+    office().cannotCheck = false;
+    await stage.until('office', 'runs the new key', (s) => isReady(s) && activeKey(s) === keyIdOf(second), 60_000);
+  }, 120_000);
+
   test('puts the previous keys back when the new pod is refused, and tries again when a person asks', async () => {
     const [good, bad] = [freshKey(), freshKey()];
     const before = await running(good);

@@ -82,6 +82,17 @@ describe('stale seats', () => {
     expect(office()).toMatchObject({ starts: 1, live: 3 });
   });
 
+  test('that a release does not take away are asked for ever more rarely', async () => {
+    await running({ policy: 'Release', when: 'Always' });
+    Object.assign(office(), { stale: 4, live: 3, clears: false });
+    await eventually('they were asked for', () => office().releases > 0);
+    const polls = office().polls;
+    await eventually('it was asked for its counts many times', () => office().polls > polls + 20);
+    expect(office().releases).toBeLessThan(4);
+    office().clears = true;
+    await stage.until('office', 'is cleared', (s) => cleared(s)?.after === 0, 60_000);
+  }, 120_000);
+
   test('whose clearing is under way when the server is suspended are given up: it ends, and holds nobody', async () => {
     await running({ when: 'Always' });
     stage.ready = false;

@@ -88,6 +88,7 @@ export function deployed(
     factsText: parts.facts,
     asked: askedOf(read.spec),
     pacedAt: parts.pacedAt,
+    lastRoll: parts.lastRoll,
     stopped: false,
     restartReason: parts.marks.restartReason,
     settled: true,

@@ -122,8 +122,9 @@ describe('the fleet', () => {
     expect(nextOf(['n/x', 'n/y', 'n/z'], [a], 2)).toEqual(['n/x']);
     expect(nextOf(['n/x', 'n/y', 'n/z'], [], 2)).toEqual(['n/x', 'n/y']);
     expect(nextOf(['n/x'], [a], 1)).toEqual([]);
-    // One that has a place keeps it.
+    // One that has a place keeps it, wherever it stands.
     expect(nextOf(['n/a'], [a], 1)).toEqual(['n/a']);
+    expect(nextOf(['n/x', 'n/a', 'n/y'], [a], 1)).toEqual(['n/a']);
   });
 });
 
@@ -131,10 +132,11 @@ describe('turns', () => {
   const rolls = { countsInFleet: true, waitsForFleet: false };
   const waits = { countsInFleet: false, waitsForFleet: true };
   const idle = { countsInFleet: false, waitsForFleet: false };
-  const made = (cluster: Cluster, maxRollouts = 1) => {
+  const made = (cluster: Cluster, maxRollouts = 1, deaf = new Set<string>()) => {
     const told: string[] = [];
     const { stores } = cluster;
-    return { turns: new Turns({ stores, maxRollouts, enqueue: (key) => told.push(key) }), told };
+    const isHeard = (namespace: string) => !deaf.has(namespace);
+    return { turns: new Turns({ stores, isHeard, maxRollouts, enqueue: (key) => told.push(key) }), told };
   };
 
   test('give a place away once: who has decided has it before the stores show it', () => {
@@ -148,6 +150,19 @@ describe('turns', () => {
     expect(told).toEqual([]);
     turns.end('n/a');
     expect(told).toEqual(['n/b']);
+  });
+
+  test('are given back by a server whose namespace is not heard any more', () => {
+    const cluster = new Cluster().server('a').deployment('a');
+    const deaf = new Set<string>();
+    const { turns, told } = made(cluster, 1, deaf);
+    turns.note('other/b', waits);
+    turns.look();
+    expect(told).toEqual([]);
+    deaf.add('n');
+    turns.look();
+    expect(told).toEqual(['other/b']);
+    expect(turns.fleet('other/c')).toEqual(free);
   });
 
   test('tell the next one when somebody comes up, and only that one', () => {

@@ -12,6 +12,13 @@ describe("a server's answer", () => {
     ['a page', '<html>'],
     ['negative seats', { ...serverStatus(), products: [{ ...serverStatus().products[0], seatsStale: -1 }] }],
     ['seats in words', { ...serverStatus(), products: [{ ...serverStatus().products[0], seatLimit: 'many' }] }],
+    [
+      'a word for a time',
+      { ...serverStatus(), products: [{ ...serverStatus().products[0], supportUntil: 'tomorrow' }] },
+    ],
+    ['a day without a time', { ...serverStatus(), startedAt: '2030-01-01' }],
+    ['one product twice', { ...serverStatus(), products: [...serverStatus().products, ...serverStatus().products] }],
+    ['a name without end', { ...serverStatus(), keys: [{ ...serverStatus().keys[0], name: 'k'.repeat(100_000) }] }],
     ['a state of its own', { ...serverStatus(), keys: [{ state: 'Perhaps', source: 'configuration' }] }],
     [
       'ten thousand products',

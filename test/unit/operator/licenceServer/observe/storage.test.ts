@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { childrenOf } from '../../../../../operator/licenceServer/build/children.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import { viewOfClaim } from '../../../../../operator/licenceServer/observe/claimView.ts';
 import { storageBound } from '../../../../../operator/licenceServer/tell/conditions.ts';
@@ -52,6 +53,20 @@ describe('the storage of a server', () => {
       reason: 'CannotShrink',
       message: 'PersistentVolumeClaim office-data stays at 4Gi: a volume cannot shrink to 2Gi',
     });
+  });
+
+  it.each([
+    ['1Ei', '2Pi'],
+    ['5e9', '1Gi'],
+    ['1500000000000m', '1Gi'],
+  ])('counts as the API server does: %s is more than %s', (has, asked) => {
+    expect(said({ capacity: { storage: has } }, has, asked).reason).toBe('CannotShrink');
+    const seen = observed({
+      claim: { name: 'office-data', phase: 'Bound', deleting: false, capacity: has, size: has },
+    });
+    const judged = valid(licenceServer({ storage: { size: asked } }), seen);
+    const { claim } = childrenOf(judged, plan(judged, {}, seen, defaults), seen, defaults);
+    expect(claim?.spec).toMatchObject({ resources: { requests: { storage: has } } });
   });
 
   it('is bound when it has what was asked for, or more than that', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { licenceServerStatus } from '../../../../../operator/licenceServer/api/statusSchema.ts';
 import type { SpecInput, Status } from '../../../../../operator/licenceServer/api/types.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import type { Observed } from '../../../../../operator/licenceServer/observe/observed.ts';
@@ -108,6 +109,17 @@ describe('status', () => {
     expect(pass(status, at(nowMs + 15_000, clock('12:15'))).status).toBe(status);
     expect(pass(status, at(nowMs + 60_000, clock('12:59'))).status.trouble).toContain('12:59');
     expect(pass(status, at(nowMs + 15_000, running())).status.trouble).toBeUndefined();
+  });
+
+  test('is what the API server takes, however much there is to say', () => {
+    const many = Array.from({ length: 256 }, (_, i) => ({
+      ...{ product: `p${i}`.padEnd(253, 'x'), seatLimit: 1, seatsInUse: 1, seatsStale: 1, holdersWaiting: 0 },
+    }));
+    const long = 'w'.repeat(2_048);
+    const refusals = Array.from({ length: 40 }, () => ({ reason: 'ServiceRefused', message: long.repeat(20) }));
+    const { status } = pass(settled(), running({ server: answer({ products: many, trouble: long }) }), {}, refusals);
+    expect(licenceServerStatus.safeParse(status).error).toBeUndefined();
+    expect(is(status, 'SeatsAvailable')?.message).toMatch(/ and 246 more$/);
   });
 
   test('names the key that is not active, and why', () => {
