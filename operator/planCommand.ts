@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments, stringify } from 'yaml';
+import { aligned } from '../runtime/aligned.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLog } from '../runtime/log.ts';
@@ -264,16 +265,4 @@ function summaryOf({ items }: Previews): string {
   ] as const;
   const parts = said.flatMap(([n, what]) => (n === 0 ? [] : [`${n} ${what}`]));
   return `\n${items.length} LicenceServers${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('   ')
-        .trimEnd(),
-    )
-    .join('\n');
 }

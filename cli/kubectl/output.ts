@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { aligned } from '../../runtime/aligned.ts';
 
 export const formats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type Format = (typeof formats)[number];
@@ -33,13 +34,6 @@ export function textOf(answer: Answer, format: Format): string {
   const head = shown.map((at) => answer.columns[at]?.title ?? '');
   const body = answer.rows.map((row) => shown.map((at) => row[at] || '-'));
   return `${aligned([head, ...body])}\n`;
-}
-
-/** Columns side by side, three spaces apart, as kubectl has them. */
-export function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  const line = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('   ');
-  return rows.map((row) => line(row).trimEnd()).join('\n');
 }
 
 /** "12s", "5m", "3h", "2d": the largest unit, as kubectl has it; empty for a moment that is not known. */

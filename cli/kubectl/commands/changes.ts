@@ -1,3 +1,4 @@
+import { momentOf } from '../../../licence/moment.ts';
 import { type LicenceServer, licenceServerKind, requests } from '../../../operator/licenceServer/api/types.ts';
 import { annotate } from '../cluster.ts';
 import type { Context } from '../context.ts';
@@ -5,7 +6,6 @@ import { CommandFault } from '../exitStatus.ts';
 import { gitOpsOwnerOf } from '../ownedByGitOps.ts';
 import { waitUntil } from '../waiting.ts';
 
-const now = () => new Date().toISOString().replace(/\.\d+/, '');
 const whoOf = ({ metadata }: LicenceServer) => `${metadata.namespace}/${metadata.name}`;
 const isReady = ({ status }: LicenceServer) =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
@@ -18,7 +18,7 @@ export async function roll(
 ): Promise<undefined> {
   const server = await context.server(name);
   await context.confirm(`Restart ${whoOf(server)} now? Programs go on working; check-outs wait some seconds.`);
-  await annotate(context.cluster, server, { [requests.rollAt]: now() });
+  await annotate(context.cluster, server, { [requests.rollAt]: momentOf(Date.now()) });
   const rolledBefore = server.status?.lastRoll?.at;
   await waitUntil(context, server, Number(options.timeout), (latest) => {
     const rolled = latest.status?.lastRoll?.at;

@@ -1,8 +1,8 @@
 import type { KeyStatus, ServerStatus } from '../../../licence/serverStatus.ts';
+import { aligned } from '../../../runtime/aligned.ts';
 import type { Context } from '../context.ts';
 import { type ExitStatus, exitStatus } from '../exitStatus.ts';
 import { messageOf } from '../faultOf.ts';
-import { aligned } from '../output.ts';
 import { openServer, type ServerLink } from '../serverLink.ts';
 import { aboutKey } from '../whatToDo.ts';
 

@@ -1,11 +1,10 @@
+import { momentOf } from '../../../licence/moment.ts';
 import { type LicenceServer, requests } from '../../../operator/licenceServer/api/types.ts';
 import { annotate } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import { type Progress, waitUntil } from '../waiting.ts';
 import { rotationProgress, specKey } from './rotate.ts';
-
-const now = () => new Date().toISOString().replace(/\.\d+/, '');
 
 /** `regenerate NAME [KEY]`: a new key of the same licence, for a move or after a loss. The budget is shown before it is spent. */
 export async function regenerate(
@@ -28,7 +27,7 @@ export async function regenerate(
   await context.confirm(
     `Make a new key for ${key.name} of ${server.metadata.name}? The old one then works on no other computer. (${budget})`,
   );
-  const request = `${key.name}@${now()}`;
+  const request = `${key.name}@${momentOf(Date.now())}`;
   await annotate(context.cluster, server, { [requests.regenerateAt]: request });
   await waitUntil(context, server, Number(options.timeout), regenerationProgress(server, request, key.name));
   return undefined;
@@ -62,7 +61,7 @@ export async function reactivate(
   await context.confirm(
     `Activate every key of ${server.metadata.name} again? Its pod restarts; seats stay with their holders.`,
   );
-  const request = now();
+  const request = momentOf(Date.now());
   await annotate(context.cluster, server, { [requests.reactivateAt]: request });
   await waitUntil(context, server, Number(options.timeout), ({ status }) => {
     const asked = status?.reactivation;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseKey } from '../../../licence/key.ts';
 import { passingFaults } from '../../../licence/keyFaults.ts';
+import { momentOf } from '../../../licence/moment.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import { type LicenceServer, requests } from '../../../operator/licenceServer/api/types.ts';
 import { annotate } from '../cluster.ts';
@@ -112,7 +113,7 @@ async function retryIfHeld(context: Context, server: LicenceServer, keyId: strin
   const { rotation, keys = [] } = server.status ?? {};
   if (rotation === undefined || rotation.phase === 'Active') return;
   if (rotation.reason === undefined && !keys.some((view) => view.keyId === keyId)) return;
-  await annotate(context.cluster, server, { [requests.rotateRetryAt]: new Date().toISOString().replace(/\.\d+/, '') });
+  await annotate(context.cluster, server, { [requests.rotateRetryAt]: momentOf(Date.now()) });
   context.say('it was refused before, and is tried again now');
 }
 

@@ -1,7 +1,8 @@
+import { aligned } from '../../../runtime/aligned.ts';
 import type { Context } from '../context.ts';
 import { diagnose } from '../diagnose.ts';
 import { type ExitStatus, exitStatus } from '../exitStatus.ts';
-import { ageOf, aligned } from '../output.ts';
+import { ageOf } from '../output.ts';
 import { look, type Picture } from '../picture.ts';
 import type { Step } from '../step.ts';
 
