@@ -62,6 +62,7 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
   add('list', 'every LicenceServer, the worst first', list as Run);
   add(`status ${server}`, 'why it is not well, and what to do', status as Run);
   add(`seats ${server}`, 'who holds seats', seats as Run)
+    .option('--search <words>', 'only where each word is part of a name')
     .option('--product <product>', 'only of this product')
     .option('--base <base>', 'only of this base')
     .option('--user <user>', 'only of this user')

@@ -2,7 +2,9 @@ import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
 import { csvAnswer, csvTable, tableResponse } from '../csv.ts';
 import { fold } from './holderKey.ts';
-import { listDenials, listLeases, productStatuses } from './leaseQueries.ts';
+import { listLeases } from './leaseList.ts';
+import { listDenials, productStatuses } from './leaseQueries.ts';
+import { listPeople } from './people.ts';
 import { instanceOf, momentAt, readLeaseId } from './requests.ts';
 import * as schemas from './schemas.ts';
 import type { SeatStore } from './store.ts';
@@ -45,6 +47,21 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
       });
       return csvAnswer(reply, 'leases.csv', leasesTable(rows));
     },
+  );
+
+  http.get(
+    '/v1/people',
+    {
+      config: admin,
+      schema: {
+        operationId: 'listPeople',
+        summary: 'Who holds how many seats',
+        tags,
+        querystring: schemas.peopleQuery,
+        response: { 200: schemas.peopleAnswer },
+      },
+    },
+    ({ query }) => listPeople(store, query),
   );
 
   http.post(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { bounds, denialReasons, leaseModes, supportPolicies } from '../../licence/words.ts';
 import { dayOrMoment, growing, moment, named, problemWith, withoutNul } from '../../runtime/schemas.ts';
+import { leaseOrders } from './leaseList.ts';
 import { longestWaitSeconds, mostHeartbeats, mostSessions } from './requests.ts';
 
 /** The shapes of the seat routes, for the OpenAPI document and for the routes that are not on the hot path. */
@@ -171,9 +172,36 @@ const leaseFilter = {
   base: filter,
   user: filter,
   host: filter,
+  search: filter.describe('words, each of which is part of the name of base, user, host or session, in whatever case'),
 };
-export const leasesQuery = z.object({ ...leaseFilter, ...paging });
+const sort = z
+  .enum(leaseOrders.flatMap((order) => [order, `-${order}`] as const))
+  .optional()
+  .describe('the order; with "-" the other way round; default: by product and base');
+export const leasesQuery = z.object({ ...leaseFilter, sort, ...paging });
 export const leasesTableQuery = z.object(leaseFilter);
+export const peopleQuery = z.object({ product: filter, search: leaseFilter.search, ...paging });
+export const peopleAnswer = named(
+  'PeoplePage',
+  z.object({
+    people: z.array(
+      named(
+        'Person',
+        z.object({
+          user: z.string(),
+          seats: z.int(),
+          stale: z.int().describe('how many of them are stale'),
+          since: moment.describe('when the first of them was taken'),
+          renewedAt: moment.describe('when one of them was last heard of'),
+          product: z.string().optional().describe('of all of them; absent: they are of several'),
+          base: z.string().optional().describe('of all of them'),
+          host: z.string().optional().describe('of all of them'),
+        }),
+      ),
+    ),
+    nextCursor: z.string().optional(),
+  }),
+);
 export const leasesAnswer = named(
   'LeasePage',
   z.object({

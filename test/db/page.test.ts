@@ -153,9 +153,9 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
     await goTo(page, 'seats?product=trade');
     await expect.poll(() => page.getByRole('row').count()).toBeGreaterThanOrEqual(4);
-    await page.getByLabel('User').fill('boris');
+    await page.getByLabel('Search').fill('ORI бухг');
     await expect.poll(() => page.getByRole('row').count()).toBe(2);
-    expect(page.url()).toContain('user=boris');
+    expect(new URLSearchParams(page.url().split('?')[1]).get('search')).toBe('ORI бухг');
 
     await page.getByRole('button', { name: /^Release the seat of boris/ }).click();
     const dialog = page.getByRole('dialog', { name: 'Release the seat' });
@@ -170,6 +170,47 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     expect(users).toEqual(expect.arrayContaining(['anna', 'vera']));
     expect(users).not.toContain('boris');
     expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('sorts seats, shows them a row a person, and leads from a person to the seats', async () => {
+    for (const user of ['anna', 'zoya']) {
+      for (const host of ['a-1', 'a-2'])
+        expect(await checkOut(user, { holder: { base: 'Склад', user, host, session: '' } })).toMatchObject({
+          status: 201,
+        });
+    }
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    await goTo(page, 'seats?product=trade');
+    const names = () => page.locator('tbody th').allTextContents();
+    await page.getByRole('button', { name: 'User' }).click();
+    await expect.poll(names).toEqual((await names()).toSorted());
+    expect(page.url()).toContain('sort=user');
+    await page.getByRole('button', { name: /^User/ }).click();
+    await expect.poll(async () => (await names())[0]).toBe('zoya');
+    expect(await page.getByRole('columnheader', { name: /^User/ }).getAttribute('aria-sort')).toBe('descending');
+    expect(await axeViolations(page)).toEqual([]);
+
+    await page.getByLabel('One row a').selectOption('person');
+    const anna = page.getByRole('row').filter({ hasText: 'anna' });
+    await expect.poll(() => anna.count()).toBe(1);
+    expect(await anna.textContent()).toContain('several');
+    expect(await axeViolations(page)).toEqual([]);
+    await anna.getByRole('link').click();
+    await expect.poll(async () => new Set(await names())).toEqual(new Set(['anna']));
+    expect(page.url()).toContain('user=anna');
+    await page.getByRole('link', { name: /User: anna/ }).click();
+    await expect.poll(async () => (await names()).includes('zoya')).toBe(true);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('tells what changed since yesterday', async () => {
+    const { page } = await openTab(browser, signedIn(), inEnglish);
+    const section = page.getByRole('region', { name: 'Since yesterday' });
+    await expect.poll(() => section.textContent()).toContain('The server was started');
+    expect(await section.textContent()).toContain('was activated');
+    expect(await section.textContent()).toContain('the computer was switched off');
     await page.context().close();
   });
 
@@ -237,7 +278,7 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
       );
       expect(overflow, `${view} is wider than the screen`).toBeLessThanOrEqual(0);
     };
-    for (const view of ['overview', 'seats', 'denials', 'keys', 'about']) {
+    for (const view of ['overview', 'seats', 'seats?by=person', 'denials', 'keys', 'about']) {
       await goTo(page, view);
       await page.waitForLoadState('networkidle');
       for (const closed of await page.locator('main details:not([open]) > summary').all()) await closed.click();

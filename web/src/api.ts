@@ -1,7 +1,7 @@
 import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/serverStatus.ts';
 import { ApiRefused, createCaller, query } from '../shared/call.ts';
 import type { ActivationAnswer } from './logic/activationAnswer.ts';
-import type { DenialPage, Identity, LeasePage, ProductList, Usage } from './wire.ts';
+import type { AuditPage, DenialPage, Identity, LeasePage, PeoplePage, ProductList, Usage } from './wire.ts';
 
 export interface LeaseFilter {
   readonly product?: string;
@@ -9,6 +9,9 @@ export interface LeaseFilter {
   readonly base?: string;
   readonly user?: string;
   readonly host?: string;
+  /** Parts of names. */
+  readonly search?: string;
+  readonly sort?: string;
 }
 
 /** The part of the server's HTTP interface that the page uses. Every function throws ApiRefused. */
@@ -27,6 +30,8 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
     identity: () => call<Identity>('GET', 'v1/identity'),
     leases: (filter: LeaseFilter, cursor?: string) =>
       call<LeasePage>('GET', `v1/leases${query({ ...filter, cursor, limit: '100' })}`),
+    people: (filter: { product: string; search: string }, cursor?: string) =>
+      call<PeoplePage>('GET', `v1/people${query({ ...filter, cursor, limit: '100' })}`),
     releaseLease: (leaseId: string, reason: string) =>
       call<unknown>('POST', `v1/leases/${of(leaseId)}:release`, { reason }),
     releaseStale: (reason: string, product?: string) =>
@@ -36,6 +41,8 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
         'GET',
         `v1/denials${query({ product: filter.product, from: moment(filter.from), limit: String(filter.limit) })}`,
       ),
+    /** Acts of administrators, the newest first. */
+    audit: (limit: number) => call<AuditPage>('GET', `v1/audit${query({ limit: String(limit) })}`),
     usage: (from: number, to: number, stepSeconds: number, product?: string) =>
       call<Usage>(
         'GET',

@@ -132,7 +132,7 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
         )}
         {data && route.view === 'overview' && <Overview status={data} at={status.at} />}
         {data && route.view === 'seats' && <Seats status={data} query={route.query} onChanged={status.reload} />}
-        {data && route.view === 'denials' && <Denials status={data} />}
+        {data && route.view === 'denials' && <Denials status={data} query={route.query} />}
         {data && route.view === 'keys' && <Keys onChanged={status.reload} />}
         {data && route.view === 'about' && <About status={data} />}
       </Frame>

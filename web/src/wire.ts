@@ -21,6 +21,26 @@ export interface Lease {
   readonly reservation?: string;
 }
 
+/** The orders that `GET /v1/leases` knows; `-` before one turns it round. */
+export const leaseOrders = ['user', 'base', 'host', 'acquiredAt', 'renewedAt'] as const;
+
+/** `GET /v1/people` */
+export interface PeoplePage {
+  readonly people: readonly Person[];
+  readonly nextCursor?: string;
+}
+/** The seats of one user; product, base and host where all of them share it. */
+export interface Person {
+  readonly user: string;
+  readonly seats: number;
+  readonly stale: number;
+  readonly since: string;
+  readonly renewedAt: string;
+  readonly product?: string;
+  readonly base?: string;
+  readonly host?: string;
+}
+
 /** `GET /v1/denials` */
 export interface DenialPage {
   readonly denials: readonly Denial[];
@@ -37,6 +57,21 @@ export interface Denial {
   /** Whether it went without a seat for more than a minute. */
   readonly unmet: boolean;
   readonly servedAt?: string;
+}
+
+/** `GET /v1/audit` */
+export interface AuditPage {
+  readonly acts: readonly Act[];
+}
+export interface Act {
+  readonly id: number;
+  readonly at: string;
+  readonly actor: string;
+  /** Method and path. */
+  readonly action: string;
+  readonly target: string;
+  readonly reason?: string;
+  readonly outcome?: string;
 }
 
 /** `GET /v1/usage` */

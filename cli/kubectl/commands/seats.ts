@@ -19,6 +19,8 @@ export interface Lease {
 
 /** Which seats are meant. */
 export interface SeatFilter {
+  /** Parts of names. */
+  readonly search?: string;
   readonly product?: string;
   readonly base?: string;
   readonly user?: string;
@@ -34,7 +36,8 @@ export async function leasesOf(link: ServerLink, filter: SeatFilter): Promise<re
   let cursor: string | undefined;
   do {
     const query = new URLSearchParams({ limit: '1000' });
-    for (const name of ['product', 'base', 'user', 'host'] as const) if (filter[name]) query.set(name, filter[name]);
+    for (const name of ['search', 'product', 'base', 'user', 'host'] as const)
+      if (filter[name]) query.set(name, filter[name]);
     if (filter.stale) query.set('state', 'stale');
     if (cursor !== undefined) query.set('cursor', cursor);
     const page = await link.call<{ leases: readonly Lease[]; nextCursor?: string }>('GET', `/v1/leases?${query}`);

@@ -14,7 +14,13 @@ export interface Alert {
   readonly for?: string;
   readonly keep_firing_for?: string;
   readonly labels: { readonly severity: 'info' | 'warning' | 'critical' };
-  readonly annotations: { readonly summary: string; readonly description: string; readonly runbook_url: string };
+  readonly annotations: {
+    readonly summary: string;
+    readonly description: string;
+    readonly runbook_url: string;
+    /** The server's own page, where what is told can be seen; only where its address is known. */
+    readonly page_url?: string;
+  };
 }
 
 export interface AlertGroup {
@@ -28,10 +34,13 @@ export interface AlertScope {
   readonly server: string;
   /** The same of the operator's series about a server. */
   readonly seenByOperator: string;
+  /** Address of the server's page, without a slash at its end. */
+  readonly page?: string;
 }
 
 export const allServers: AlertScope = { server: '', seenByOperator: '' };
-export const oneServer = (namespace: string, service: string): AlertScope => ({
+export const oneServer = (namespace: string, service: string, page?: string): AlertScope => ({
+  ...(page === undefined ? {} : { page }),
   server: `namespace="${namespace}",service="${service}"`,
   seenByOperator: `server_namespace="${namespace}",server="${service}"`,
 });
@@ -52,14 +61,34 @@ type Rule = Omit<Alert, 'alert' | 'labels' | 'annotations'> & {
   readonly description: string;
 };
 
+/** Views of the page by alert. What has no view of its own is seen on the overview; a server that is down has no page. */
+const ofProduct = 'product={{ $labels.product | urlquery }}';
+const views: Readonly<Record<string, string | undefined>> = {
+  LicenceSeatsExhausted: `/#/seats?${ofProduct}`,
+  LicenceSeatsNearlyExhausted: `/#/seats?${ofProduct}`,
+  LicenceDemandUnmet: `/#/denials?${ofProduct}`,
+  LicenceStaleSeats: `/#/seats?${ofProduct}&state=stale`,
+  LicenceStaleSeatsBlocking: `/#/seats?${ofProduct}&state=stale`,
+  LicenceActivationFailing: '/#/keys',
+  LicenceCopySuspected: '/#/keys',
+  LicenceSupportExpiring: '/#/keys',
+  LicenceSupportExpired: '/#/keys',
+  LicenceServerDown: undefined,
+};
+const viewOf = (alert: string): string | undefined => (alert in views ? views[alert] : '/#/overview');
+
 /** @param runbooks address before the runbooks' names, without a slash at its end */
-const alertsOf = (rules: Readonly<Record<string, Rule>>, runbooks: string): Alert[] =>
-  Object.entries(rules).map(([alert, { severity, summary, description, ...rule }]) => ({
-    alert,
-    ...rule,
-    labels: { severity },
-    annotations: { summary, description, runbook_url: `${runbooks}/${alert}.md` },
-  }));
+const alertsOf = (rules: Readonly<Record<string, Rule>>, runbooks: string, page?: string): Alert[] =>
+  Object.entries(rules).map(([alert, { severity, summary, description, ...rule }]) => {
+    const view = page === undefined ? undefined : viewOf(alert);
+    const page_url = view === undefined ? {} : { page_url: `${page}${view}` };
+    return {
+      alert,
+      ...rule,
+      labels: { severity },
+      annotations: { summary, description, runbook_url: `${runbooks}/${alert}.md`, ...page_url },
+    };
+  });
 
 const product = 'max by (namespace, service, job, product)';
 const server = 'max by (namespace, service, job)';
@@ -267,9 +296,9 @@ const operatorAlerts: Readonly<Record<string, Rule>> = {
 
 /** The alerts about servers, in groups. */
 export const serverAlertGroups = (scope: AlertScope, runbooks: string): readonly AlertGroup[] => [
-  { name: 'licence-seats', rules: alertsOf({ ...seatAlerts(scope), ...baseAlerts(scope) }, runbooks) },
-  { name: 'licence-keys', rules: alertsOf(keyAlerts(scope), runbooks) },
-  { name: 'licence-servers', rules: alertsOf(serverAlerts(scope), runbooks) },
+  { name: 'licence-seats', rules: alertsOf({ ...seatAlerts(scope), ...baseAlerts(scope) }, runbooks, scope.page) },
+  { name: 'licence-keys', rules: alertsOf(keyAlerts(scope), runbooks, scope.page) },
+  { name: 'licence-servers', rules: alertsOf(serverAlerts(scope), runbooks, scope.page) },
 ];
 
 /** Those, and the alerts about the operator. */

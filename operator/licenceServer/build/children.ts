@@ -97,7 +97,7 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
       known.serviceMonitor && wanted(monitoring.serviceMonitor, true) ? serviceMonitor(owner, spec) : undefined,
     prometheusRule:
       known.prometheusRule && wanted(monitoring.prometheusRule, true)
-        ? prometheusRule(owner, defaults.runbooks)
+        ? prometheusRule(owner, defaults.runbooks, spec)
         : undefined,
     dashboard: wanted(monitoring.dashboard, known.serviceMonitor || isBroken(kinds.ServiceMonitor))
       ? dashboard(owner)

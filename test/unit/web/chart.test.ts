@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { areaPath, type Box, niceMax, stepPath, valueTicks } from '../../../web/src/logic/chart.ts';
+import { areaPath, type Box, beginOf, niceMax, stepPath, valueTicks } from '../../../web/src/logic/chart.ts';
 import { periodNames, rangeOf } from '../../../web/src/logic/periods.ts';
 
 const box: Box = { width: 100, height: 50, from: 0, to: 1_000, max: 10 };
@@ -42,6 +42,18 @@ describe('the chart', () => {
         expect(ticks.every(Number.isInteger)).toBe(true);
       }),
     );
+  });
+});
+
+describe('the beginning of a chart', () => {
+  const period = { from: 0, to: 10_000 };
+  const at = (first: number) => [{ at: first, value: 1 }];
+  it('is where the data begin, within the period, and never so late that a few steps fill the width', () => {
+    expect(beginOf(at(4_000), period, 100)).toBe(4_000);
+    expect(beginOf(at(-50), period, 100)).toBe(0);
+    expect(beginOf(at(9_900), period, 100)).toBe(8_800);
+    expect(beginOf(at(9_900), period, 5_000)).toBe(0);
+    expect(beginOf([], period, 100)).toBe(0);
   });
 });
 

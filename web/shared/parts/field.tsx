@@ -5,16 +5,17 @@ export interface FieldProps {
   readonly label: string;
   readonly hint?: string | undefined;
   readonly error?: string | undefined;
+  readonly class?: string | undefined;
   /** The control; it must take the given attributes. */
   children(attributes: { id: string; 'aria-describedby'?: string; 'aria-invalid'?: true }): ComponentChildren;
 }
 
 /** A labelled control with its hint and its error, bound together for screen readers. */
-export function Field({ label, hint, error, children }: FieldProps) {
+export function Field({ label, hint, error, class: kind, children }: FieldProps) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ');
   return (
-    <div class="field">
+    <div class={kind ? `field ${kind}` : 'field'}>
       <label for={id}>{label}</label>
       {children({
         id,

@@ -68,6 +68,20 @@ export const areaPath = (points: readonly Point[], box: Box, stepMs: number): st
     })
     .join('');
 
+/**
+ * Where the axis of a period begins: with the first point, since an empty half tells nothing; but `fewest` steps are always shown, so
+ * that a first hour does not fill the whole width.
+ */
+export function beginOf(
+  points: readonly Point[],
+  period: Pick<Box, 'from' | 'to'>,
+  stepMs: number,
+  fewest = 12,
+): number {
+  const first = points[0]?.at ?? period.from;
+  return Math.max(period.from, Math.min(first, period.to - fewest * stepMs));
+}
+
 /** At most `count` marks at even distances within the box, both ends included. */
 export const timeTicks = (box: Pick<Box, 'from' | 'to'>, count: number): number[] =>
   Array.from({ length: count }, (_, i) => box.from + ((box.to - box.from) / (count - 1)) * i);

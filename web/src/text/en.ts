@@ -63,6 +63,26 @@ export const en = {
   'usage.time': 'Time',
   'usage.chart': '{product}: use of seats in the period, peak {peak} of {limit}',
 
+  'since.title': 'Since yesterday',
+  'since.none': 'Nothing changed in the last 24 hours.',
+  'since.limit': '{product}: the licence has {limit} seats; a day ago it had {before}.',
+  'since.peak': '{product}: at most {peak} seats in use at one time; in the 24 hours before that at most {before}.',
+  'since.refused': {
+    one: '{product}: {n} holder was refused; later without a seat: {unmet}.',
+    other: '{product}: {n} holders were refused; later without a seat: {unmet}.',
+  },
+  'since.key': 'Key {key} was activated {ago}.',
+  'since.started': 'The server was started {ago}; its version is {version}.',
+  'since.cleared': {
+    one: 'A restart cleared {n} stale seat {ago}.',
+    other: 'A restart cleared {n} stale seats {ago}.',
+  },
+  'since.released': 'A seat was taken back by {who} {ago}.',
+  'since.staleReleased': 'Stale seats were released by {who} {ago}.',
+  'since.keyInstalled': 'A key was installed by {who} {ago}.',
+  'since.keyRemoved': 'A key was removed by {who} {ago}.',
+  'since.reason': 'Reason: {reason}',
+
   'attention.baseInstance':
     'A copy of the infobase {base}, or another base of that name, asked for seats {since} and was refused. Give the copy a name of its own; if the base has moved, adopt it.',
   'attention.baseReports':
@@ -105,7 +125,19 @@ export const en = {
   'seats.state': 'State',
   'seats.any': 'Any',
   'seats.anyProduct': 'Any',
-  'seats.exact': 'whole name',
+  'seats.search': 'Search',
+  'seats.part': 'part of a name',
+  'seats.by': 'One row a',
+  'seats.by.seat': 'seat',
+  'seats.by.person': 'person',
+  'seats.order': 'Order',
+  'seats.order.own': 'as it comes',
+  'seats.order.user': 'User',
+  'seats.order.base': 'Infobase',
+  'seats.order.host': 'Computer',
+  'seats.order.acquiredAt': 'Held since',
+  'seats.order.renewedAt': 'Last heard of',
+  'seats.drop': 'Show all again',
   'seats.reservation': 'reservation {name}',
   'seats.clear': 'Clear the filter',
   'seats.state.active': 'In use',
@@ -124,6 +156,12 @@ export const en = {
   'seats.none': 'Nobody holds a seat.',
   'seats.noneFiltered': 'No seat fits the filter.',
   'seats.table': 'Seats that are held now',
+
+  'people.table': 'People who hold seats',
+  'people.seats': 'Seats',
+  'people.stale': { one: '{n} stale', other: '{n} stale' },
+  'people.several': 'several',
+  'people.found': { one: '{n} person shown', other: '{n} people shown' },
 
   'release.title': 'Release the seat',
   'release.text':

@@ -64,6 +64,31 @@ export const ru: Dictionary<typeof en> = {
   'usage.time': 'Время',
   'usage.chart': '{product}: занятость мест за период, максимум {peak} из {limit}',
 
+  'since.title': 'Со вчерашнего дня',
+  'since.none': 'За последние 24 часа ничего не изменилось.',
+  'since.limit': '{product}: мест по лицензии {limit}; сутки назад было {before}.',
+  'since.peak':
+    '{product}: одновременно было занято не больше {peak} мест; за предыдущие 24 часа — не больше {before}.',
+  'since.refused': {
+    one: '{product}: отказано {n} пользователю; остались без места: {unmet}.',
+    few: '{product}: отказано {n} пользователям; остались без места: {unmet}.',
+    many: '{product}: отказано {n} пользователям; остались без места: {unmet}.',
+    other: '{product}: отказано {n} пользователям; остались без места: {unmet}.',
+  },
+  'since.key': 'Ключ {key} активирован {ago}.',
+  'since.started': 'Сервер запущен {ago}; его версия {version}.',
+  'since.cleared': {
+    one: 'При перезапуске освобождено {n} зависшее место {ago}.',
+    few: 'При перезапуске освобождено {n} зависших места {ago}.',
+    many: 'При перезапуске освобождено {n} зависших мест {ago}.',
+    other: 'При перезапуске освобождено {n} зависших места {ago}.',
+  },
+  'since.released': 'Место освобождено {ago}, кем: {who}.',
+  'since.staleReleased': 'Зависшие места освобождены {ago}, кем: {who}.',
+  'since.keyInstalled': 'Ключ установлен {ago}, кем: {who}.',
+  'since.keyRemoved': 'Ключ удалён {ago}, кем: {who}.',
+  'since.reason': 'Причина: {reason}',
+
   'attention.baseInstance':
     'Копия базы {base} или другая база с тем же именем просила места {since} и получила отказ. Дайте копии своё имя; если база переехала, передайте имя ей.',
   'attention.baseReports':
@@ -114,7 +139,19 @@ export const ru: Dictionary<typeof en> = {
   'seats.state': 'Состояние',
   'seats.any': 'Любое',
   'seats.anyProduct': 'Любой',
-  'seats.exact': 'имя целиком',
+  'seats.search': 'Поиск',
+  'seats.part': 'часть имени',
+  'seats.by': 'Строка на',
+  'seats.by.seat': 'место',
+  'seats.by.person': 'человека',
+  'seats.order': 'Порядок',
+  'seats.order.own': 'как есть',
+  'seats.order.user': 'Пользователь',
+  'seats.order.base': 'Информационная база',
+  'seats.order.host': 'Компьютер',
+  'seats.order.acquiredAt': 'Занято с',
+  'seats.order.renewedAt': 'Последний сигнал',
+  'seats.drop': 'Снова показать все',
   'seats.reservation': 'резерв {name}',
   'seats.clear': 'Сбросить отбор',
   'seats.state.active': 'Занято',
@@ -138,6 +175,17 @@ export const ru: Dictionary<typeof en> = {
   'seats.none': 'Ни одно место не занято.',
   'seats.noneFiltered': 'Под условия отбора не подходит ни одно место.',
   'seats.table': 'Места, занятые сейчас',
+
+  'people.table': 'Люди, занимающие места',
+  'people.seats': 'Мест',
+  'people.stale': { one: '{n} зависло', few: '{n} зависло', many: '{n} зависло', other: '{n} зависло' },
+  'people.several': 'разные',
+  'people.found': {
+    one: 'Показан {n} человек',
+    few: 'Показано {n} человека',
+    many: 'Показано {n} человек',
+    other: 'Показано {n} человека',
+  },
 
   'release.title': 'Освободить место',
   'release.text':

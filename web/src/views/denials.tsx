@@ -13,11 +13,11 @@ import type { Denial } from '../wire.ts';
 /** The server's largest page. */
 const mostRows = 1_000;
 
-export function Denials({ status }: { status: ServerStatus }) {
+export function Denials({ status, query }: { status: ServerStatus; query: { readonly product?: string } }) {
   const text = useText();
   const { t, number, moment } = text;
   const { api } = useShell();
-  const [product, setProduct] = useState('');
+  const [product, setProduct] = useState(query.product ?? '');
   const [period, setPeriod] = useState<Period>('week');
   const [count, setCount] = useState(100);
   const { data, refusal, settled, reload } = useResource(

@@ -7,6 +7,7 @@ import { saveFile } from '../../shared/saveFile.ts';
 import { refusalOf, useResource } from '../../shared/useResource.ts';
 import { useShell, useText } from '../context.ts';
 import { attentionOf, byUrgency, termState } from '../logic/attention.ts';
+import { beginOf } from '../logic/chart.ts';
 import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
 import { formatRoute } from '../logic/route.ts';
 import { denialsOf, limitsOf, peaksOf } from '../logic/usageSeries.ts';
@@ -14,6 +15,7 @@ import { SeatMeter } from '../parts/seatMeter.tsx';
 import { Sparkline } from '../parts/sparkline.tsx';
 import { UsageChart } from '../parts/usageChart.tsx';
 import type { ProductList, Usage } from '../wire.ts';
+import { SinceYesterday } from './sinceYesterday.tsx';
 
 export function Overview({ status, at }: { status: ServerStatus; at: number }) {
   const text = useText();
@@ -70,6 +72,7 @@ export function Overview({ status, at }: { status: ServerStatus; at: number }) {
         )}
         <p class="hint">{t('overview.updated', { at: text.clock(at) })}</p>
       </section>
+      <SinceYesterday status={status} now={at} />
       {status.products.length > 0 && <UsageSection products={byUrgency(status.products).map((p) => p.product)} />}
     </>
   );
@@ -91,6 +94,7 @@ interface ProductCardProps {
 function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
   const { t, number, date } = useText();
   const full = p.seatsInUse >= p.seatLimit;
+  const peaks = day ? peaksOf(day.usage, p.product) : [];
   const term = (until: string | undefined) => (
     <dd class={`term-${termState(until, now)}`}>{until === undefined ? t('overview.noTerm') : date(until)}</dd>
   );
@@ -134,10 +138,10 @@ function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
       </dl>
       {day && (
         <Sparkline
-          points={peaksOf(day.usage, p.product)}
+          points={peaks}
           stepMs={day.usage.stepSeconds * 1_000}
           limit={p.seatLimit}
-          from={day.from}
+          from={beginOf(peaks, day, day.usage.stepSeconds * 1_000)}
           to={day.to}
         />
       )}
@@ -215,7 +219,7 @@ function UsageSection({ products }: { products: readonly string[] }) {
             limits={limitsOf(data.usage, data.product)}
             denials={denialsOf(data.usage, data.product)}
             stepMs={data.usage.stepSeconds * 1_000}
-            from={data.from}
+            from={beginOf(points, data, data.usage.stepSeconds * 1_000)}
             to={data.to}
           />
           <button type="button" onClick={download}>

@@ -1,63 +1,26 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { ServerStatus } from '../../../licence/serverStatus.ts';
-import type { Refusal } from '../../shared/logic/refusal.ts';
 import { type Column, DataTable } from '../../shared/parts/dataTable.tsx';
-import { Field } from '../../shared/parts/field.tsx';
 import { RefusalNotice } from '../../shared/parts/notice.tsx';
 import { ReasonDialog } from '../../shared/parts/reasonDialog.tsx';
-import { refusalOf, useResource } from '../../shared/useResource.ts';
-import type { LeaseFilter } from '../api.ts';
+import { usePages } from '../../shared/usePages.ts';
 import { useShell, useText } from '../context.ts';
 import { holderText } from '../logic/holderText.ts';
 import { formatRoute } from '../logic/route.ts';
-import { type Lease, type LeasePage, leaseStates } from '../wire.ts';
+import type { Lease } from '../wire.ts';
+import { People } from './people.tsx';
+import { isFiltered, SeatFilter, type SeatQuery } from './seatFilter.tsx';
 
-const fields = ['product', 'base', 'user', 'host', 'state'] as const;
-
-export function Seats({ status, query, onChanged }: { status: ServerStatus; query: LeaseFilter; onChanged(): void }) {
+/** Who holds seats: a row a seat, or a row a person. */
+export function Seats({ status, query, onChanged }: { status: ServerStatus; query: SeatQuery; onChanged(): void }) {
   const text = useText();
-  const { t } = text;
+  const { t, number } = text;
   const { api, say } = useShell();
-  const [further, setFurther] = useState<readonly LeasePage[]>([]);
-  const [moreRefusal, setMoreRefusal] = useState<Refusal>();
-  const [releasing, setReleasing] = useState<Lease | 'stale'>();
-  const key = JSON.stringify(fields.map((f) => query[f] ?? ''));
-  // Once further pages are shown the list no longer refreshes by itself: that would fetch all of them again.
-  const first = useResource(key, () => api.leases(query), further.length === 0 ? 15_000 : undefined);
-  // Another question makes the further pages meaningless.
-  useEffect(() => setFurther([]), [key]);
-
-  const pages = first.data ? [first.data, ...further] : [];
-  const leases = pages.flatMap((p) => p.leases);
-  const cursor = pages.at(-1)?.nextCursor;
-  const filtered = fields.some((f) => (query[f] ?? '') !== '');
+  const [clearing, setClearing] = useState(false);
+  const [clearings, setClearings] = useState(0);
   const staleCount = status.products
     .filter((p) => !query.product || p.product === query.product)
     .reduce((sum, p) => sum + p.seatsStale, 0);
-
-  const more = async () => {
-    try {
-      const page = await api.leases(query, cursor);
-      setFurther((old) => [...old, page]);
-      setMoreRefusal(undefined);
-    } catch (error) {
-      setMoreRefusal(refusalOf(error));
-    }
-  };
-  const changed = async (message: string) => {
-    setReleasing(undefined);
-    say(message);
-    setFurther([]);
-    onChanged();
-    await first.reload();
-    document.querySelector<HTMLElement>('main h1')?.focus(); // the button that was used is gone
-  };
-
-  const reasonWords = {
-    reason: t('release.reason'),
-    hint: t('release.reasonHint'),
-    missing: t('release.reasonMissing'),
-  };
   return (
     <>
       <div class="bar">
@@ -65,15 +28,63 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
           <h1 tabIndex={-1}>{t('seats.title')}</h1>
           <p class="lead">{t('seats.lead')}</p>
         </div>
-        <button type="button" disabled={staleCount === 0} onClick={() => setReleasing('stale')}>
+        <button type="button" disabled={staleCount === 0} onClick={() => setClearing(true)}>
           {t('seats.releaseStale')}
-          {staleCount > 0 && ` (${text.number(staleCount)})`}
+          {staleCount > 0 && ` (${number(staleCount)})`}
         </button>
       </div>
-      <Filter status={status} query={query} leases={leases} />
+      <SeatFilter status={status} query={query} />
+      {query.by === 'person' ? (
+        <People key={clearings} query={query} />
+      ) : (
+        <SeatList key={clearings} query={query} onChanged={onChanged} />
+      )}
+      {clearing && (
+        <ReasonDialog
+          title={t('release.staleTitle')}
+          text={t('release.staleText', { n: staleCount })}
+          action={t('release.do')}
+          words={reasonWordsOf(text)}
+          onClose={() => setClearing(false)}
+          onReason={async (reason) => {
+            const { released } = await api.releaseStale(reason, query.product);
+            setClearing(false);
+            say(released === 0 ? t('release.staleNone') : t('release.staleDone', { n: released }));
+            setClearings((n) => n + 1);
+            onChanged();
+            focusHeading();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+const reasonWordsOf = ({ t }: ReturnType<typeof useText>) => ({
+  reason: t('release.reason'),
+  hint: t('release.reasonHint'),
+  missing: t('release.reasonMissing'),
+});
+
+/** The button that was used is gone, or about to go. */
+const focusHeading = () => document.querySelector<HTMLElement>('main h1')?.focus();
+
+function SeatList({ query, onChanged }: { query: SeatQuery; onChanged(): void }) {
+  const text = useText();
+  const { t } = text;
+  const { api, say } = useShell();
+  const [releasing, setReleasing] = useState<Lease>();
+  const { by: _, ...filter } = query;
+  const list = usePages(JSON.stringify(Object.entries(filter).sort()), (cursor) => api.leases(filter, cursor), 15_000);
+  const { first } = list;
+  const leases = list.pages.flatMap((page) => page.leases);
+  return (
+    <>
       {first.refusal && <RefusalNotice refusal={first.refusal} onRetry={first.reload} />}
       {!first.data && !first.refusal && <p class="empty">{t('app.loading')}</p>}
-      {first.data && leases.length === 0 && <p class="empty">{t(filtered ? 'seats.noneFiltered' : 'seats.none')}</p>}
+      {first.data && leases.length === 0 && (
+        <p class="empty">{t(isFiltered(query) ? 'seats.noneFiltered' : 'seats.none')}</p>
+      )}
       {leases.length > 0 && (
         <>
           <DataTable
@@ -82,41 +93,36 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
             rows={leases}
             keyOf={(l) => l.leaseId}
             busy={!first.settled}
+            order={{
+              sort: query.sort,
+              onSort: (sort) => location.replace(formatRoute('seats', { ...query, sort })),
+            }}
           />
           <p class="hint" role="status">
             {t('seats.found', { n: leases.length })}
           </p>
         </>
       )}
-      {moreRefusal && <RefusalNotice refusal={moreRefusal} onRetry={more} />}
-      {cursor !== undefined && (
-        <button type="button" onClick={more}>
+      {list.moreRefusal && <RefusalNotice refusal={list.moreRefusal} onRetry={list.more} />}
+      {list.more && (
+        <button type="button" onClick={list.more}>
           {t('app.more')}
         </button>
       )}
-      {releasing === 'stale' && (
-        <ReasonDialog
-          title={t('release.staleTitle')}
-          text={t('release.staleText', { n: staleCount })}
-          action={t('release.do')}
-          words={reasonWords}
-          onClose={() => setReleasing(undefined)}
-          onReason={async (reason) => {
-            const { released } = await api.releaseStale(reason, query.product);
-            await changed(released === 0 ? t('release.staleNone') : t('release.staleDone', { n: released }));
-          }}
-        />
-      )}
-      {releasing !== undefined && releasing !== 'stale' && (
+      {releasing !== undefined && (
         <ReasonDialog
           title={t('release.title')}
           text={t('release.text', { who: holderText(releasing.holder), product: releasing.product })}
           action={t('release.do')}
-          words={reasonWords}
+          words={reasonWordsOf(text)}
           onClose={() => setReleasing(undefined)}
           onReason={async (reason) => {
             await api.releaseLease(releasing.leaseId, reason);
-            await changed(t('release.done', { who: holderText(releasing.holder) }));
+            setReleasing(undefined);
+            say(t('release.done', { who: holderText(releasing.holder) }));
+            onChanged();
+            await list.restart();
+            focusHeading();
           }}
         />
       )}
@@ -127,10 +133,11 @@ export function Seats({ status, query, onChanged }: { status: ServerStatus; quer
 function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) => void): Column<Lease>[] {
   const { t } = text;
   return [
-    { head: t('seats.user'), names: true, class: 'name', cell: (l) => l.holder.user || t('app.none') },
-    { head: t('seats.base'), class: 'name', cell: (l) => l.holder.base || t('app.none') },
+    { head: t('seats.user'), sort: 'user', names: true, class: 'name', cell: (l) => l.holder.user || t('app.none') },
+    { head: t('seats.base'), sort: 'base', class: 'name', cell: (l) => l.holder.base || t('app.none') },
     {
       head: t('seats.host'),
+      sort: 'host',
       class: 'name',
       cell: (l) => (
         <>
@@ -150,9 +157,10 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
         </>
       ),
     },
-    { head: t('seats.since'), cell: (l) => text.moment(l.acquiredAt) },
+    { head: t('seats.since'), sort: 'acquiredAt', cell: (l) => text.moment(l.acquiredAt) },
     {
       head: t('seats.renewed'),
+      sort: 'renewedAt',
       cell: (l) => <span title={text.moment(l.renewedAt)}>{text.relative(l.renewedAt, Date.now())}</span>,
     },
     {
@@ -169,75 +177,4 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
       ),
     },
   ];
-}
-
-/** The filter lives in the address, so that it can be linked and survives a reload. */
-function Filter({ status, query, leases }: { status: ServerStatus; query: LeaseFilter; leases: readonly Lease[] }) {
-  const { t } = useText();
-  const [typed, setTyped] = useState<Record<string, string>>({});
-  const value = (name: (typeof fields)[number]) => typed[name] ?? query[name] ?? '';
-  const set = (name: string, text: string) => setTyped((old) => ({ ...old, [name]: text }));
-
-  useEffect(() => {
-    if (Object.keys(typed).length === 0) return;
-    const timer = setTimeout(() => {
-      location.replace(formatRoute('seats', { ...query, ...typed }));
-      setTyped({});
-    }, 300);
-    return () => clearTimeout(timer);
-  }, [typed, query]);
-
-  const select = (name: 'product' | 'state', options: readonly (readonly [string, string])[]) => (
-    <Field label={t(`seats.${name}`)}>
-      {(a) => (
-        <select {...a} value={value(name)} onChange={(e) => set(name, e.currentTarget.value)}>
-          <option value="">{t(name === 'product' ? 'seats.anyProduct' : 'seats.any')}</option>
-          {options.map(([v, label]) => (
-            <option key={v} value={v}>
-              {label}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
-  );
-  return (
-    <search class="filter" aria-label={t('seats.filter')}>
-      {select(
-        'product',
-        status.products.map((p) => [p.product, p.product]),
-      )}
-      {(['user', 'base', 'host'] as const).map((name) => (
-        <Field key={name} label={t(`seats.${name}`)}>
-          {(a) => (
-            <>
-              <input
-                {...a}
-                type="search"
-                autocomplete="off"
-                placeholder={t('seats.exact')}
-                list={`${a.id}-known`}
-                value={value(name)}
-                onInput={(e) => set(name, e.currentTarget.value)}
-              />
-              <datalist id={`${a.id}-known`}>
-                {[...new Set(leases.map((l) => l.holder[name]))].sort().map((known) => (
-                  <option key={known} value={known} />
-                ))}
-              </datalist>
-            </>
-          )}
-        </Field>
-      ))}
-      {select(
-        'state',
-        leaseStates.map((s) => [s, t(`seats.state.${s}`)]),
-      )}
-      {fields.some((f) => value(f) !== '') && (
-        <a class="button" href={formatRoute('seats')}>
-          {t('seats.clear')}
-        </a>
-      )}
-    </search>
-  );
 }
