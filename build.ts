@@ -6,7 +6,8 @@ import { build as buildPages } from 'vite';
 
 // `npm run build [-- program…]`: bundles each program, or the named ones, into dist/<program>/main.js, one file without node_modules. Files that the sources read at run
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
-// Without a name, or with the name `client` or `kubectl`, what others use is built too: the package dist/package, the command dist/kubectl-licence.
+// Without a name, or with the name `client`, `kubectl` or `1c`, what others use is built too: the package dist/package, the command
+// dist/kubectl-licence, the extension for 1C:Enterprise dist/1c.
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const programs = ['operator', 'server', 'authority'] as const;
@@ -88,7 +89,8 @@ function copyAssets(folder: string, to: string): void {
 }
 
 const named = process.argv.slice(2);
-if (!['client', 'kubectl'].includes(named.join())) await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
+if (!['client', 'kubectl', '1c'].includes(named.join()))
+  await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
 for (const program of programs.filter((p) => named.length === 0 || named.includes(p))) {
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);
@@ -121,4 +123,9 @@ const isShared = named.length === 0 || named.includes('client');
 if (isShared && existsSync(join(root, 'client'))) {
   const { buildClientPackage } = await import('./clientPackage.ts');
   await buildClientPackage(join(root, 'dist/package'));
+}
+
+if ((named.length === 0 || named.includes('1c')) && existsSync(join(root, 'client/1c'))) {
+  const { buildOnecExtension } = await import('./onecExtension.ts');
+  buildOnecExtension(join(root, 'dist/1c'));
 }

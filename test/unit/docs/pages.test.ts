@@ -65,6 +65,14 @@ describe('the documentation', () => {
     expect(named.filter((name) => !new RegExp(`\\b${name}\\b`).test(known))).toEqual([]);
   });
 
+  it.each(pages)('%s quotes 1C code only as it is shipped', (page) => {
+    const shipped = readdirSync(join(repository, 'client/1c'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.bsl'))
+      .map((file) => read(join('client/1c', file)));
+    const quotes = [...read(page).matchAll(/```bsl\n([\s\S]*?)```/g)].map(([, code = '']) => code);
+    expect(quotes.filter((code) => !shipped.some((text) => text.includes(code)))).toEqual([]);
+  });
+
   it('names only metrics that the programs have', () => {
     const sources = readSources(['server', 'operator', 'authority'])
       .map((source) => source.text)
