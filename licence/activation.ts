@@ -5,12 +5,13 @@ import { decodeBase64url, isFingerprint } from './fingerprint.ts';
 import type { TrustedKeys } from './jwks.ts';
 import { isKeyId } from './key.ts';
 import type { KeyFault } from './keyFaults.ts';
+import { isSignatureAlgorithm, type SignatureAlgorithm, signatureAlgorithm } from './signatureAlgorithm.ts';
 import { bounds, supportPolicies } from './words.ts';
 
 /**
  * An activation binds a key to one computer: a compact JWS, signed by the authority, kept in `Licence/<keyId>.lic`.
- * It has exactly one spelling: members in the order below, no spaces, no unknown members, canonical base64url. What is not
- * byte for byte what `createActivation` writes is damaged, so no two files say the same thing and nothing rides along.
+ * It has exactly one spelling under each name of its signature: members in the order below, no spaces, no unknown members, canonical base64url. What is not
+ * byte for byte what `createActivation` writes, or wrote when the signature had its other name, is damaged, so no two files say the same thing and nothing rides along.
  */
 export const activationType = 'licence-activation+jwt';
 
@@ -36,7 +37,7 @@ const longest = 16_384;
 
 /** @param privateKey Ed25519, whose public half the servers trust under `kid` */
 export function createActivation(payload: ActivationPayload, kid: string, privateKey: KeyObject): string {
-  const signed = `${encode(headerText(kid))}.${encode(payloadText(payload))}`;
+  const signed = `${encode(headerText(signatureAlgorithm, kid))}.${encode(payloadText(payload))}`;
   return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
 }
 
@@ -97,12 +98,12 @@ const damaged = (what: string): VerifiedActivation => fault('ActivationDamaged',
 /** A kid comes from the file: only what is harmless in a message. */
 const shown = (kid: string): string => (/^[\w.-]{1,64}$/.test(kid) ? kid : '(unreadable)');
 
-const headerText = (kid: string): string => JSON.stringify({ alg: 'Ed25519', typ: activationType, kid });
+const headerText = (alg: SignatureAlgorithm, kid: string): string => JSON.stringify({ alg, typ: activationType, kid });
 
 function kidOf(header: string): string | undefined {
   const value = parsed(decode(header));
-  if (!isRecord(value) || typeof value.kid !== 'string') return undefined;
-  return encode(headerText(value.kid)) === header ? value.kid : undefined;
+  if (!isRecord(value) || typeof value.kid !== 'string' || !isSignatureAlgorithm(value.alg)) return undefined;
+  return encode(headerText(value.alg, value.kid)) === header ? value.kid : undefined;
 }
 
 /** The canonical text: every member in its place. */

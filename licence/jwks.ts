@@ -1,11 +1,12 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { publicKeyFrom } from './fingerprint.ts';
+import { isSignatureAlgorithm, signatureAlgorithm } from './signatureAlgorithm.ts';
 
 /** A public signing key of an authority as RFC 7517/8037 JSON. */
 export interface PublicJwk {
   readonly kty: 'OKP';
   readonly crv: 'Ed25519';
-  readonly alg: 'Ed25519';
+  readonly alg: typeof signatureAlgorithm;
   readonly use: 'sig';
   readonly kid: string;
   /** Raw 32 bytes, base64url. */
@@ -22,7 +23,7 @@ export const thumbprintOf = (x: string): string =>
 export const publicJwk = (x: string): PublicJwk => ({
   kty: 'OKP',
   crv: 'Ed25519',
-  alg: 'Ed25519',
+  alg: signatureAlgorithm,
   use: 'sig',
   kid: thumbprintOf(x),
   x,
@@ -49,9 +50,9 @@ export function parseTrustedKeys(text: string): ParsedTrust {
   const keys = new Map<string, KeyObject>();
   for (const jwk of set.keys) {
     if (!isRecord(jwk) || jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519') continue;
-    const { kid, x, d, use = 'sig', alg = 'Ed25519' } = jwk;
+    const { kid, x, d, use = 'sig', alg = signatureAlgorithm } = jwk;
     if (d !== undefined) return { ok: false, message: 'it holds a private key; publish public keys only' };
-    if (use !== 'sig' || (alg !== 'Ed25519' && alg !== 'EdDSA')) continue;
+    if (use !== 'sig' || !isSignatureAlgorithm(alg)) continue;
     const key = typeof x === 'string' ? publicKeyFrom(x) : undefined;
     if (key === undefined || typeof kid !== 'string' || kid === '') {
       return { ok: false, message: 'it has an Ed25519 key without a kid or with a damaged x' };

@@ -1,6 +1,7 @@
 import { type KeyObject, sign, verify } from 'node:crypto';
 import { decodeBase64url } from './fingerprint.ts';
 import { type PublicJwk, parseTrustedKeys, type TrustedKeys } from './jwks.ts';
+import { isSignatureAlgorithm, signatureAlgorithm } from './signatureAlgorithm.ts';
 
 /**
  * A key set that vouches for itself: a compact JWS whose payload is the authority's JWK Set, signed by one of its keys.
@@ -12,7 +13,7 @@ const longest = 16_384;
 
 /** @param privateKey Ed25519, whose public half is known under `kid` */
 export function createKeySet(keys: readonly PublicJwk[], kid: string, privateKey: KeyObject): string {
-  const signed = `${encode({ alg: 'Ed25519', typ: keySetType, kid })}.${encode({ keys })}`;
+  const signed = `${encode({ alg: signatureAlgorithm, typ: keySetType, kid })}.${encode({ keys })}`;
   return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
 }
 
@@ -41,7 +42,7 @@ const isHead = (v: unknown): v is { readonly kid: string } =>
   typeof v === 'object' &&
   v !== null &&
   'alg' in v &&
-  v.alg === 'Ed25519' &&
+  isSignatureAlgorithm(v.alg) &&
   'typ' in v &&
   v.typ === keySetType &&
   'kid' in v &&

@@ -1,3 +1,4 @@
+import { signatureAlgorithm } from '../../licence/signatureAlgorithm.ts';
 import { holderOf } from './holderKey.ts';
 
 /** Who signs proofs. */
@@ -21,16 +22,15 @@ export interface ProvenLease {
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /**
- * A signed lease: a compact JWS by the server's own key, whose header carries the activation that names this key and is
- * itself signed by the vendor. So a client that knows the vendor's keys can tell, without a network, that a real server has
+ * A signed lease: a compact JWS by the server's own key, whose payload carries the activation that names this key and is
+ * itself signed by the vendor (not its header: libraries refuse members there that they do not know). So a client that knows the vendor's keys can tell, without a network, that a real server has
  * answered its nonce. Only who sends a nonce gets one: a signature costs more than the seat.
  */
 export function proofOf(signer: ProofSigner, activation: string | undefined, lease: ProvenLease): string {
   const header = encode({
-    alg: 'Ed25519',
+    alg: signatureAlgorithm,
     typ: 'licence-lease+jwt',
     kid: signer.fingerprint,
-    ...(activation === undefined ? {} : { activation }),
   });
   const payload = encode({
     product: lease.product,
@@ -39,6 +39,7 @@ export function proofOf(signer: ProofSigner, activation: string | undefined, lea
     nonce: lease.nonce,
     iat: Math.floor(lease.nowMs / 1000),
     ...(lease.expiresAtMs === undefined ? {} : { exp: Math.floor(lease.expiresAtMs / 1000) }),
+    ...(activation === undefined ? {} : { activation }),
   });
   const signed = `${header}.${payload}`;
   return `${signed}.${Buffer.from(signer.sign(Buffer.from(signed))).toString('base64url')}`;

@@ -80,6 +80,16 @@ describe('the verifier in the documentation', () => {
     expect(verifyProof(proof(), jwks, asked, nowMs)).toMatchObject({ leaseId: 'lease-1', holder });
   });
 
+  it('accepts what was proven before, under the other name and with the activation in the header', () => {
+    const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const [payload = ''] = proof().split('.').slice(1);
+    const { activation, ...lease } = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    const head = { alg: 'Ed25519', typ: 'licence-lease+jwt', kid: fingerprintOf(raw(server.publicKey)), activation };
+    const signed = `${encoded(head)}.${encoded(lease)}`;
+    const earlier = `${signed}.${sign(null, Buffer.from(signed), server.privateKey).toString('base64url')}`;
+    expect(verifyProof(earlier, jwks, asked, nowMs)).toMatchObject({ leaseId: 'lease-1', holder });
+  });
+
   const other = pair();
   it.each([
     [

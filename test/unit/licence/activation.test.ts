@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -56,6 +56,32 @@ describe('an activation', () => {
       });
     expect(readActivation(spelled(true))?.entitlements.trial).toBe(true);
     for (const other of [false, null, 'yes', 1]) expect(readActivation(spelled(other))).toBeUndefined();
+  });
+
+  it('is signed under the name that libraries know, and counts under the other one, in one spelling each', () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const jwk = publicJwk(rawPublicKey(privateKey).toString('base64url'));
+    const keys = parseTrustedKeys(JSON.stringify({ keys: [jwk] }));
+    const payload = readActivation(good);
+    if (!keys.ok || payload === undefined) throw new Error('the vector is unreadable');
+    const text = createActivation(payload, jwk.kid, privateKey);
+    const [, content = ''] = text.split('.');
+    const under = (header: object) => {
+      const signed = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${content}`;
+      return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
+    };
+    const typ = 'licence-activation+jwt';
+    expect(text).toBe(under({ alg: 'EdDSA', typ, kid: jwk.kid }));
+    const counts = (given: string) => verifyActivation(given, { ...context, trusted: keys.keys }).ok;
+    expect(counts(under({ alg: 'Ed25519', typ, kid: jwk.kid }))).toBe(true);
+    for (const header of [
+      { alg: 'eddsa', typ, kid: jwk.kid },
+      { alg: 'Ed448', typ, kid: jwk.kid },
+      { typ, alg: 'EdDSA', kid: jwk.kid },
+      { alg: 'EdDSA', typ, kid: jwk.kid, crit: [] },
+    ]) {
+      expect(counts(under(header))).toBe(false);
+    }
   });
 
   it('does not count after any change of one to three characters, in 100,000 tries', () => {
