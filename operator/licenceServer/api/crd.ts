@@ -20,7 +20,8 @@ const isObject = (value: unknown): value is JsonObject =>
 function structural(schema: JsonObject): JsonObject {
   const fixed: JsonObject = {};
   for (const [word, value] of Object.entries(schema)) {
-    if (word === '$schema' || word === 'propertyNames') continue;
+    if (word === '$schema' || word === 'propertyNames' || word === 'growing') continue;
+    if (word === 'enum' && schema.growing === true) continue;
     // The bounds of safe integers say nothing about the field.
     if ((word === 'maximum' || word === 'minimum') && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER) continue;
     // Kubernetes prunes unknown fields, or keeps them where told to; both are said otherwise.

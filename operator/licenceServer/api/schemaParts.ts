@@ -32,6 +32,13 @@ export const listSet = <S extends z.ZodType>(schema: S): S =>
 export const listAtomic = <S extends z.ZodType>(schema: S): S =>
   schema.meta({ ...schema.meta(), 'x-kubernetes-list-type': 'atomic' }) as S;
 
+/**
+ * One of some words, to which a later version may add. In the CRD it is a text, and its description has the words: code that was
+ * generated from today's would otherwise not read the status that tomorrow's operator writes.
+ */
+export const growing = <const V extends readonly [string, ...string[]]>(words: V, description: string) =>
+  z.enum(words).meta({ growing: true, description: `${description} One of ${words.join(', ')}, or a later one.` });
+
 /** The name of a namespaced object: a DNS subdomain. */
 export const objectName = () =>
   z

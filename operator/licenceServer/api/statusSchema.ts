@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listMap, moment } from './schemaParts.ts';
+import { growing, listMap, moment } from './schemaParts.ts';
 
 /**
  * What the operator has seen and done: `status` of LicenceServer v1beta1. It is also the operator's memory: the phases of
@@ -28,7 +28,7 @@ const product = z.object({
 const key = z.object({
   name: z.string().describe('Name in spec.keys, or the keyId of a key that was installed otherwise.'),
   keyId: z.string().optional().describe("Safe name of the key's content."),
-  state: z.enum(['Active', 'Pending', 'Refused', 'Superseded', 'Unknown']).describe('What the server says of the key.'),
+  state: growing(['Active', 'Pending', 'Refused', 'Superseded', 'Unknown'], 'What the server says of the key.'),
   source: z.string().optional().describe('How the key was installed: configuration, web, api, file.'),
   reason: z.string().optional().describe('Why it is not active, in one word.'),
   message: z.string().optional().describe('Why it is not active and what to do.'),
@@ -45,7 +45,7 @@ export const rotationPhases = ['Staged', 'Checked', 'Rolling', 'Proving', 'Activ
 const rotation = z.object({
   copy: z.string().describe('Name of the immutable Secret with the keys that are being put to work.'),
   key: z.string().describe('Names of the keys that differ, separated by commas.'),
-  phase: z.enum(rotationPhases).describe('How far it has come.'),
+  phase: growing(rotationPhases, 'How far it has come.'),
   startedAt: moment().describe('When the new content was first seen.'),
   phaseAt: moment().describe('When the phase began.'),
   attempts: z.int().describe('Attempts so far.'),
@@ -61,7 +61,7 @@ const regeneration = z.object({
   request: z.string().describe('The last value of the regenerate-at annotation that was honoured.'),
   key: z.string().describe('Name of the key in spec.keys.'),
   keyId: z.string().optional().describe('The key that a new one is asked for.'),
-  phase: z.enum(regenerationPhases).describe('How far it has come.'),
+  phase: growing(regenerationPhases, 'How far it has come.'),
   phaseAt: moment().describe('When the phase began.'),
   attempts: z.int().describe('Attempts in this phase so far.'),
   nextAttemptAt: moment().optional().describe('When it is tried again.'),
@@ -92,7 +92,7 @@ const staleSeats = z.object({
   clearing: z
     .object({
       id: z.string().describe('Id of the clearing in flight.'),
-      by: z.enum(['Roll', 'Release']).describe('How it is done.'),
+      by: growing(['Roll', 'Release'], 'How it is done.'),
       startedAt: moment().describe('When it began.'),
       before: z.int().describe('Stale seats at that time.'),
     })
@@ -101,7 +101,7 @@ const staleSeats = z.object({
   lastClearing: z
     .object({
       at: moment().describe('When it was proven.'),
-      by: z.enum(['Roll', 'Release']).describe('How it was done.'),
+      by: growing(['Roll', 'Release'], 'How it was done.'),
       before: z.int().describe('Stale seats before.'),
       after: z.int().describe('Stale seats after.'),
     })

@@ -52,6 +52,13 @@ describe('the CRD', () => {
     expect(inItems.map(({ path }) => path)).toEqual([]);
   });
 
+  test('closes no list of words in status, so that code made from it reads what a later operator writes', () => {
+    const closed = [...fields(status, 'status')].filter(({ schema }) => schema.enum !== undefined);
+    expect(closed.map(({ path }) => path)).toEqual(['status.conditions[].status']);
+    const phase = [...fields(status, 'status')].find(({ path }) => path === 'status.rotation.phase');
+    expect(phase?.schema).toMatchObject({ type: 'string', description: expect.stringContaining('Proving, Active') });
+  });
+
   test('bounds every list and text of spec, so that its rules stay cheap', () => {
     const open = [...fields(spec, 'spec')]
       .filter(
