@@ -14,7 +14,7 @@ fn by_jsonwebtoken(token: &str, keys: &Value) -> Result<Value, String> {
 fn by_jwt_simple(token: &str, keys: &Value) -> Result<Value, String> {
     use jwt_simple::prelude::*;
     let x = keys["keys"][0]["x"].as_str().ok_or("no x")?;
-    let raw = ct_codecs::Decoder::decode_to_vec(ct_codecs::Base64UrlSafeNoPadding, x, None).map_err(|e| e.to_string())?;
+    let raw = <ct_codecs::Base64UrlSafeNoPadding as ct_codecs::Decoder>::decode_to_vec(x, None).map_err(|e| e.to_string())?;
     let key = Ed25519PublicKey::from_bytes(&raw).map_err(|e| e.to_string())?;
     key.verify_token::<Value>(token, None).map(|claims| claims.custom).map_err(|e| e.to_string())
 }
