@@ -1,4 +1,5 @@
 import { ConfigFault } from '../config.ts';
+import { Places, placesOf } from './places.ts';
 import type { DatabaseConfig } from './session.ts';
 import type { Tls } from './tls.ts';
 
@@ -46,8 +47,10 @@ export function databaseAddress(text: string, caFile: string | undefined, env: E
   const fault = (setting: string, words: string): never => {
     throw new ConfigFault([`${setting} ${words}`]);
   };
-  if (`${host}${port}`.includes(',')) fault(where('host', 'PGHOST'), severalHosts);
-  if (!isPort(port)) fault(where('port', 'PGPORT'), `has the port "${port}"; it must be a number from 1 to 65535`);
+  if (!arePorts(port)) fault(where('port', 'PGPORT'), `has the port "${port}"; it must be a number from 1 to 65535`);
+  const places = placesOf(host, port);
+  if ('fault' in places) throw new ConfigFault([`${where('host', 'PGHOST')} ${places.fault}`]);
+  const [first] = places;
   const sslmode = parameters.sslmode ?? sslOf(parameters.ssl) ?? env.PGSSLMODE?.trim() ?? '';
   if (![...modes, 'no-verify', ''].includes(sslmode))
     fault(parameters.sslmode ? 'DATABASE_URL' : 'PGSSLMODE', sslmodeWords(sslmode));
@@ -77,15 +80,16 @@ export function databaseAddress(text: string, caFile: string | undefined, env: E
   const password = parameters.password ?? env.PGPASSWORD;
   const database = value('dbname', 'PGDATABASE') ?? user;
   const seconds = Number(value('connect_timeout', 'PGCONNECT_TIMEOUT'));
+  const connectMs = seconds > 0 ? Math.max(2, seconds) * 1000 : undefined;
   return {
     config: {
-      host,
-      port: Number(port),
+      ...first,
+      ...(places.length > 1 ? { places: new Places(places, connectMs) } : {}),
       ...(user === undefined ? {} : { user }),
       ...(database === undefined ? {} : { database }),
       ...(password === undefined ? {} : { password }),
       ...(parameters.options ? { options: parameters.options } : {}),
-      ...(seconds > 0 ? { connectionTimeoutMillis: Math.max(2, seconds) * 1000 } : {}),
+      ...(connectMs === undefined ? {} : { connectionTimeoutMillis: connectMs }),
       ...(parameters.sslnegotiation === 'direct' ? { sslnegotiation: 'direct' } : {}),
       ...(/^(require|prefer)$/.test(parameters.channel_binding ?? '') ? { enableChannelBinding: true } : {}),
       application_name: value('application_name', 'PGAPPNAME') ?? program,
@@ -95,10 +99,11 @@ export function databaseAddress(text: string, caFile: string | undefined, env: E
   };
 }
 
-const severalHosts =
-  'names several hosts; name one address that leads to the primary (a Service such as NAME-rw, a virtual address, a proxy): the server follows it by itself';
 const sslmodeWords = (mode: string) => `has sslmode=${mode}; it must be one of ${modes.join(', ')}`;
 const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536;
+/** In a list, one that is left out is PostgreSQL's own. */
+const arePorts = (text: string) =>
+  isPort(text) || (text.includes(',') && text.split(',').every((p) => p === '' || isPort(p)));
 /** node-postgres's own word for it. */
 const sslOf = (ssl: string | undefined): string | undefined =>
   ssl === undefined ? undefined : /^(true|1)$/.test(ssl) ? 'verify-full' : ssl === 'no-verify' ? ssl : 'disable';
@@ -143,11 +148,14 @@ function readUri(text: string): Read {
     put('password', at < 0 ? undefined : login?.slice(at + 1)),
     put('dbname', dbname),
   ];
-  if (authority.includes(',')) return { fault: severalHosts };
-  const place = /^(\[[0-9a-f:.%\w]+\]|[^:[\]]*)(?::(.*))?$/i.exec(authority);
-  if (place === null) return { fault: `has the host "${authority}", which is none; ${encoded}` };
-  faults.push(put('host', place[1]?.replace(/^\[|\]$/g, '')), put('port', place[2]));
-  if (found.port !== undefined && !isPort(found.port))
+  const places = authority.split(',').map((one) => /^(\[[0-9a-f:.%\w]+\]|[^:[\]]*)(?::(.*))?$/i.exec(one));
+  if (places.includes(null)) return { fault: `has the host "${authority}", which is none; ${encoded}` };
+  const ports = places.map((place) => place?.[2] ?? '');
+  faults.push(
+    put('host', places.map((place) => place?.[1]?.replace(/^\[|\]$/g, '')).join(',')),
+    put('port', ports.every((port) => port === '') ? undefined : ports.join(',')),
+  );
+  if (found.port !== undefined && !arePorts(found.port))
     return { fault: `has a port that is no number from 1 to 65535; ${encoded}` };
   for (const pair of query?.split('&') ?? []) {
     if (pair === '') continue;
@@ -155,7 +163,9 @@ function readUri(text: string): Read {
     faults.push(put(name, rest.join('=')) ?? parameterFault(name, found[name] ?? ''));
   }
   const fault = faults.find((f) => f !== undefined);
-  return fault === undefined ? { parameters: found } : { fault };
+  if (fault !== undefined) return { fault };
+  const lists = placesOf(found.host ?? 'localhost', found.port ?? '5432');
+  return 'fault' in lists && found.host !== undefined ? lists : { parameters: found };
 }
 
 function notAUri(text: string): string {
@@ -167,7 +177,6 @@ function notAUri(text: string): string {
 }
 
 function parameterFault(name: string, value: string): string | undefined {
-  if (name === 'host' && value.includes(',')) return severalHosts;
   if (name === 'sslmode' && ![...modes, 'no-verify'].includes(value)) return sslmodeWords(value);
   if (name === 'target_session_attrs' && !/^(any|read-write|primary)$/.test(value))
     return `has target_session_attrs=${value}; the server writes, so leave it out or say read-write`;

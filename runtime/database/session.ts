@@ -1,8 +1,9 @@
 import pg from 'pg';
+import type { Place, Places } from './places.ts';
 import { type Tls, tlsOptions } from './tls.ts';
 
-/** How to reach a database. */
-export type DatabaseConfig = pg.ClientConfig & { readonly tls?: Tls };
+/** How to reach a database. Where it may be in several places, `host` and `port` are the first of them. */
+export type DatabaseConfig = pg.ClientConfig & { readonly tls?: Tls; readonly places?: Places };
 
 /** What the sessions of a program rely on beyond what all do. Times in ms; a statement time of 0: as long as it takes. */
 export interface SessionNeeds {
@@ -54,21 +55,54 @@ export interface Reached {
   readonly node: string;
 }
 
-/** A connection. Certificates are read anew for each, since they are changed while programs run. */
+/**
+ * A connection. Certificates are read anew for each, since they are changed while programs run; where the database may be in several
+ * places, it goes to the one that can be written to.
+ */
 export class Session extends pg.Client {
   constructor(config: DatabaseConfig = {}) {
     const { made, fault } = withTls(config);
     super(made);
+    const { places } = config;
+    const straight = this.connect.bind(this);
     // told where connections fail, not where they are made
-    if (fault !== undefined) this.connect = failing(fault) as pg.Client['connect'];
+    if (fault !== undefined) this.connect = connecting(() => Promise.reject(fault));
+    else if (places !== undefined) {
+      this.connect = connecting(async () => {
+        const { host, port } = await places.find((place) => faultOfPlace(config, place));
+        if (this.connection.stream.destroyed) throw new Error('timeout expired'); // a pool has given it up meanwhile
+        Object.assign(this, { host, port });
+        await straight();
+      });
+    }
   }
 }
 
-const failing = (fault: unknown) => (done?: (error: unknown) => void) => {
-  if (done === undefined) return Promise.reject(fault);
-  process.nextTick(done, fault);
-  return undefined;
-};
+/** Both forms of the driver's `connect`. */
+const connecting = (work: () => Promise<void>): pg.Client['connect'] =>
+  ((done?: (error?: unknown) => void) => {
+    const connected = work();
+    if (done === undefined) return connected;
+    connected.then(() => done(), done);
+    return undefined;
+  }) as pg.Client['connect'];
+
+/** Asks a place, by a connection of its own, whether it can be written to. @throws the driver's error */
+async function faultOfPlace(config: DatabaseConfig, place: Place): Promise<string | undefined> {
+  const ms = config.places?.askMs;
+  const one = { ...place, places: undefined, connectionTimeoutMillis: ms, query_timeout: ms };
+  // the driver hides the password from enumeration: a copy would be without it
+  const client = new Session(Object.assign(Object.create(config), one));
+  client.on('error', () => {}); // told by the rejected query
+  try {
+    await client.connect();
+    const { rows } = await client.query(nodeQuestion);
+    const reached = { standby: rows[0]?.standby === true, readOnly: rows[0]?.read_only === true };
+    return reached.readOnly ? readOnlyWords(reached) : undefined;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
 
 function withTls(config: DatabaseConfig): { readonly made: pg.ClientConfig; readonly fault?: unknown } {
   const { tls } = config;

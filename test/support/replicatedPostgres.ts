@@ -1,23 +1,12 @@
-import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { ensurePostgres, unprivilegedUser } from '../../cluster/postgres.ts';
-import { type Daemon, freePort, run, startDaemon, until } from '../../cluster/process.ts';
+import { run, until } from '../../cluster/process.ts';
 import { createScratch } from '../../cluster/scratch.ts';
-
-/** One PostgreSQL of a pair, whichever of the two it is at the moment. */
-export interface Node {
-  readonly name: string;
-  readonly port: number;
-  /** Of the superuser, to the database `postgres`. */
-  readonly url: string;
-  start(): Promise<void>;
-  /** INT: with all that was written sent to the standby; QUIT and KILL: as a crash. */
-  stop(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void>;
-  query(sql: string): Promise<Record<string, unknown>[]>;
-}
+import { type Node, postgresNode } from './postgresNode.ts';
 
 export interface ReplicatedPostgres extends AsyncDisposable {
+  /** Each by the name that it had at first, whichever of the two it is now. */
   readonly primary: Node;
   readonly standby: Node;
   /** Makes the standby a primary; answers when it can be written to. */
@@ -33,62 +22,6 @@ export async function startReplicatedPostgres(synchronous = false): Promise<Repl
   const as = user ? { user } : {};
   const dir = createScratch('replicated');
   chmodSync(dir, 0o711);
-  const daemons = new Map<string, Daemon>();
-
-  const node = async (name: string): Promise<Node & { readonly data: string }> => {
-    const port = await freePort();
-    const data = join(dir, name);
-    mkdirSync(data, { mode: 0o700 });
-    if (user) chownSync(data, user.uid, user.gid);
-    const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-    const settings = {
-      listen_addresses: '127.0.0.1',
-      port,
-      unix_socket_directories: '',
-      fsync: 'off',
-      full_page_writes: 'off',
-      wal_level: 'replica',
-      hot_standby: 'on',
-      max_wal_senders: '5',
-      wal_keep_size: '256MB',
-      wal_receiver_status_interval: '1s',
-      max_connections: '100',
-    };
-    const args = ['-D', data, ...Object.entries(settings).flatMap(([n, value]) => ['-c', `${n}=${value}`])];
-    const query = async (sql: string) => {
-      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-      client.on('error', () => {});
-      await client.connect();
-      try {
-        return (await client.query(sql)).rows;
-      } finally {
-        await client.end().catch(() => {});
-      }
-    };
-    return {
-      name,
-      port,
-      url,
-      data,
-      query,
-      start: async () => {
-        const logFile = join(dir, `${name}.log`);
-        const daemon = await startDaemon(name, join(bin, 'postgres'), args, {
-          logFile,
-          cwd: data,
-          deathSignal: 'QUIT',
-          ...as,
-        });
-        daemons.set(name, daemon);
-        await until(`${name} to answer`, 60_000, async () => (await query('SELECT 1')).length === 1, [daemon]);
-      },
-      stop: async (signal) => {
-        await daemons.get(name)?.stop(signal, 30_000);
-        daemons.delete(name);
-      },
-    };
-  };
-
   const standBy = (of: Node, data: string) => {
     writeFileSync(join(data, 'standby.signal'), '');
     const line = `primary_conninfo = 'host=127.0.0.1 port=${of.port} user=postgres application_name=standby'\n`;
@@ -96,22 +29,9 @@ export async function startReplicatedPostgres(synchronous = false): Promise<Repl
     if (user)
       for (const file of ['standby.signal', 'postgresql.auto.conf']) chownSync(join(data, file), user.uid, user.gid);
   };
-  const primary = await node('primary');
-  const standby = await node('standby');
-  const initdb = [
-    '-D',
-    primary.data,
-    '-U',
-    'postgres',
-    '-A',
-    'trust',
-    '-E',
-    'UTF8',
-    '--locale',
-    'C.UTF-8',
-    '--no-sync',
-  ];
-  await run(join(bin, 'initdb'), initdb, { cwd: dir, ...as });
+  const primary = await postgresNode('primary', bin, dir);
+  const standby = await postgresNode('standby', bin, dir);
+  await primary.initialise();
   await primary.start();
   const backup = [
     '-D',
@@ -153,7 +73,7 @@ export async function startReplicatedPostgres(synchronous = false): Promise<Repl
       await primary.start();
     },
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([...daemons.values()].map((daemon) => daemon.stop('SIGQUIT')));
+      await Promise.all([primary, standby].map((node) => node.stop('SIGQUIT')));
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -49,6 +49,30 @@ describe('a URI is read as libpq reads it', () => {
   });
 });
 
+describe('several hosts are a list of places', () => {
+  it.each([
+    ['postgres://u@a:1,b:2/d?target_session_attrs=read-write', {}, ['a:1', 'b:2']],
+    ['postgres://u@a,b:2/d', {}, ['a:5432', 'b:2']],
+    ['postgres://u@a,b,c/d', { PGPORT: '6432' }, ['a:6432', 'b:6432', 'c:6432']],
+    ['postgres://u@[::1]:1,[fe80::2]:2/d', {}, ['::1:1', 'fe80::2:2']],
+    ['postgres://u@x/d?host=a,b&port=1,2&target_session_attrs=primary', {}, ['a:1', 'b:2']],
+    ['postgres://u@/d?host=/run/a,/run/b', {}, ['/run/a:5432', '/run/b:5432']],
+    ['postgres://u@/d?target_session_attrs=any', { PGHOST: 'a,b', PGPORT: '1,' }, ['a:1', 'b:5432']],
+  ])('%s %o', (uri, env, places) => {
+    const { config, notes } = address(uri, env);
+    expect(config.places?.all.map(({ host, port }) => `${host}:${port}`)).toEqual(places);
+    expect(config).toMatchObject(config.places?.all[0] ?? {});
+    expect([uriFault(uri), notes]).toEqual([undefined, []]);
+  });
+  it('one host is none', () => {
+    expect(address('postgres://u@h/d?target_session_attrs=read-write').config.places).toBeUndefined();
+  });
+  it('each has the time of connect_timeout', () => {
+    expect(address('postgres://u@a,b/d?connect_timeout=7').config.places?.askMs).toBe(7_000);
+    expect(address('postgres://u@a,b/d').config.places?.askMs).toBe(2_000);
+  });
+});
+
 describe('TLS is what libpq means by sslmode', () => {
   const tlsOf = (query: string, env: Record<string, string> = {}, ca?: string) =>
     address(`postgres://u@h/d${query}`, env, ca).config.tls;
@@ -90,9 +114,10 @@ describe('TLS is what libpq means by sslmode', () => {
 
 describe('what cannot be meant is answered with the setting and what to write', () => {
   it.each([
-    ['postgres://a:5432,b:5432/d?target_session_attrs=read-write', /names several hosts; name one address/],
-    ['postgres://a,b/d', /names several hosts/],
-    ['postgres://u@h/d?host=a,b', /names several hosts/],
+    ['postgres://a,,b/d', /has an empty host in its list/],
+    ['postgres://a:1,b:x/d', /port that is no number from 1 to 65535/],
+    ['postgres://u@/d?host=a,b,c&port=1,2', /has 2 ports for 3 hosts; it must be one for all, or one each/],
+    ['postgres://u@/d?host=a,/run/postgresql', /has sockets and hosts in one list/],
     ['host=h port=5432 dbname=d', /must be a URI such as postgres:.*"host=… port=…"/],
     ['mysql://u@h/d', /must be a URI such as postgres:.*not one of mysql:/],
     ['h:5432/d', /must be a URI such as postgres:/],
@@ -120,7 +145,8 @@ describe('what cannot be meant is answered with the setting and what to write', 
   });
   it.each([
     ['PGSSLMODE', 'sometimes', /^PGSSLMODE has sslmode=sometimes/],
-    ['PGHOST', 'a,b', /^PGHOST names several hosts/],
+    ['PGHOST', 'a,', /^PGHOST has an empty host in its list/],
+    ['PGPORT', '1,x', /^PGPORT has the port "1,x"/],
     ['PGPORT', 'x', /^PGPORT has the port "x"/],
   ])('%s=%s', (name, value, words) => {
     expect(faultOf('postgres://', { [name]: value })).toMatch(words);
