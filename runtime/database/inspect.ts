@@ -70,10 +70,13 @@ export function judge(found: Facts): Obstacle | undefined {
   return undefined;
 }
 
-const transactionMode = obstacle(
-  'it is reached through a pooler in transaction mode (PgBouncer: pool_mode), where sessions are not kept',
-  'name the database itself in DATABASE_URL, or a pool in session mode',
-);
+const pooledBy = (mode: string, lacks: string) =>
+  obstacle(
+    `it is reached through a pooler in ${mode} mode (PgBouncer: pool_mode), where ${lacks}`,
+    'name the database itself in DATABASE_URL, or a pool in session mode',
+  );
+const transactionMode = pooledBy('transaction', 'sessions are not kept');
+const statementMode = pooledBy('statement', 'there are no transactions');
 
 /**
  * Whether sessions are shared between clients, transaction by transaction: then another client's transaction takes the server's
@@ -88,7 +91,7 @@ export async function poolerObstacle(client: pg.ClientBase, config: DatabaseConf
     // of a busy pool the same process may be had twice by chance
     for (let i = 0; i < 5; i++) {
       const before = await processOf(client);
-      await other.query('BEGIN');
+      if (await isBeginRefused(other)) return statementMode;
       const others = await processOf(other);
       const isShared = others === before || (await processOf(client)) !== before;
       await other.query('ROLLBACK');
@@ -97,6 +100,17 @@ export async function poolerObstacle(client: pg.ClientBase, config: DatabaseConf
     return undefined;
   } finally {
     await other.end().catch(() => {});
+  }
+}
+
+/** By whoever answers what else it is asked: a database that ends, or a connection that breaks, says another thing. */
+async function isBeginRefused(client: pg.ClientBase): Promise<boolean> {
+  try {
+    await client.query('BEGIN');
+    return false;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && /^(08P01|0A000)$/.test(String(error.code))) return true;
+    throw error;
   }
 }
 

@@ -3,12 +3,14 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ensureCommands } from '../../cluster/debian.ts';
 import { unprivilegedUser } from '../../cluster/postgres.ts';
-import { freePort, startDaemon, until } from '../../cluster/process.ts';
+import { type Daemon, freePort, startDaemon, until } from '../../cluster/process.ts';
 import { createScratch } from '../../cluster/scratch.ts';
 
 export interface PgBouncer extends AsyncDisposable {
   /** The given address, by way of the pooler. */
   readonly url: string;
+  /** Ends it as a crash does, and starts it again on the same address. */
+  restart(): Promise<void>;
 }
 
 /**
@@ -45,22 +47,30 @@ export async function startPgBouncer(
   );
   const user = unprivilegedUser();
   if (user) for (const path of [dir, config, join(dir, 'users')]) chownSync(path, user.uid, user.gid);
-  const daemon = await startDaemon('pgbouncer', '/usr/sbin/pgbouncer', [config], {
-    logFile: join(dir, 'pgbouncer.log'),
-    cwd: dir,
-    ...(user ? { user } : {}),
-  });
+  const start = async (): Promise<Daemon> => {
+    const started = await startDaemon('pgbouncer', '/usr/sbin/pgbouncer', [config], {
+      logFile: join(dir, 'pgbouncer.log'),
+      cwd: dir,
+      ...(user ? { user } : {}),
+    });
+    await until('PgBouncer to listen', 30_000, listens, [started]);
+    return started;
+  };
   const listens = () =>
     new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1');
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
       socket.once('connect', () => socket.destroy());
     });
-  await until('PgBouncer to listen', 30_000, listens, [daemon]);
+  let daemon = await start();
   behind.hostname = '127.0.0.1';
   behind.port = String(port);
   return {
     url: behind.href,
+    restart: async () => {
+      await daemon.stop('SIGKILL');
+      daemon = await start();
+    },
     [Symbol.asyncDispose]: async () => {
       await daemon.stop('SIGINT');
       rmSync(dir, { recursive: true, force: true });

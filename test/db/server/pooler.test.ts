@@ -1,6 +1,10 @@
+import { chmodSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ensurePostgres } from '../../../cluster/postgres.ts';
 import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
+import { createScratch } from '../../../cluster/scratch.ts';
 import { type PgBouncer, startPgBouncer } from '../../support/pgBouncer.ts';
+import { postgresNode } from '../../support/postgresNode.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/testDatabase.ts';
 import { type Computer, createComputer, runServer, ServerProcess, until } from './support/serverProcess.ts';
 
@@ -19,9 +23,10 @@ const pooler = async (
   test: { skip(note?: string): never },
   mode: 'session' | 'transaction' | 'statement',
   size?: number,
+  url = database.url,
 ): Promise<PgBouncer> => {
   try {
-    return await startPgBouncer(database.url, mode, size);
+    return await startPgBouncer(url, mode, size);
   } catch (error) {
     if (!(error instanceof PrerequisiteMissing) || process.env.CI === 'true') throw error;
     return test.skip(error.message);
@@ -49,6 +54,61 @@ it.for([20, 1])(
     expect(await server.stop()).toBe(0);
   },
 );
+
+it('a pool in statement mode is refused at once, by the start and the doctor', async (test) => {
+  await using by = await pooler(test, 'statement');
+  const words =
+    'it is reached through a pooler in statement mode (PgBouncer: pool_mode), where there are no transactions';
+  const refused = await ServerProcess.start(envOf(by.url));
+  expect(await refused.exited).toBe(1);
+  expect(refused.output).toContain(`the database of DATABASE_URL cannot be used: ${words}; name the database itself`);
+  expect((await runServer(envOf(by.url), 'doctor')).stdout.toString()).toContain(words);
+}, 120_000);
+
+it('a pooler that crashes, and a database that crashes behind one: nothing answered is lost, and all comes back', async (test) => {
+  const dir = createScratch('pooled');
+  chmodSync(dir, 0o711);
+  const behind = await postgresNode('behind', await ensurePostgres('to end one behind a pooler'), dir);
+  await behind.initialise();
+  await behind.start();
+  let server: ServerProcess | undefined;
+  try {
+    await using by = await pooler(test, 'session', 20, behind.url);
+    const running = await ServerProcess.start(envOf(by.url));
+    server = running;
+    const ids: string[] = [];
+    const ends = [() => by.restart(), () => behind.stop('SIGKILL').then(() => behind.start()), () => by.restart()];
+    for (const [n, end] of ends.entries()) {
+      ids.push(
+        ...(await Promise.all(['a', 'b', 'c'].map((u) => running.checkOut(`${u}${n}`)))).map((a) => a.body.leaseId),
+      );
+      expect(ids.every((id) => typeof id === 'string')).toBe(true);
+      await end();
+      const works = async () => {
+        const { status, body } = await running.checkOut(`after${n}`);
+        if (status !== 201 && status !== 200) return false;
+        const all = [
+          await running.call('POST', `/v1/leases/${body.leaseId}/heartbeat`),
+          await running.call('GET', '/v1/leases'),
+        ];
+        return all.every((a) => a.status === 200) && String(body.leaseId);
+      };
+      ids.push(await until(`service after end ${n}`, works, 90_000));
+      for (const id of ids) expect((await running.call('POST', `/v1/leases/${id}/heartbeat`)).status).toBe(200);
+      await until('readiness', async () => (await running.call('GET', '/healthz/ready')).status === 200, 60_000);
+    }
+    // a commit that was answered is on disk, whichever of the pooler's connections it went over
+    ids.push(...(await Promise.all(['x', 'y', 'z'].map((u) => running.checkOut(u)))).map((a) => a.body.leaseId));
+    await behind.stop('SIGKILL');
+    await behind.start();
+    const held = (await behind.query('SELECT lease_id::text AS id FROM lease')).map((row) => row.id);
+    for (const id of ids) expect(held).toContain(id);
+  } finally {
+    await server?.stop('SIGKILL');
+    await behind.stop('SIGQUIT');
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 300_000);
 
 it('a pool in session mode serves, over restarts', async (test) => {
   await using by = await pooler(test, 'session');
