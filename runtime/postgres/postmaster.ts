@@ -99,6 +99,7 @@ export class Postmaster {
       await postmaster.#ready(signal);
       await postmaster.#makeDatabase();
       postmaster.#isUp = true;
+      if (postmaster.#child === undefined) postmaster.#onExit(null, null); // it ended while its last answer was on its way
       return postmaster;
     } catch (error) {
       await postmaster.stop();

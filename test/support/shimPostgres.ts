@@ -31,9 +31,46 @@ export async function shimPostgres(line: string, ofInitdb?: string): Promise<Shi
   return { bin, remove: () => rmSync(bin, { recursive: true, force: true }) };
 }
 
+const socketOfArguments = `for argument; do case "$argument" in unix_socket_directories=*) export SOCKET="\${argument#*=}/.s.PGSQL.5432";; esac; done`;
+
+/**
+ * A line of shell that, for the first time, is a PostgreSQL which comes up, answers two clients, and has ended by the time when the
+ * second one says goodbye: its connection outlives it by a second. `mark` is a file that is not there.
+ */
+export const endsOnceItIsUp = (mark: string): string => `
+${socketOfArguments}
+if mkdir '${mark}' 2>/dev/null; then exec python3 - <<'PYTHON'
+import os, socket, struct, time
+path = os.environ['SOCKET']
+if os.path.exists(path): os.unlink(path)
+listening = socket.socket(socket.AF_UNIX); listening.bind(path); listening.listen(50)
+idle = b'Z' + struct.pack('!i', 5) + b'I'
+def take(client, size):
+    data = b''
+    while len(data) < size:
+        more = client.recv(size - len(data))
+        if not more: return b''
+        data += more
+    return data
+for number in (1, 2):
+    client, _ = listening.accept()
+    take(client, struct.unpack('!i', take(client, 4))[0] - 4)
+    client.sendall(b'R' + struct.pack('!ii', 8, 0) + idle)
+    while True:
+        kind = take(client, 1)
+        if kind in (b'', b'X'): break
+        take(client, struct.unpack('!i', take(client, 4))[0] - 4)
+        client.sendall(b'C' + struct.pack('!i', 13) + b'SELECT 1\\0' + idle)
+    if number == 1: client.close()
+listening.close(); os.unlink(path)
+if os.fork() == 0: time.sleep(1)
+os._exit(1)
+PYTHON
+fi`;
+
 /** A line of shell that answers, on the socket that PostgreSQL is told to use, that it recovers, for some seconds. */
 export const recoversFor = (seconds: number): string => `
-for argument; do case "$argument" in unix_socket_directories=*) export SOCKET="\${argument#*=}/.s.PGSQL.5432";; esac; done
+${socketOfArguments}
 python3 - <<'PYTHON'
 import os, socket, time
 path = os.environ['SOCKET']

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
 import { ensurePostgres } from '../../../cluster/postgres.ts';
 import { PrerequisiteMissing } from '../../../cluster/prerequisite.ts';
+import { randomFrom } from '../../chaos/support/random.ts';
 import { ensureOtherPostgres, type OtherPostgres } from '../../support/otherPostgres.ts';
 import {
   type Computer,
@@ -27,7 +29,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await endAll();
   computer.remove();
-  newer?.remove();
+  newer?.[Symbol.dispose]();
 });
 
 interface Programs {
@@ -36,7 +38,7 @@ interface Programs {
 }
 /** Two majors of PostgreSQL, or a skip. */
 async function twoMajors(test: TestContext): Promise<{ older: Programs; newer: Programs }> {
-  newer = await ensureOtherPostgres().catch((error) => {
+  newer = await ensureOtherPostgres(18).catch((error) => {
     if (!(error instanceof PrerequisiteMissing) || process.env.CI === 'true') throw error;
     return test.skip(error.message);
   });
@@ -141,19 +143,62 @@ it('an upgrade that is killed, or told to end, at any moment is begun again from
   await expectLive(server, ids);
 }, 300_000);
 
-it('an upgrade that was killed between its last moves is ended by the next start', async (test) => {
+it('an upgrade that is killed at moments that nobody chose is begun again from the good data, or is whole', async (test) => {
   const { older, newer } = await twoMajors(test);
-  const first = await start(newer.bin);
+  const first = await start(older.bin);
   const ids = await takeSeats(first);
-  expect(await first.stop()).toBe(0);
-  renameSync(join(root, String(newer.major)), join(root, `${newer.major}.carried`));
-  mkdirSync(join(root, String(older.major)));
-  writeFileSync(join(root, `${older.major}.dump`), '');
-  const server = await start(newer.bin);
-  await expectLive(server, ids);
-  expect(readdirSync(root).sort()).toEqual([String(newer.major), `${older.major}.replaced`].sort());
-  expect(postmasterOf(computer.dataDir)).toBeGreaterThan(0);
-}, 120_000);
+  await endAll(); // what it carries over was not stopped cleanly either
+  const good = join(computer.dataDir, 'good');
+  execFileSync('cp', ['-a', root, good]);
+  const restore = () => {
+    rmSync(root, { recursive: true, force: true });
+    execFileSync('cp', ['-a', good, root]);
+  };
+  let takesMs = 0;
+  let broken = 0;
+  const seed = Number(process.env.UPGRADE_SEED ?? Date.now());
+  const random = randomFrom(seed);
+  for (let n = 0; n <= Number(process.env.UPGRADE_KILLS ?? 5); n++) {
+    restore();
+    if (n > 0) {
+      const killed = await start(newer.bin, 'takes the data over');
+      await delay(random() * 1.1 * takesMs);
+      await endAll();
+      if (!killed.output.includes('are taken over')) broken += 1;
+    }
+    const from = Date.now();
+    const server = await start(newer.bin);
+    takesMs ||= Date.now() - from; // the first one is left alone
+    await expectLive(server, ids);
+    expect((await server.call('GET', '/v1/status')).body.products[0].seatsInUse, `UPGRADE_SEED=${seed}`).toBe(
+      ids.length,
+    );
+    expect(await server.stop()).toBe(0);
+    expect(readdirSync(root).sort()).toEqual([String(newer.major), `${older.major}.replaced`].sort());
+  }
+  expect(broken).toBeGreaterThan(0);
+}, 600_000);
+
+it.for([
+  ['before the older data were set aside', true],
+  ['after it', false],
+] as const)(
+  'an upgrade that was killed between its last moves, %s, is ended by the next start',
+  { timeout: 180_000 },
+  async ([, isBefore], test) => {
+    const { older, newer } = await twoMajors(test);
+    const first = await start(newer.bin);
+    const ids = await takeSeats(first);
+    expect(await first.stop()).toBe(0);
+    renameSync(join(root, String(newer.major)), join(root, `${newer.major}.carried`));
+    mkdirSync(join(root, isBefore ? String(older.major) : `${older.major}.replaced`));
+    writeFileSync(join(root, `${older.major}.dump`), '');
+    const server = await start(newer.bin);
+    await expectLive(server, ids);
+    expect(readdirSync(root).sort()).toEqual([String(newer.major), `${older.major}.replaced`].sort());
+    expect(postmasterOf(computer.dataDir)).toBeGreaterThan(0);
+  },
+);
 
 it('data that an earlier version left half taken over are refused, with what to do', async (test) => {
   const { older, newer } = await twoMajors(test);

@@ -19,6 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { socketPlace } from '../../../../runtime/postgres/dataDirectory.ts';
 import { type EmbeddedPostgres, startEmbedded } from '../../../../runtime/postgres/embedded.ts';
 import { findInstallations, unprivilegedAccount } from '../../../../runtime/postgres/programs.ts';
+import { endsOnceItIsUp, shimPostgres } from '../../../support/shimPostgres.ts';
 import { until } from '../../server/support/serverProcess.ts';
 
 let dir: string;
@@ -115,5 +116,24 @@ describe('PostgreSQL as a child', () => {
       return postgres.pid() !== before && found;
     });
     expect(rows).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
+  it('that ends just as it has come up is started again like any other', async () => {
+    const mark = join(tmpdir(), `ended-once-${process.pid}`);
+    const shim = await shimPostgres(endsOnceItIsUp(mark));
+    try {
+      const how = { root, database: 'ledger', migrations: dir, bin: shim.bin };
+      running = await startEmbedded(how, pino({ level: 'silent' }));
+      expect(existsSync(mark)).toBe(true);
+      const postgres = running;
+      expect(await until('it to come back', () => query(postgres, 'SELECT n FROM kept ORDER BY 1'))).toEqual([
+        { n: 1 },
+        { n: 2 },
+      ]);
+    } finally {
+      await running?.stop();
+      rmSync(mark, { recursive: true, force: true });
+      shim.remove();
+    }
   });
 });
