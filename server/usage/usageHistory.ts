@@ -88,9 +88,9 @@ export class UsageHistory {
   async points(fromMs: number, toMs: number, stepSeconds: number, product?: string): Promise<UsagePoint[]> {
     const tier = tierFor(fromMs, stepSeconds, Date.now());
     const { rows } = await this.#db.query(
-      `SELECT product, date_bin($3 * interval '1 s', at, '2000-01-01Z') AS bin, max(seat_limit) AS seat_limit, max(peak) AS peak,
+      `SELECT product, step_begin($3, at) AS bin, max(seat_limit) AS seat_limit, max(peak) AS peak,
               sum(mean * samples) / sum(samples) AS mean, max(stale) AS stale, sum(denied)::int AS denied
-         FROM usage WHERE step_seconds = $4 AND at >= date_bin($4 * interval '1 s', $1, '2000-01-01Z') AND at < $2 AND ($5::text IS NULL OR product = $5)
+         FROM usage WHERE step_seconds = $4 AND at >= step_begin($4, $1) AND at < $2 AND ($5::text IS NULL OR product = $5)
         GROUP BY product, bin ORDER BY product, bin`,
       [
         new Date(fromMs).toISOString(),

@@ -3,6 +3,11 @@
 -- of builds before, with other answers
 DROP FUNCTION IF EXISTS sample_usage();
 
+-- Where the step of so many seconds begins that a moment lies in, counted from 2000 on: date_bin, which PostgreSQL 13 has not.
+CREATE OR REPLACE FUNCTION step_begin(p_seconds int, p_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
+  SELECT to_timestamp(946684800 + floor((extract(epoch FROM p_at) - 946684800) / p_seconds) * p_seconds)
+$$;
+
 -- One sample of a pool into its rows of a minute, an hour and a day. denied: episodes that began since the last sample.
 CREATE OR REPLACE FUNCTION sample_usage(p_pool smallint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE p record; t timestamptz; v_step int; v_denied int;
@@ -13,7 +18,7 @@ BEGIN
   DELETE FROM denial_tally d WHERE d.product = p.product RETURNING d.n INTO v_denied;
   FOREACH v_step IN ARRAY ARRAY[60, 3600, 86400] LOOP
     INSERT INTO usage AS u (product, step_seconds, at, seat_limit, peak, mean, samples, stale, denied)
-    VALUES (p.product, v_step, date_bin(v_step * interval '1 s', t, '2000-01-01Z'), p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, coalesce(v_denied, 0))
+    VALUES (p.product, v_step, step_begin(v_step, t), p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, coalesce(v_denied, 0))
     ON CONFLICT (product, step_seconds, at) DO UPDATE SET seat_limit = greatest(u.seat_limit, excluded.seat_limit),
       peak = greatest(u.peak, excluded.peak), mean = (u.mean * u.samples + excluded.mean) / (u.samples + 1), samples = u.samples + 1,
       stale = greatest(u.stale, excluded.stale), denied = u.denied + excluded.denied;
