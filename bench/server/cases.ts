@@ -143,6 +143,7 @@ export const expectedStatus: Readonly<Record<LoadJob['kind'], readonly string[]>
   heartbeats: ['200'],
   report: ['200'],
   metrics: ['200'],
+  status: ['200'],
   relayHeartbeat: ['202'],
   relayCheckout: ['201'],
 };

@@ -18,6 +18,7 @@ export interface LoadJob {
     | 'heartbeats'
     | 'report'
     | 'metrics'
+    | 'status'
     | 'relayHeartbeat'
     | 'relayCheckout';
   readonly connections: number;
@@ -61,6 +62,8 @@ function requests(job: LoadJob): Next {
   switch (job.kind) {
     case 'metrics':
       return () => `${head('GET', '/metrics')}\r\n`;
+    case 'status':
+      return () => `${head('GET', '/v1/status')}\r\n`;
     case 'heartbeat': {
       shuffle(leases); // holders beat on their own, not in the order of their check-outs
       const end = head('POST', '').slice('POST '.length);
