@@ -10,14 +10,16 @@ BEGIN
   UPDATE cluster SET adoptions = adoptions + 1;
 END $$;
 
-CREATE FUNCTION public.beat(p_replica uuid, p_ttl_ms integer, p_start boolean, p_missed boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT crashed boolean, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.beat(p_replica uuid, p_ttl_ms integer, p_start boolean, p_missed boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT crashed boolean, OUT o_now_ms bigint, OUT more boolean) RETURNS record
     LANGUAGE plpgsql
     AS $$
-DECLARE t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz; v_patience interval;
+DECLARE
+  t timestamptz; v_alive timestamptz; v_gap interval; v_end timestamptz; v_patience interval;
+  most CONSTANT int := 20000; n_lease int; n_base int;
 BEGIN
   SELECT alive_at INTO v_alive FROM cluster FOR UPDATE;
   t := coalesce(p_now, clock_timestamp()); v_gap := t - v_alive; v_end := t + p_ttl_ms * interval '1 ms';
-  gap_ms := extract(epoch FROM v_gap) * 1000; o_now_ms := extract(epoch FROM t) * 1000;
+  more := false; gap_ms := extract(epoch FROM v_gap) * 1000; o_now_ms := extract(epoch FROM t) * 1000;
   v_patience := least(greatest(p_ttl_ms * 0.3, 1000), 8000) * interval '1 ms';
   froze := v_gap > v_patience OR v_gap < interval '-2 s'
     OR (p_start AND NOT EXISTS (SELECT FROM replica r WHERE r.replica_id <> p_replica AND r.seen_at BETWEEN t - interval '5 s' AND t + interval '5 s'));
@@ -25,13 +27,21 @@ BEGIN
   IF froze OR p_missed OR crashed THEN
     PERFORM FROM pool p ORDER BY p.pool_id FOR UPDATE;
     IF v_gap < interval '-2 s' THEN -- set back: nothing may stand in the future, or it would outlive its time
-      UPDATE lease SET renewed_at = least(renewed_at, t), expires_at = CASE kind WHEN 0 THEN least(expires_at, v_end) ELSE expires_at END;
-      UPDATE base SET seen_at = t WHERE seen_at > t;
+      -- a row that somebody holds is being renewed, by this clock
+      WITH x AS (SELECT l.ctid FROM lease l WHERE l.renewed_at > t OR (l.kind = 0 AND l.expires_at > v_end) LIMIT most FOR UPDATE SKIP LOCKED)
+      UPDATE lease l SET renewed_at = least(l.renewed_at, t), expires_at = CASE l.kind WHEN 0 THEN least(l.expires_at, v_end) ELSE l.expires_at END
+       WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM x));
+      GET DIAGNOSTICS n_lease = ROW_COUNT;
+      UPDATE base b SET seen_at = t WHERE b.ctid = ANY(ARRAY(SELECT x.ctid FROM base x WHERE x.seen_at > t LIMIT most FOR UPDATE SKIP LOCKED));
+      GET DIAGNOSTICS n_base = ROW_COUNT;
       UPDATE waiter SET live_until = least(live_until, t + interval '30 s');
+      DELETE FROM outage o WHERE o.began_at >= t;
+      UPDATE outage o SET ended_at = t WHERE o.ended_at > t;
+      more := n_lease = most OR n_base = most;
+      IF more THEN froze := false; RETURN; END IF;
     ELSIF v_gap > interval '8 s' THEN
-      -- the time without a server is no silence of a base; renewed_at moves only for seats that do not expire
-      UPDATE lease SET renewed_at = least(renewed_at + v_gap, t) WHERE kind > 0;
-      UPDATE base SET seen_at = least(seen_at + v_gap, t);
+      INSERT INTO outage VALUES (v_alive, t) ON CONFLICT (began_at) DO UPDATE SET ended_at = greatest(outage.ended_at, excluded.ended_at);
+      DELETE FROM outage o WHERE o.ended_at < t - interval '400 days';
       UPDATE waiter SET live_until = least(live_until + v_gap, t + interval '30 s');
     END IF;
     IF froze THEN UPDATE pool p SET frozen_until = v_end, next_expiry = least(p.next_expiry, v_end);
@@ -121,7 +131,7 @@ DECLARE t timestamptz := clock_timestamp();
 BEGIN
   IF NOT pg_try_advisory_xact_lock(7227002) THEN RETURN; END IF;
   RETURN QUERY
-    WITH s AS MATERIALIZED (SELECT x.pool_id, count(*)::int AS n, min(x.last_at) + p_after AS since FROM stale_leases(p_after, t) x GROUP BY x.pool_id),
+    WITH s AS MATERIALIZED (SELECT x.pool_id, count(*)::int AS n, silent_from(min(x.last_at), p_after) AS since FROM stale_leases(p_after, t) x GROUP BY x.pool_id),
          w AS MATERIALIZED (SELECT x.product, count(*)::int AS n FROM (
             SELECT d.product FROM denial d WHERE d.open AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
                AND d.last_at > t - interval '1 min' AND d.last_at < t + interval '1 min' ORDER BY d.last_at DESC LIMIT 10000) x GROUP BY x.product)
@@ -340,7 +350,7 @@ BEGIN
   DELETE FROM denial_tally d WHERE d.product = p.product RETURNING d.n INTO v_denied;
   FOREACH v_step IN ARRAY ARRAY[60, 3600, 86400] LOOP
     INSERT INTO usage AS u (product, step_seconds, at, seat_limit, peak, mean, samples, stale, denied)
-    VALUES (p.product, v_step, date_bin(v_step * interval '1 s', t, '2000-01-01Z'), p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, coalesce(v_denied, 0))
+    VALUES (p.product, v_step, step_begin(v_step, t), p.seat_limit, greatest(p.peak, p.in_use), p.in_use, 1, p.stale, coalesce(v_denied, 0))
     ON CONFLICT (product, step_seconds, at) DO UPDATE SET seat_limit = greatest(u.seat_limit, excluded.seat_limit),
       peak = greatest(u.peak, excluded.peak), mean = (u.mean * u.samples + excluded.mean) / (u.samples + 1), samples = u.samples + 1,
       stale = greatest(u.stale, excluded.stale), denied = u.denied + excluded.denied;
@@ -512,11 +522,35 @@ END $$;
 CREATE FUNCTION public.silent_bases(p_after interval, t timestamp with time zone, p_base text[] DEFAULT NULL::text[]) RETURNS TABLE(base text, last_at timestamp with time zone)
     LANGUAGE sql STABLE
     AS $$
-  SELECT b.base, greatest(b.seen_at, x.renewed_at) FROM base b
+  SELECT b.base, greatest(b.seen_at, x.renewed_at) FROM (SELECT silent_before(p_after, t) AS at OFFSET 0) s CROSS JOIN base b
    CROSS JOIN LATERAL (SELECT max(l.at) AS renewed_at FROM pool p CROSS JOIN LATERAL (SELECT max(r.renewed_at) AS at FROM lease r
       WHERE r.pool_id = p.pool_id AND r.holder >= b.base || chr(31) AND r.holder < b.base || chr(32)) l) x
-   WHERE b.seen_at <= t - p_after AND x.renewed_at <= t - p_after AND (p_base IS NULL OR b.base = ANY(p_base))
+   WHERE b.seen_at <= s.at AND x.renewed_at <= s.at AND (p_base IS NULL OR b.base = ANY(p_base))
 $$;
+
+CREATE FUNCTION public.silent_before(p_after interval, t timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE o record; v timestamptz := t - p_after;
+BEGIN
+  FOR o IN SELECT x.began_at, x.ended_at FROM outage x WHERE x.ended_at <= t ORDER BY x.ended_at DESC LOOP
+    EXIT WHEN o.ended_at <= v;
+    v := v - (o.ended_at - o.began_at);
+  END LOOP;
+  RETURN v;
+END $$;
+
+CREATE FUNCTION public.silent_from(p_last timestamp with time zone, p_after interval) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE o record; v timestamptz := p_last + p_after;
+BEGIN
+  FOR o IN SELECT x.began_at, x.ended_at FROM outage x WHERE x.ended_at > p_last ORDER BY x.began_at LOOP
+    EXIT WHEN o.began_at >= v;
+    v := v + (o.ended_at - o.began_at);
+  END LOOP;
+  RETURN v;
+END $$;
 
 CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone, p_base text[] DEFAULT NULL::text[]) RETURNS TABLE(pool_id smallint, lease_id uuid, base text, last_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -524,6 +558,12 @@ CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone
   SELECT p.pool_id, l.lease_id, s.base, s.last_at FROM silent_bases(p_after, t, p_base) s CROSS JOIN pool p
    CROSS JOIN LATERAL (SELECT r.lease_id FROM lease r WHERE r.pool_id = p.pool_id AND r.kind > 0
       AND r.holder >= s.base || chr(31) AND r.holder < s.base || chr(32) OFFSET 0) l
+$$;
+
+CREATE FUNCTION public.step_begin(p_seconds integer, p_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT to_timestamp(946684800 + floor((extract(epoch FROM p_at) - 946684800) / p_seconds) * p_seconds)
 $$;
 
 CREATE FUNCTION public.tick(p_replica uuid, p_ttl_ms integer, p_start boolean, p_now timestamp with time zone, OUT gap_ms bigint, OUT froze boolean, OUT o_now_ms bigint) RETURNS record
@@ -663,6 +703,11 @@ CREATE TABLE public.migration (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.outage (
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.pool (
     pool_id smallint NOT NULL,
     product text NOT NULL COLLATE pg_catalog."C",
@@ -762,6 +807,9 @@ ALTER TABLE ONLY public.ledger_owner
 
 ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.outage
+    ADD CONSTRAINT outage_pkey PRIMARY KEY (began_at);
 
 ALTER TABLE ONLY public.pool
     ADD CONSTRAINT pool_pkey PRIMARY KEY (pool_id);

@@ -20,6 +20,14 @@ export interface PulseOptions {
   failed(error: unknown): void;
 }
 
+interface Beaten {
+  readonly gap_ms: string;
+  readonly froze: boolean;
+  readonly crashed: boolean;
+  readonly o_now_ms: string;
+  readonly more: boolean;
+}
+
 /**
  * Says in the database that this server is alive: one small statement, on a connection and a timer of its own, so that no other
  * work can make it late. Only when nobody's came for a while was there an outage, and then nothing expires for one lease time.
@@ -94,18 +102,13 @@ export class Pulse {
   }
 
   async #beat(isStart: boolean): Promise<void> {
-    const { leaseMs, log, renewingMs } = this.#options;
+    const { log, renewingMs } = this.#options;
     // on a disk that is all but full, beats may still be written while renewals are not
     const missed = this.#renewalsMissed || renewingMs() > 2 * this.everyMs;
     this.#renewalsMissed = false;
     try {
-      const { rows } = await this.#db.query<{ gap_ms: string; froze: boolean; crashed: boolean; o_now_ms: string }>({
-        name: 'beat',
-        text: 'SELECT gap_ms, froze, crashed, o_now_ms FROM beat($1, $2, $3, $4, NULL)',
-        values: [this.#replica, leaseMs, isStart, missed],
-      });
-      this.#beatAt = performance.now();
-      const [row] = rows;
+      let row = await this.#ask(isStart, missed);
+      while (row?.more && !this.#stopped) row = await this.#ask(isStart, missed);
       if (row === undefined) return;
       // what was answered and then lost in a crash of the database must not cost a seat
       if (row.crashed) log.info('the database has crashed or changed places: nothing expires for one lease time');
@@ -116,6 +119,16 @@ export class Pulse {
       this.#renewalsMissed ||= missed;
       throw error;
     }
+  }
+
+  async #ask(isStart: boolean, missed: boolean): Promise<Beaten | undefined> {
+    const { rows } = await this.#db.query<Beaten>({
+      name: 'beat',
+      text: 'SELECT gap_ms, froze, crashed, o_now_ms, more FROM beat($1, $2, $3, $4, NULL)',
+      values: [this.#replica, this.#options.leaseMs, isStart, missed],
+    });
+    this.#beatAt = performance.now();
+    return rows[0];
   }
 
   /** Leases go by the database's clock, licences by this server's: a line when they begin to differ, and when no more. */

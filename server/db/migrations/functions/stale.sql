@@ -6,13 +6,35 @@ DROP FUNCTION IF EXISTS stale_leases(interval, timestamptz);
 DROP FUNCTION IF EXISTS silent_bases(interval, timestamptz);
 DROP FUNCTION IF EXISTS count_pools(interval);
 
+-- Whose last sign of life is not after this moment was silent for p_after of the time in which there was a server to hear it.
+CREATE OR REPLACE FUNCTION silent_before(p_after interval, t timestamptz) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+DECLARE o record; v timestamptz := t - p_after;
+BEGIN
+  FOR o IN SELECT x.began_at, x.ended_at FROM outage x WHERE x.ended_at <= t ORDER BY x.ended_at DESC LOOP
+    EXIT WHEN o.ended_at <= v;
+    v := v - (o.ended_at - o.began_at);
+  END LOOP;
+  RETURN v;
+END $$;
+
+-- When a base that gave its last sign of life at p_last has been silent for p_after: the same, looked at from the other end.
+CREATE OR REPLACE FUNCTION silent_from(p_last timestamptz, p_after interval) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+DECLARE o record; v timestamptz := p_last + p_after;
+BEGIN
+  FOR o IN SELECT x.began_at, x.ended_at FROM outage x WHERE x.ended_at > p_last ORDER BY x.began_at LOOP
+    EXIT WHEN o.began_at >= v;
+    v := v + (o.ended_at - o.began_at);
+  END LOOP;
+  RETURN v;
+END $$;
+
 -- Bases that were silent for p_after: neither a report, nor a check-out, nor any lease renewed. last_at: the last sign of life.
 -- p_base: of these only.
 CREATE OR REPLACE FUNCTION silent_bases(p_after interval, t timestamptz, p_base text[] DEFAULT NULL) RETURNS TABLE (base text, last_at timestamptz) LANGUAGE sql STABLE AS $$
-  SELECT b.base, greatest(b.seen_at, x.renewed_at) FROM base b
+  SELECT b.base, greatest(b.seen_at, x.renewed_at) FROM (SELECT silent_before(p_after, t) AS at OFFSET 0) s CROSS JOIN base b
    CROSS JOIN LATERAL (SELECT max(l.at) AS renewed_at FROM pool p CROSS JOIN LATERAL (SELECT max(r.renewed_at) AS at FROM lease r
       WHERE r.pool_id = p.pool_id AND r.holder >= b.base || chr(31) AND r.holder < b.base || chr(32)) l) x
-   WHERE b.seen_at <= t - p_after AND x.renewed_at <= t - p_after AND (p_base IS NULL OR b.base = ANY(p_base))
+   WHERE b.seen_at <= s.at AND x.renewed_at <= s.at AND (p_base IS NULL OR b.base = ANY(p_base))
 $$;
 
 -- The stale seats: those that do not expire, of silent bases. Whoever counts, lists or clears them reads this.
@@ -56,7 +78,7 @@ DECLARE t timestamptz := clock_timestamp();
 BEGIN
   IF NOT pg_try_advisory_xact_lock(7227002) THEN RETURN; END IF;
   RETURN QUERY
-    WITH s AS MATERIALIZED (SELECT x.pool_id, count(*)::int AS n, min(x.last_at) + p_after AS since FROM stale_leases(p_after, t) x GROUP BY x.pool_id),
+    WITH s AS MATERIALIZED (SELECT x.pool_id, count(*)::int AS n, silent_from(min(x.last_at), p_after) AS since FROM stale_leases(p_after, t) x GROUP BY x.pool_id),
          w AS MATERIALIZED (SELECT x.product, count(*)::int AS n FROM (
             SELECT d.product FROM denial d WHERE d.open AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
                AND d.last_at > t - interval '1 min' AND d.last_at < t + interval '1 min' ORDER BY d.last_at DESC LIMIT 10000) x GROUP BY x.product)

@@ -278,6 +278,93 @@ describe('stale seats of many silent bases', () => {
   });
 });
 
+describe('an outage, or a clock that is set back', () => {
+  const outages = async (): Promise<number> => (await sql.query('SELECT count(*)::int AS n FROM outage')).rows[0].n;
+  const stale = async (minutes: number): Promise<number> =>
+    (
+      await sql.query("SELECT count(*)::int AS n FROM stale_leases($1 * interval '1 min', clock_timestamp())", [
+        minutes,
+      ])
+    ).rows[0].n;
+
+  it('writes to no seat, however many there are', async () => {
+    await silentBases(100, 300);
+    await sql.query("UPDATE cluster SET alive_at = now() - interval '1 h'");
+    const writers = () =>
+      sql.query('SELECT count(DISTINCT xmin::text)::int AS n FROM lease').then(({ rows }) => rows[0].n);
+    expect(await writers()).toBe(1);
+    await start({ clear: 'never' });
+    expect(await writers()).toBe(1);
+    expect((await sql.query("SELECT DISTINCT seen_at < now() - interval '110 min' AS old FROM base")).rows).toEqual([
+      { old: true },
+    ]);
+  });
+
+  it('is no silence of a base: only the time counts in which there was a server', async () => {
+    await silentBases(2, 3); // their last sign of life is 2 h old
+    for (const [from, to] of [
+      [118, 90], // after 2 min of service
+      [80, 50], // after 10 more
+    ])
+      await sql.query("INSERT INTO outage VALUES (now() - $1 * interval '1 min', now() - $2 * interval '1 min')", [
+        from,
+        to,
+      ]);
+    await sql.query("UPDATE cluster SET alive_at = now() - interval '40 min'"); // and 10 more; then the third one
+    await start({ clear: 'never' });
+    expect(await outages()).toBe(3);
+    expect([await stale(21), await stale(23)]).toEqual([6, 0]);
+    const from = async (minutes: number) =>
+      (
+        await sql.query(
+          "SELECT round(extract(epoch FROM now() - silent_from(now() - interval '2 h', $1 * interval '1 min')) / 60)::int AS n",
+          [minutes],
+        )
+      ).rows[0].n;
+    expect([await from(1), await from(11), await from(21)]).toEqual([119, 81, 41]);
+  });
+
+  it('brings seats back with it in portions, and nothing expires before all are', async () => {
+    const leases = 45_000;
+    await sql.query("INSERT INTO pool (product, seat_limit, in_use) VALUES ('erp', $1, $1)", [leases]);
+    await sql.query(
+      `INSERT INTO lease (pool_id, kind, lease_id, acquired_at, renewed_at, expires_at, holder)
+       SELECT 1, 0, gen_random_uuid(), now(), now() + interval '1 h', now() + interval '62 min', 'b' || chr(31) || u || chr(31) || 'pc' || chr(31)
+         FROM generate_series(1, $1) u`,
+      [leases],
+    );
+    await sql.query("UPDATE cluster SET alive_at = now() + interval '1 h'");
+    const ahead = () =>
+      count("lease WHERE expires_at > clock_timestamp() + interval '121 s' OR renewed_at > clock_timestamp()");
+    const beat = async () =>
+      (
+        await sql.query(
+          "SELECT froze, more FROM beat('11111111-2222-4333-8444-555555555555', 120000, false, false, NULL)",
+        )
+      ).rows[0];
+    const mayExpire = async () =>
+      (await sql.query("SELECT may_expire(clock_timestamp(), '-infinity', NULL) AS may")).rows[0].may;
+    for (const left of [25_000, 5_000]) {
+      expect(await beat()).toEqual({ froze: false, more: true });
+      expect([await ahead(), await mayExpire()]).toEqual([left, false]);
+    }
+    expect(await beat()).toEqual({ froze: true, more: false });
+    expect([await ahead(), await mayExpire()]).toEqual([0, true]);
+    expect(await beat()).toEqual({ froze: false, more: false });
+  });
+
+  it('is done by the server that finds it, at once', async () => {
+    const s = await start({ licences: [{ seatLimit: 2 }] });
+    await s.checkOut('anna');
+    await sql.query(
+      "UPDATE lease SET expires_at = expires_at + interval '1 day', renewed_at = renewed_at + interval '1 day'",
+    );
+    await sql.query("UPDATE cluster SET alive_at = now() + interval '1 day'");
+    await expect.poll(() => count("lease WHERE expires_at > clock_timestamp() + interval '1 h'"), patient).toBe(0);
+    expect((await sql.query('SELECT FROM outage WHERE ended_at > clock_timestamp()')).rowCount).toBe(0);
+  });
+});
+
 describe('pruning', () => {
   const oldEvents = (n: number) =>
     sql.query(
