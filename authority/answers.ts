@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { countings } from '../licence/words.ts';
 import { growing, int64, moment, named } from '../runtime/schemas.ts';
 
 /** The shapes of the authority's answers, for its OpenAPI document; nothing is left out of an answer by them. */
@@ -15,6 +16,8 @@ const entitlements = {
   supportPolicy: growing(['warn', 'require']),
   features: z.array(z.string()),
   trial: z.boolean().optional().describe('true: given for a while to try the product'),
+  countBy: growing(countings).optional().describe('what one seat is; absent: a session'),
+  overdraftSeats: z.int().optional().describe('seats that may be in use beyond seatLimit'),
 };
 
 export const issuedKey = named(

@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { idempotencyHeader } from '../licence/authorityWire.ts';
 import { isKeyId } from '../licence/key.ts';
 import { momentOf } from '../licence/moment.ts';
+import { countings } from '../licence/words.ts';
 import { endOfTerm, isTimeZone } from './endOfTerm.ts';
 
 /**
@@ -155,6 +156,8 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .addOption(force())
     .addOption(new Option('--support-policy <policy>', 'after the support term').choices(['warn', 'require']))
     .option('--features <list>', 'separated by commas', listed)
+    .addOption(new Option('--count-by <what>', 'what one seat is; without: a session').choices(countings))
+    .option('--overdraft-seats <n>', 'seats that may be in use beyond --seats, once all are', seats)
     .addOption(
       new Option('--trial <days>', 'a licence to try the product, for so many days from now: 30d')
         .argParser(days)
@@ -208,6 +211,8 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .addOption(force())
     .addOption(new Option('--support-policy <policy>', 'the right policy').choices(['warn', 'require']))
     .option('--features <list>', 'the right features, separated by commas', listed)
+    .addOption(new Option('--count-by <what>', 'what one seat is').choices(countings))
+    .option('--overdraft-seats <n>', 'the right number of seats beyond the limit; 0: none', seats)
     .action((id, { seats: seatLimit, ...rest }) =>
       call('PATCH', `/v1/licences/${encodeURIComponent(id)}`, ended({ ...rest, seatLimit }), (licence) =>
         licencesShown({ licences: [licence] }),

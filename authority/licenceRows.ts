@@ -1,7 +1,7 @@
 import type { Entitlements } from '../licence/entitlements.ts';
 import { momentOf } from '../licence/moment.ts';
 import { monthStart, type RegenerationBudget, regenerationBudget } from '../licence/regenerationBudget.ts';
-import type { SupportPolicy } from '../licence/words.ts';
+import type { CountBy, SupportPolicy } from '../licence/words.ts';
 import type { Client } from './database.ts';
 import type { KeyState } from './decideActivation.ts';
 
@@ -12,6 +12,8 @@ export interface LicenceRow {
   product: string;
   support_policy: SupportPolicy;
   features: string[];
+  count_by: CountBy;
+  overdraft_seats: number;
 }
 
 export interface KeyRow {
@@ -38,7 +40,7 @@ export interface KeyRow {
 /** The licence, held against everybody else until the transaction ends: one change of a licence at a time. */
 export async function lockLicence(client: Client, licenceId: string): Promise<LicenceRow | undefined> {
   const { rows } = await client.query<LicenceRow>(
-    'SELECT id, organisation, organisation_id, product, support_policy, features FROM licence WHERE id = $1 FOR UPDATE',
+    'SELECT id, organisation, organisation_id, product, support_policy, features, count_by, overdraft_seats FROM licence WHERE id = $1 FOR UPDATE',
     [licenceId],
   );
   return rows[0];
@@ -101,6 +103,8 @@ export const entitlementsOf = (licence: LicenceRow, key: KeyRow): Entitlements =
   supportPolicy: licence.support_policy,
   features: licence.features,
   ...(key.trial ? { trial: true } : {}),
+  ...(licence.count_by === 'session' ? {} : { countBy: licence.count_by }),
+  ...(licence.overdraft_seats === 0 ? {} : { overdraftSeats: licence.overdraft_seats }),
 });
 
 /** A member with a moment, or none. */

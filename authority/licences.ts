@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IssuedKey, IssueRequest } from '../licence/authorityWire.ts';
 import { symbolsOf, textOf } from '../licence/crockford.ts';
 import type { Entitlements } from '../licence/entitlements.ts';
-import type { SupportPolicy } from '../licence/words.ts';
+import type { CountBy, SupportPolicy } from '../licence/words.ts';
 import { writeAudit } from './audit.ts';
 import {
   type By,
@@ -48,8 +48,8 @@ export async function issueLicence(
     if (!buyer.ok) return buyer;
     const id = `lic-${textOf(symbolsOf(randomBytes(10))).toLowerCase()}`;
     await client.query(
-      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id, count_by, overdraft_seats)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       [
         id,
         request.organisation,
@@ -58,6 +58,8 @@ export async function issueLicence(
         request.features ?? [],
         new Date(nowMs),
         buyer.id,
+        request.countBy ?? 'session',
+        request.overdraftSeats ?? 0,
       ],
     );
     const made = await makeKey(client, id, { generation: 1, madeBy: 'issue', terms: request, nowMs });
@@ -73,6 +75,8 @@ export interface Correction extends NamedEnds, Forced {
   readonly seatLimit?: number | undefined;
   readonly supportPolicy?: SupportPolicy | undefined;
   readonly features?: readonly string[] | undefined;
+  readonly countBy?: CountBy | undefined;
+  readonly overdraftSeats?: number | undefined;
 }
 
 /** Puts right what was issued wrong; servers take it up when they activate again. */
@@ -95,8 +99,17 @@ export async function correctLicence(
       buyer = named.id;
     }
     await client.query(
-      'UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5 WHERE id = $1',
-      [licenceId, to.organisation, to.supportPolicy, to.features, buyer],
+      `UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5, count_by = $6, overdraft_seats = $7
+        WHERE id = $1`,
+      [
+        licenceId,
+        to.organisation,
+        to.supportPolicy,
+        to.features,
+        buyer,
+        to.countBy ?? 'session',
+        to.overdraftSeats ?? 0,
+      ],
     );
     await client.query(
       'UPDATE licence_key SET seat_limit = $2, support_until = $3, expires_at = $4 WHERE key_id = $1',

@@ -36,6 +36,10 @@ export interface Grant {
   readonly features: readonly string[];
   /** All licences in force are trials. */
   readonly trial?: boolean;
+  /** What one seat is, unless each session is one: `user`, `host`, `userOnHost` or `base`. */
+  readonly countBy?: string;
+  /** The seat is one beyond the limit of the licence. */
+  readonly overdraft?: boolean;
   readonly proof?: string;
 }
 
@@ -55,14 +59,15 @@ export interface ReportAnswer {
   /** In the order of the report. */
   readonly sessions: readonly (Required<Session> &
     (
-      | { readonly outcome: 'granted' | 'renewed'; readonly leaseId: string }
-      | { readonly outcome: 'denied'; readonly reason: string }
+      | { readonly outcome: 'granted' | 'renewed'; readonly leaseId: string; readonly overdraft?: boolean }
+      | { readonly outcome: 'denied'; readonly reason: string; readonly rule?: string }
     ))[];
   /** What the licences of the products in the report grant beside seats. */
   readonly products: readonly {
     readonly product: string;
     readonly features: readonly string[];
     readonly trial?: boolean;
+    readonly countBy?: string;
   }[];
 }
 

@@ -6,7 +6,7 @@ import type { TrustedKeys } from './jwks.ts';
 import { isKeyId } from './key.ts';
 import type { KeyFault } from './keyFaults.ts';
 import { isSignatureAlgorithm, type SignatureAlgorithm, signatureAlgorithm } from './signatureAlgorithm.ts';
-import { bounds, supportPolicies } from './words.ts';
+import { bounds, countings, supportPolicies } from './words.ts';
 
 /**
  * An activation binds a key to one computer: a compact JWS, signed by the authority, kept in `Licence/<keyId>.lic`.
@@ -127,6 +127,8 @@ function payloadText(p: ActivationPayload): string {
       features: [...e.features],
       // of what came later, an activation without it keeps its spelling
       ...(e.trial ? { trial: true } : {}),
+      ...(e.countBy === undefined ? {} : { countBy: e.countBy }),
+      ...(e.overdraftSeats === undefined ? {} : { overdraftSeats: e.overdraftSeats }),
     },
   });
 }
@@ -165,7 +167,9 @@ function isEntitlements(v: unknown): v is Entitlements {
     Array.isArray(v.features) &&
     v.features.length <= 100 &&
     v.features.every((f) => isText(f, 100)) &&
-    (v.trial === undefined || v.trial === true)
+    (v.trial === undefined || v.trial === true) &&
+    (v.countBy === undefined || countings.some((c) => c !== 'session' && c === v.countBy)) &&
+    (v.overdraftSeats === undefined || isWhole(v.overdraftSeats, 1))
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Entitlements } from './entitlements.ts';
+import type { CountBy } from './words.ts';
 
 /**
  * What a licence server and the authority say to each other.
@@ -68,6 +69,10 @@ export interface IssueRequest {
   readonly features?: readonly string[];
   /** Given for a while to try the product: needs `expiresAt`. */
   readonly trial?: true;
+  /** What one seat is; absent: a session. */
+  readonly countBy?: CountBy;
+  /** Seats that may be in use beyond seatLimit, once all are; absent: none. */
+  readonly overdraftSeats?: number;
 }
 export interface IssuedKey {
   readonly licenceId: string;

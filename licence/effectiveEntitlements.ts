@@ -1,6 +1,6 @@
 import { isExpired } from './activation.ts';
 import type { ActivationPayload } from './authorityWire.ts';
-import type { SupportPolicy } from './words.ts';
+import type { CountBy, SupportPolicy } from './words.ts';
 
 /** One licence that counts. Seats of different licences of a product add up; those of one licence never do. */
 export interface EffectiveLicence {
@@ -13,6 +13,10 @@ export interface EffectiveLicence {
   readonly supportPolicy: SupportPolicy;
   readonly features: readonly string[];
   readonly trial?: true;
+  readonly countBy: CountBy;
+  readonly overdraftSeats: number;
+  /** When its activation was issued. */
+  readonly issuedAt: string;
 }
 
 /** An end that lies behind every clock. */
@@ -49,6 +53,9 @@ export function effectiveEntitlements(
       supportPolicy: e.supportPolicy,
       features: e.features,
       ...(e.trial ? { trial: true as const } : {}),
+      countBy: e.countBy ?? 'session',
+      overdraftSeats: e.overdraftSeats ?? 0,
+      issuedAt: activation.issuedAt,
     };
   });
 }

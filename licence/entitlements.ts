@@ -1,4 +1,4 @@
-import type { SupportPolicy } from './words.ts';
+import type { CountBy, SupportPolicy } from './words.ts';
 
 /** What a key grants once it is activated. Times are RFC 3339 UTC with whole seconds. */
 export interface Entitlements {
@@ -14,4 +14,8 @@ export interface Entitlements {
   readonly features: readonly string[];
   /** Given for a while to try the product; absent: bought. */
   readonly trial?: true;
+  /** What one seat is; absent: a session. */
+  readonly countBy?: Exclude<CountBy, 'session'>;
+  /** Seats that may be in use beyond seatLimit, once all are; absent: none. */
+  readonly overdraftSeats?: number;
 }

@@ -43,6 +43,8 @@ export interface ProductStatus {
   readonly holdersWaiting: number;
   readonly supportUntil?: string;
   readonly expiresAt?: string;
+  /** Seats in use beyond the limit, where the licence allows that; absent: none. */
+  readonly seatsOverdrawn?: number;
   /** All licences in force are trials. */
   readonly trial?: boolean;
 }

@@ -6,6 +6,10 @@
 export const leaseModes = ['leased', 'reported', 'sticky'] as const;
 export type LeaseMode = (typeof leaseModes)[number];
 
+/** What one seat is: leases with the same user, computer, both, or base share it; `session`: each lease is a seat. */
+export const countings = ['session', 'user', 'host', 'userOnHost', 'base'] as const;
+export type CountBy = (typeof countings)[number];
+
 /** Who holds a seat. Two check-outs with equal holders (and product) are the same lease. */
 export interface Holder {
   /** The 1C infobase. */
@@ -24,7 +28,8 @@ export type ReleaseCause = (typeof releaseCauses)[number];
 /**
  * Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. `SeatsExhausted`: all seats
  * are taken, or promised to those who wait; `SeatsReserved`: the free ones are kept for others. More seats would mend these two.
- * `BaseInstanceConflict`: the name of the base is another instance's.
+ * `BaseInstanceConflict`: the name of the base is another instance's. `NotPermitted`: a rule keeps the holder out; `RuleLimit`: it is the
+ * bound of a rule that is reached.
  */
 export const denialReasons = [
   'SeatsExhausted',
@@ -33,6 +38,8 @@ export const denialReasons = [
   'KeyExpired',
   'SupportRequired',
   'BaseInstanceConflict',
+  'NotPermitted',
+  'RuleLimit',
 ] as const;
 export type DenialReason = (typeof denialReasons)[number];
 

@@ -63,6 +63,7 @@ const serverStatus = named(
           holdersWaiting: z.int(),
           supportUntil: moment.optional(),
           expiresAt: moment.optional(),
+          seatsOverdrawn: z.int().optional(),
           trial: z.boolean().optional(),
         }),
       ),
@@ -160,6 +161,8 @@ function registerStatus(http: Http, parts: AppParts): void {
         parts.dataVolume.trouble(),
         store.clockTrouble(),
         store.reservationTrouble(),
+        store.ruleTrouble(),
+        store.countingTrouble(),
         conflictText(conflicts),
         keyTrouble,
       ]

@@ -23,6 +23,8 @@ import { folderIdOf } from './keys/folderId.ts';
 import { loadIdentity } from './keys/identity.ts';
 import { createKeys } from './keys/keys.ts';
 import { createLedgerOwner } from './keys/ledgerOwner.ts';
+import { Loop } from './loop.ts';
+import { GroupFiles } from './seats/groupFiles.ts';
 import { SeatMetrics } from './seats/seatMetrics.ts';
 import { SeatStore } from './seats/store.ts';
 import { type ServerConfig, settings } from './settings.ts';
@@ -77,6 +79,22 @@ async function run(config: ServerConfig, stop: AbortSignal): Promise<number> {
   return life.run(() => start(config, log, life));
 }
 
+/** Reads the groups of the rules now, and every few seconds from then on. */
+async function followGroups(dir: string | undefined, store: SeatStore, log: Logger, life: Lifetime): Promise<void> {
+  if (dir === undefined) return;
+  const files = new GroupFiles(dir);
+  const read = async () => {
+    await store.setGroups(await files.read());
+    return false;
+  };
+  await read();
+  const loop = new Loop(groupsEveryMs, read, (error) =>
+    log.warn({ err: error }, 'the groups could not be taken up'),
+  ).start();
+  life.onStop('groups', () => loop.stop());
+}
+const groupsEveryMs = 3_000;
+
 /** Starts all parts, each after those that it needs. Whatever waits is left when the program is asked to end. */
 async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise<void> {
   const startedAt = new Date();
@@ -123,12 +141,14 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     leaseMs: config.LICENCE_LEASE_SECONDS * 1000,
     staleAfterMs: config.LICENCE_STALE_AFTER_SECONDS * 1000,
     reservations: config.LICENCE_RESERVATIONS,
+    rules: config.LICENCE_RULES,
     log,
     metrics: seatMetrics,
   });
   life.onStop('seats', () => store.stop(), 3_000);
   if (accounts) life.onStop('pods', followPods(accounts, store, log));
   const clearing = await unlessAborted(life.signal, store.start(config.LICENCE_CLEAR_STALE));
+  await followGroups(config.LICENCE_GROUPS_DIR, store, log, life);
   const usage = new UsageHistory({
     db: store.db,
     historyDays: config.LICENCE_HISTORY_DAYS,

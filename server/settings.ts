@@ -16,6 +16,7 @@ import { uriFault } from '../runtime/database/address.ts';
 import { logLevels } from '../runtime/log.ts';
 import type { ClearPolicy } from './seats/clearing.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
+import { parseRules, type SeatRule } from './seats/seatRules.ts';
 
 /** Where the settings and activations lie unless told otherwise. */
 export const dataDirOn = (platform: NodeJS.Platform, env: Readonly<Record<string, string | undefined>>): string =>
@@ -24,21 +25,30 @@ export const dataDirOn = (platform: NodeJS.Platform, env: Readonly<Record<string
     : '/var/Softonit/Licence Server';
 export const defaultDataDir = dataDirOn(process.platform, process.env);
 
-const reservations: Setting<Reservation[]> = {
-  help: 'seats kept for some, as JSON: [{product, seats, users, bases, hosts}]',
+/** A list in JSON, by its reader, which throws what is wrong. */
+const list = <T>(help: string, read: (text: string | undefined) => T[]): Setting<T[]> => ({
+  help,
   schema: z
     .string()
     .optional()
     .transform((value, ctx) => {
       try {
-        return parseReservations(value === undefined || value.trim() === '' ? undefined : value);
+        return read(value === undefined || value.trim() === '' ? undefined : value);
       } catch (error) {
         ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
         return z.NEVER;
       }
     }),
   shownDefault: 'none',
-};
+});
+const reservations: Setting<Reservation[]> = list(
+  'seats kept for some, as JSON: [{product, seats, users, bases, hosts}]',
+  parseReservations,
+);
+const rules: Setting<SeatRule[]> = list(
+  'who may have seats, and how many, as JSON: [{name, product, match, and one of allow, onlyThese, max, maxEach, reserve, priority}]',
+  parseRules,
+);
 
 const clearStale: Setting<ClearPolicy> = {
   help: 'which starts clear stale seats (start | never | once:ID)',
@@ -92,6 +102,10 @@ export const settings = {
   ),
   LICENCE_CLEAR_STALE: clearStale,
   LICENCE_RESERVATIONS: reservations,
+  LICENCE_RULES: rules,
+  LICENCE_GROUPS_DIR: text(
+    'directory with a file a group, a name or pattern a line, for rules; read again when it changes',
+  ),
   LICENCE_HISTORY_DAYS: integer('days that events, denials and the audit are kept', 90, 1, 3_650),
   LICENCE_DRAIN_SECONDS: integer('told to stop, it goes on serving so long while others learn that it goes', 0, 0, 300),
   LICENCE_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isFingerprint } from '../../licence/fingerprint.ts';
-import { bounds, supportPolicies } from '../../licence/words.ts';
+import { bounds, countings, supportPolicies } from '../../licence/words.ts';
 import { named, withoutNul } from '../../runtime/schemas.ts';
 
 // The shapes of what is asked of the authority.
@@ -18,6 +18,12 @@ const organisationId = z
 const features = z.array(plain.min(1).max(100)).max(100);
 /** Ends that have passed or that shorten are refused unless it is said that they are meant. */
 const forced = { force: z.boolean().optional() };
+const countBy = z.enum(countings).describe('what one seat is: leases with the same user, host, both or base share it');
+const overdraftSeats = z
+  .int()
+  .min(0)
+  .max(10_000_000)
+  .describe('seats that may be in use beyond seatLimit, once all are');
 const seatLimit = z.int().min(0).max(10_000_000);
 export const issueRequest = named(
   'IssueRequest',
@@ -35,6 +41,8 @@ export const issueRequest = named(
       expiresAt: moment.optional(),
       supportPolicy: z.enum(supportPolicies).optional(),
       features: features.optional(),
+      countBy: countBy.optional(),
+      overdraftSeats: overdraftSeats.optional(),
       trial: z.literal(true).optional().describe('given for a while to try the product; needs expiresAt'),
     })
     .refine((r) => r.trial === undefined || r.expiresAt !== undefined, {
@@ -57,6 +65,8 @@ export const correction = z
     organisationId: organisationId.optional(),
     supportPolicy: z.enum(supportPolicies).optional(),
     features: features.optional(),
+    countBy: countBy.optional(),
+    overdraftSeats: overdraftSeats.optional(),
   })
   .refine(
     (c) => c.organisationId === undefined || c.organisation !== undefined,

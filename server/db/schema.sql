@@ -139,6 +139,17 @@ BEGIN
      WHERE (p.stale, p.stale_since, p.holders_waiting) IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0));
 END $$;
 
+CREATE FUNCTION public.count_tallies(p_pool smallint, p_key text[], p_n integer[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE v_empty tid[];
+BEGIN
+  WITH c AS (INSERT INTO tally AS t (pool_id, key, used) SELECT p_pool, u.k, sum(u.n) FROM unnest(p_key, p_n) u(k, n) GROUP BY u.k ORDER BY u.k
+             ON CONFLICT (pool_id, key) DO UPDATE SET used = t.used + excluded.used RETURNING t.ctid, t.used)
+  SELECT array_agg(c.ctid) FILTER (WHERE c.used <= 0) INTO v_empty FROM c;
+  IF v_empty IS NOT NULL THEN DELETE FROM tally t WHERE t.ctid = ANY(v_empty); END IF;
+END $$;
+
 CREATE FUNCTION public.end_denials(p_product text, p_holder text[], t timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -166,6 +177,19 @@ BEGIN
                FROM h WHERE d.denial_id = h.denial_id RETURNING d.product, d.unmet)
   SELECT coalesce(sum(x.n), 0), jsonb_object_agg(x.product, x.un) FILTER (WHERE x.un > 0) INTO looked, unmet
     FROM (SELECT x.product, count(*) AS n, count(*) FILTER (WHERE x.unmet) AS un FROM x GROUP BY x.product) x;
+END $$;
+
+CREATE FUNCTION public.free_seats(p_pool smallint, p_by text, p_holder text[], OUT n integer, OUT slots smallint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE v_free tid[]; v_tallies text[];
+BEGIN
+  WITH c AS (INSERT INTO seat AS s (pool_id, part, leases) SELECT p_pool, part_of(h, p_by), -count(*) FROM unnest(p_holder) h GROUP BY 2 ORDER BY 2
+             ON CONFLICT (pool_id, part) DO UPDATE SET leases = s.leases + excluded.leases RETURNING s.ctid, s.leases, s.slot, s.tallies)
+  SELECT count(*), array_agg(c.slot) FILTER (WHERE c.slot > 0), array_agg(c.ctid), string_to_array(string_agg(c.tallies, chr(30)), chr(30))
+    INTO n, slots, v_free, v_tallies FROM c WHERE c.leases <= 0;
+  IF n > 0 THEN DELETE FROM seat s WHERE s.ctid = ANY(v_free); END IF;
+  IF v_tallies IS NOT NULL THEN PERFORM count_tallies(p_pool, v_tallies, array_fill(-1, ARRAY[cardinality(v_tallies)])); END IF;
 END $$;
 
 CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, OUT marks text, OUT o_now_ms bigint) RETURNS record
@@ -218,6 +242,13 @@ BEGIN
     ON CONFLICT (base) DO UPDATE SET conflict = 'reports', rival = NULL, conflict_at = t;
 END $$;
 
+CREATE FUNCTION public.part_of(h text, p_by text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT CASE p_by WHEN 'user' THEN split_part(h, chr(31), 2) WHEN 'host' THEN split_part(h, chr(31), 3)
+    WHEN 'userOnHost' THEN split_part(h, chr(31), 2) || chr(31) || split_part(h, chr(31), 3) WHEN 'base' THEN split_part(h, chr(31), 1) ELSE h END
+$$;
+
 CREATE FUNCTION public.prune_events(p_before timestamp with time zone, p_from timestamp with time zone, p_most integer, OUT n integer, OUT last_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -237,34 +268,37 @@ BEGIN
   IF NOT FOUND THEN RETURN 0; END IF;
   t := coalesce(p_now, clock_timestamp());
   IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
-  SELECT * INTO r FROM reap_locked(p_pool, t);
+  SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by);
   used := p.reserved_used;
   FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
-  UPDATE pool SET in_use = in_use - r.n, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
+  UPDATE pool SET in_use = in_use - r.freed, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
   RETURN r.n;
 END $$;
 
-CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[]) RETURNS record
+CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, p_by text DEFAULT NULL::text, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[], OUT freed integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
+DECLARE v_holders text[];
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
   WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
        d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
        e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
-  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0) INTO n, slots FROM d;
+  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL THEN array_agg(holder) END INTO n, slots, v_holders FROM d;
+  freed := n;
+  IF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, v_holders) f; END IF;
   IF n = 2000 THEN next_expiry := t; RETURN; END IF;
   SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
 END $$;
 
-CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], p_priority integer[] DEFAULT NULL::integer[], p_rules text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint, OUT o_rules text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
   t timestamptz; n int; lo int := 1; hi int; v_pool smallint; v_out smallint[]; i int;
   code text[] := array_fill('U'::text, ARRAY[greatest(cardinality(p_holder), 1)]); lid text[] := array_fill(''::text, ARRAY[greatest(cardinality(p_holder), 1)]);
-  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; b record; rn text[]; v_released int; rel int[] := '{}';
+  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; pr int[]; ru text[]; lim text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(p_holder), 1)]); b record; rn text[]; v_released int; rel int[] := '{}';
 BEGIN
   pools := '';
   PERFORM FROM pool p WHERE p.pool_id = ANY(p_pool) OR EXISTS (
@@ -282,16 +316,20 @@ BEGIN
           EXCEPT SELECT u.hh FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool) e
         CROSS JOIN LATERAL (SELECT y.lease_id FROM lease y WHERE y.pool_id = v_pool AND y.holder = e.holder OFFSET 0) l;
       SELECT coalesce(array_agg(u.o), '{}'), coalesce(array_agg(u.h ORDER BY u.o), '{}'), array_agg(u.i ORDER BY u.o), array_agg(coalesce(u.s, 0::smallint) ORDER BY u.o),
-             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o)
-        INTO at_o, h, x, sl, k, sh
-        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
+             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o), array_agg(u.q ORDER BY u.o), array_agg(u.r ORDER BY u.o)
+        INTO at_o, h, x, sl, k, sh, pr, ru
+        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi], p_priority[lo:hi], p_rules[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, q, r, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
        WHERE u.p = v_pool;
       SELECT array_agg(o ORDER BY o) INTO at_o FROM unnest(at_o) o;
       SELECT * INTO b FROM seat_batch(v_pool, p_ttl_ms, h, coalesce(x, '{}'), k, CASE WHEN p_slot IS NULL THEN NULL ELSE sl END, NULL, NULL,
-        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now, CASE WHEN p_shown IS NULL THEN NULL ELSE sh END);
+        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now, CASE WHEN p_shown IS NULL THEN NULL ELSE sh END,
+        CASE WHEN p_priority IS NULL THEN NULL ELSE pr END, CASE WHEN p_rules IS NULL THEN NULL ELSE ru END);
       v_released := v_released + length(replace(b.r_codes, 'N', ''));
       IF b.o_reaped > 0 OR b.r_codes LIKE '%X%' THEN
         pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped;
+      END IF;
+      IF b.o_rules IS NOT NULL THEN
+        FOR i IN 1 .. coalesce(cardinality(at_o), 0) LOOP lim[lo + at_o[i] - 1] := nullif(split_part(b.o_rules, ',', i), ''); END LOOP;
       END IF;
       rn := string_to_array(b.ids, ',');
       DECLARE next_rn int := 1;
@@ -299,7 +337,7 @@ BEGIN
         FOR i IN 1 .. coalesce(cardinality(at_o), 0) LOOP
           code[lo + at_o[i] - 1] := substr(b.codes, i, 1);
           CASE substr(b.codes, i, 1)
-            WHEN 'G' THEN lid[lo + at_o[i] - 1] := x[i]::text;
+            WHEN 'G', 'O' THEN lid[lo + at_o[i] - 1] := x[i]::text;
             WHEN 'R' THEN lid[lo + at_o[i] - 1] := rn[next_rn]; next_rn := next_rn + 1;
             ELSE NULL;
           END CASE;
@@ -312,6 +350,7 @@ BEGIN
   INSERT INTO base AS bb (base, seen_at) SELECT DISTINCT u.b COLLATE "C" AS b, t FROM unnest(p_base) u(b) ORDER BY b ON CONFLICT (base) DO UPDATE SET seen_at = greatest(bb.seen_at, t);
   IF cardinality(p_holder) = 0 THEN codes := ''; ids := '';
   ELSE codes := array_to_string(code, ''); ids := array_to_string(lid, ','); END IF;
+  IF p_rules IS NOT NULL THEN o_rules := array_to_string(lim, ',', ''); END IF;
   released := array_to_string(rel, ',');
 END $$;
 
@@ -358,11 +397,11 @@ BEGIN
   IF p.peak <> p.in_use THEN UPDATE pool SET peak = in_use WHERE pool_id = p_pool; END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
+CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], p_priority integer[] DEFAULT NULL::integer[], p_rules text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_product text; v_asking timestamptz;
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
@@ -370,23 +409,23 @@ DECLARE
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
-  IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL THEN
+  IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL AND p_rules IS NULL THEN
     t := coalesce(p_now, clock_timestamp());
     SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
       INTO o_in_use, o_limit, o_waiting FROM pool p
-     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit AND (p.next_expiry > t OR p.frozen_until > t)
+     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit + p.overdraft AND p.count_by IS NULL AND (p.next_expiry > t OR p.frozen_until > t)
        AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
     IF FOUND THEN
       codes := repeat('D', n_claim); o_now_ms := extract(epoch FROM t) * 1000; RETURN;
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
-  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
-    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch_fair(
-      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown) f;
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch_ruled(
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown, p_priority, p_rules) f;
     RETURN;
   END IF;
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
@@ -443,77 +482,186 @@ BEGIN
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch_fair(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer) RETURNS record
+CREATE FUNCTION public.seat_batch_ruled(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[], p_priority integer[], p_rules text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
-  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; n_claim int := cardinality(p_holder);
-  code text[] := array_fill('D'::text, ARRAY[greatest(n_claim, 1)]); rid text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
-  place text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
-  i int; v_slot smallint; v_id uuid; v_ticket bigint; v_ahead int; v_general int; v_reaped boolean := false; r record; s smallint; v_take smallint;
-  v_product text; v_asking timestamptz; got text[] := '{}';
+  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
+  n_claim int := cardinality(p_holder); n int; s smallint; v_slots smallint[]; rel uuid[]; rel_h text[]; rn_id text[];
+  -- one entry a claim
+  code text[]; rid text[]; place text[]; lim text[]; t_lo int[]; pidx int[];
+  -- one entry a newcomer, in the order in which they are served
+  q int[]; q_ticket bigint[]; q_ahead int[];
+  -- one entry a cap
+  c_most int[]; c_key text[]; c_tally int[];
+  -- one entry a tally, and one a part, that the newcomers name: as stored, and what this batch adds
+  ta text[]; ta_used int[]; ta_plus int[]; pt text[]; pt_leases int[]; pt_slot smallint[]; pt_plus int[]; pt_tallies text[];
+  v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
+  v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
 BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
-  FOR i IN 1 .. cardinality(r_id) LOOP
-    DELETE FROM lease l WHERE l.lease_id = r_id[i] AND l.pool_id = p_pool RETURNING l.slot, l.holder, l.lease_id INTO r;
-    IF FOUND THEN
-      INSERT INTO event VALUES (t, p_pool, r_code[i]::"char", r.lease_id, r.holder);
-      o_in_use := o_in_use - 1; r_codes := r_codes || 'X';
-      IF r.slot BETWEEN 1 AND cardinality(used) THEN used[r.slot] := used[r.slot] - 1; END IF;
-    ELSE r_codes := r_codes || 'N'; END IF;
-  END LOOP;
-  FOR i IN 1 .. n_claim LOOP
-    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END,
-         subject = coalesce(p_subject[i], l.subject)
-     WHERE l.pool_id = p_pool AND l.holder = p_holder[i] RETURNING l.lease_id INTO v_id;
-    IF FOUND THEN code[i] := 'R'; rid[i] := v_id::text; IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF; END IF;
-  END LOOP;
-  DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.live_until <= t;
-  FOR r IN SELECT u.o::int AS o, w.ticket FROM unnest(p_holder) WITH ORDINALITY u(h, o) LEFT JOIN waiter w ON w.pool_id = p_pool AND w.holder = u.h
-            ORDER BY w.ticket NULLS LAST, u.o LOOP
-    i := r.o;
-    CONTINUE WHEN code[i] = 'R';
-    v_slot := coalesce(p_slot[i], 0); v_take := NULL;
-    FOR v_try IN 1 .. 2 LOOP
-      IF v_slot BETWEEN 1 AND cardinality(res) AND o_in_use < o_limit AND used[v_slot] < res[v_slot] THEN v_take := v_slot; EXIT; END IF;
-      SELECT o_limit - (o_in_use - coalesce(sum(us), 0)) - coalesce(sum(greatest(re, us)), 0) INTO v_general FROM unnest(res, used) x(re, us);
-      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket < coalesce(r.ticket, 9223372036854775807);
-      IF v_general > v_ahead THEN v_take := 0; EXIT; END IF;
-      EXIT WHEN v_reaped OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
-      v_reaped := true;
-      DECLARE v_slots smallint[];
-      BEGIN
-        SELECT x.n, x.next_expiry, x.slots INTO o_reaped, v_next, v_slots FROM reap_locked(p_pool, t) x;
-        o_in_use := o_in_use - o_reaped;
-        FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
-      END;
-    END LOOP;
-    IF v_take IS NOT NULL THEN
-      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
-      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i], p_shown[i]);
-      INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
-      code[i] := 'G'; o_in_use := o_in_use + 1; got := got || p_holder[i];
-      IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
-      IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF;
-      IF r.ticket IS NOT NULL THEN DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder[i]; END IF;
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
+
+  -- 1. releases
+  IF cardinality(r_id) > 0 THEN
+    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, l.slot, u.c),
+         e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
+    SELECT array_agg(lease_id), array_agg(holder), array_agg(slot) FILTER (WHERE slot > 0), count(*) INTO rel, rel_h, v_slots, n FROM d;
+    IF n > 0 AND v_by IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM free_seats(p_pool, v_by, rel_h) f; END IF;
+    o_in_use := o_in_use - n;
+    FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+    SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
+  END IF;
+
+  -- 2. who holds a seat keeps it; who asks no more, waits no more
+  DELETE FROM waiter x WHERE x.pool_id = p_pool AND x.live_until <= t;
+  SELECT count(*), count(*) FILTER (WHERE x.priority <> 0) INTO n_wait, n FROM waiter x WHERE x.pool_id = p_pool;
+  IF n_claim > 0 THEN
+    code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
+    WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+                  FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
+    SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
+    FOR k IN 1 .. coalesce(cardinality(q), 0) LOOP code[q[k]] := 'R'; rid[q[k]] := rn_id[k]; END LOOP;
+    IF v_refused THEN v_next := least(v_next, v_end); END IF; -- one that turns from sticky to leased shortens its lease
+    q := NULL;
+    IF n > 0 OR (n_wait > 0 AND p_priority IS NOT NULL) THEN
+      UPDATE waiter x SET priority = coalesce(u.p, 0) FROM unnest(p_holder, p_priority) u(h, p) WHERE x.pool_id = p_pool AND x.holder = u.h AND x.priority <> coalesce(u.p, 0);
+    END IF;
+
+    -- 3. what the newcomers' cases depend on
+    IF n_wait = 0 THEN
+      SELECT array_agg(u.o ORDER BY coalesce(u.p, 0) DESC, u.o) INTO q FROM unnest(code, p_priority) WITH ORDINALITY u(c, p, o) WHERE u.c IS NULL AND u.o <= n_claim;
     ELSE
-      -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
-      code[i] := CASE WHEN o_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
+      SELECT array_agg(y.o ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ticket ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ahead ORDER BY y.p DESC, y.ticket NULLS LAST, y.o)
+        INTO q, q_ticket, q_ahead FROM (
+        SELECT u.o, coalesce(u.p, 0) AS p, x.ticket, (SELECT count(*) FROM waiter z WHERE z.pool_id = p_pool AND z.holder <> ALL(p_holder)
+            AND (z.priority > coalesce(u.p, 0) OR z.priority = coalesce(u.p, 0) AND z.ticket < coalesce(x.ticket, 9223372036854775807)))::int AS ahead
+          FROM unnest(p_holder, code, p_priority) WITH ORDINALITY u(h, c, p, o)
+          LEFT JOIN LATERAL (SELECT z.ticket FROM waiter z WHERE z.pool_id = p_pool AND z.holder = u.h OFFSET 0) x ON true WHERE u.c IS NULL AND u.o <= n_claim) y;
     END IF;
-    IF v_take IS NULL AND p_queue_ms[i] > 0 THEN
-      INSERT INTO waiter AS w (pool_id, holder, since, live_until) VALUES (p_pool, p_holder[i], t, t + p_queue_ms[i] * interval '1 ms')
-      ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until RETURNING w.ticket INTO v_ticket;
-      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket <= v_ticket;
-      place[i] := v_ahead::text;
+    IF q IS NOT NULL AND p_rules IS NOT NULL THEN
+      t_lo := array_fill(1, ARRAY[n_claim + 1]);
+      SELECT array_agg(split_part(y.e, ':', 1)::int ORDER BY y.o, y.j), array_agg(substr(y.e, strpos(y.e, ':') + 1) ORDER BY y.o, y.j), array_agg(y.r ORDER BY y.o, y.j)
+        INTO c_most, c_key, c_tally
+        FROM (SELECT u.o, v.j, v.e, dense_rank() OVER (ORDER BY substr(v.e, strpos(v.e, ':') + 1) COLLATE "C")::int AS r
+                FROM unnest(p_rules) WITH ORDINALITY u(r, o) CROSS JOIN LATERAL unnest(string_to_array(u.r, chr(30))) WITH ORDINALITY v(e, j)) y;
+      x := 1;
+      FOR i IN 1 .. n_claim LOOP
+        t_lo[i] := x;
+        IF p_rules[i] IS NOT NULL THEN x := x + 1 + length(p_rules[i]) - length(replace(p_rules[i], chr(30), '')); END IF;
+      END LOOP;
+      t_lo[n_claim + 1] := x;
+      SELECT array_agg(y.k ORDER BY y.r) INTO ta FROM (SELECT DISTINCT u.k, u.r FROM unnest(c_key, c_tally) u(k, r)) y;
     END IF;
-  END LOOP;
-  IF v_asking > t AND got <> '{}' THEN PERFORM end_denials(v_product, got, t); END IF;
-  SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) x(re, us);
-  SELECT count(*) INTO o_waiting FROM waiter w WHERE w.pool_id = p_pool;
-  IF n_claim > 0 THEN codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); END IF;
+    IF q IS NOT NULL AND v_by IS NOT NULL THEN
+      SELECT array_agg(y.r ORDER BY y.o) INTO pidx FROM (
+        SELECT u.o, dense_rank() OVER (ORDER BY part_of(u.h, v_by) COLLATE "C")::int AS r FROM unnest(p_holder) WITH ORDINALITY u(h, o)) y;
+      SELECT array_agg(y.part ORDER BY y.r) INTO pt FROM (SELECT DISTINCT u.r, part_of(u.h, v_by) AS part FROM unnest(pidx, p_holder) u(r, h)) y;
+    END IF;
+
+    -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, and all is decided once more
+    FOR v_try IN 1 .. 2 LOOP
+      EXIT WHEN q IS NULL;
+      v_in_use := o_in_use; v_used := used; n_behind := 0; v_refused := false; g := '{}'; g_slot := '{}'; w := '{}'; gone := '{}';
+      IF ta IS NOT NULL THEN
+        SELECT array_agg(coalesce(y.used, 0) ORDER BY u.o) INTO ta_used FROM unnest(ta) WITH ORDINALITY u(k, o)
+          LEFT JOIN LATERAL (SELECT z.used FROM tally z WHERE z.pool_id = p_pool AND z.key = u.k OFFSET 0) y ON true;
+        ta_plus := array_fill(0, ARRAY[cardinality(ta)]);
+      END IF;
+      IF pt IS NOT NULL THEN
+        SELECT array_agg(coalesce(y.leases, 0) ORDER BY u.o), array_agg(coalesce(y.slot, 0::smallint) ORDER BY u.o) INTO pt_leases, pt_slot FROM unnest(pt) WITH ORDINALITY u(k, o)
+          LEFT JOIN LATERAL (SELECT z.leases, z.slot FROM seat z WHERE z.pool_id = p_pool AND z.part = u.k OFFSET 0) y ON true;
+        pt_plus := array_fill(0, ARRAY[cardinality(pt)]); pt_tallies := array_fill(NULL::text, ARRAY[cardinality(pt)]);
+      END IF;
+      FOR k IN 1 .. cardinality(q) LOOP
+        i := q[k]; v_take := NULL; v_over_it := false; v_rule := NULL; v_shared := false;
+        IF pt IS NOT NULL THEN v_shared := pt_leases[pidx[i]] + pt_plus[pidx[i]] > 0; END IF;
+        IF t_lo IS NOT NULL THEN
+          FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP
+            IF (v_shared AND c_most[j] = 0) OR (NOT v_shared AND ta_used[c_tally[j]] + ta_plus[c_tally[j]] >= c_most[j]) THEN v_rule := j - t_lo[i] + 1; EXIT; END IF;
+          END LOOP;
+        END IF;
+        IF v_rule IS NOT NULL THEN
+          code[i] := 'L'; lim[i] := v_rule::text; v_refused := true;
+          IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+          CONTINUE;
+        END IF;
+        v_ahead := coalesce(q_ahead[k], 0) + n_behind;
+        IF v_shared THEN v_take := pt_slot[pidx[i]];
+        ELSE
+          v_slot := coalesce(p_slot[i], 0);
+          IF v_slot BETWEEN 1 AND cardinality(res) AND v_in_use < o_limit AND v_used[v_slot] < res[v_slot] THEN v_take := v_slot;
+          ELSE
+            v_general := o_limit - v_in_use;
+            IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP v_general := v_general + v_used[x] - greatest(res[x], v_used[x]); END LOOP; END IF;
+            IF v_general > v_ahead THEN v_take := 0;
+            ELSIF v_in_use >= o_limit AND v_in_use + v_ahead < o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
+          END IF;
+        END IF;
+        IF v_take IS NOT NULL THEN
+          code[i] := CASE WHEN v_over_it THEN 'O' ELSE 'G' END;
+          g := g || i; g_slot := g_slot || v_take;
+          IF pt IS NOT NULL THEN pt_plus[pidx[i]] := pt_plus[pidx[i]] + 1; END IF;
+          IF NOT v_shared THEN
+            v_in_use := v_in_use + 1;
+            IF v_take > 0 THEN v_used[v_take] := v_used[v_take] + 1; END IF;
+            IF pt IS NOT NULL THEN
+              pt_slot[pidx[i]] := v_take;
+              IF t_lo IS NOT NULL AND t_lo[i] < t_lo[i + 1] THEN
+                pt_tallies[pidx[i]] := array_to_string(c_key[t_lo[i] : t_lo[i + 1] - 1], chr(30));
+                FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP ta_plus[c_tally[j]] := ta_plus[c_tally[j]] + 1; END LOOP;
+              END IF;
+            END IF;
+          END IF;
+          IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+        ELSE
+          -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
+          code[i] := CASE WHEN v_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
+          v_refused := true;
+          IF p_queue_ms[i] > 0 THEN place[i] := (v_ahead + 1)::text; w := w || i; END IF;
+          IF p_queue_ms[i] > 0 OR q_ticket[k] IS NOT NULL THEN n_behind := n_behind + 1; END IF;
+        END IF;
+      END LOOP;
+      EXIT WHEN NOT v_refused OR v_try = 2 OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
+      SELECT y.n, y.next_expiry, y.slots, y.freed INTO o_reaped, v_next, v_slots, n FROM reap_locked(p_pool, t, v_by) y;
+      EXIT WHEN o_reaped = 0;
+      o_in_use := o_in_use - n;
+      FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+      place := array_fill(NULL::text, ARRAY[n_claim]); lim := place;
+    END LOOP;
+
+    -- 5. write
+    IF q IS NOT NULL THEN o_in_use := v_in_use; used := v_used; END IF;
+    IF cardinality(g) > 0 THEN
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
+        SELECT p_pool, p_kind[u.i], u.s, p_id[u.i], t, t, CASE p_kind[u.i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[u.i], p_subject[u.i], p_shown[u.i] FROM unnest(g, g_slot) u(i, s);
+      INSERT INTO event SELECT t, p_pool, code[u.i]::"char", p_id[u.i], p_holder[u.i] FROM unnest(g) u(i);
+      FOREACH i IN ARRAY g LOOP IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); EXIT; END IF; END LOOP;
+      IF pt IS NOT NULL THEN
+        INSERT INTO seat AS z (pool_id, part, leases, slot, tallies) SELECT p_pool, u.p, u.n, u.s, u.r FROM unnest(pt, pt_plus, pt_slot, pt_tallies) u(p, n, s, r) WHERE u.n > 0
+          ON CONFLICT (pool_id, part) DO UPDATE SET leases = z.leases + excluded.leases;
+        IF ta_plus IS NOT NULL AND v_by IS NOT NULL THEN
+          INSERT INTO tally AS z (pool_id, key, used) SELECT p_pool, u.k, u.n FROM unnest(ta, ta_plus) u(k, n) WHERE u.n > 0
+            ON CONFLICT (pool_id, key) DO UPDATE SET used = z.used + excluded.used;
+        END IF;
+      END IF;
+      IF v_asking > t THEN PERFORM end_denials(v_product, ARRAY(SELECT p_holder[u.i] FROM unnest(g) u(i)), t); END IF;
+    END IF;
+    IF cardinality(gone) > 0 THEN
+      DELETE FROM waiter z WHERE z.pool_id = p_pool AND z.holder = ANY(ARRAY(SELECT p_holder[u.i] FROM unnest(gone) u(i)));
+    END IF;
+    IF cardinality(w) > 0 THEN
+      INSERT INTO waiter AS z (pool_id, holder, since, live_until, priority)
+        SELECT p_pool, p_holder[u.i], t, t + p_queue_ms[u.i] * interval '1 ms', coalesce(p_priority[u.i], 0) FROM unnest(w) WITH ORDINALITY u(i, o) ORDER BY u.o
+        ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until;
+    END IF;
+    codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); o_rules := array_to_string(lim, ',', '');
+  END IF;
+  IF n_wait > 0 OR cardinality(w) > 0 THEN SELECT count(*) INTO n_wait FROM waiter x WHERE x.pool_id = p_pool; END IF;
+  o_waiting := n_wait;
+  SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) y(re, us);
   UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
          reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
@@ -577,7 +725,7 @@ CREATE FUNCTION public.touch_bases(p_holder text[], p_kind smallint[], codes tex
     AS $$
 BEGIN
   INSERT INTO base AS b (base, seen_at)
-  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R') ORDER BY b
+  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R', 'O') ORDER BY b
   ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at);
 END $$;
 
@@ -724,7 +872,11 @@ CREATE TABLE public.pool (
     stale_since timestamp with time zone,
     holders_waiting integer DEFAULT 0 NOT NULL,
     asking_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    count_by text,
+    overdraft integer DEFAULT 0 NOT NULL,
+    CONSTRAINT pool_count_by_check CHECK ((count_by = ANY (ARRAY['session'::text, 'user'::text, 'host'::text, 'userOnHost'::text, 'base'::text]))),
     CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
+    CONSTRAINT pool_overdraft_check CHECK ((overdraft >= 0)),
     CONSTRAINT pool_product_check CHECK (((length(product) >= 1) AND (length(product) <= 63))),
     CONSTRAINT pool_seat_limit_check CHECK ((seat_limit >= 0))
 )
@@ -743,6 +895,22 @@ CREATE TABLE public.replica (
     replica_id uuid NOT NULL,
     seen_at timestamp with time zone NOT NULL
 );
+
+CREATE TABLE public.seat (
+    pool_id smallint NOT NULL,
+    part text NOT NULL COLLATE pg_catalog."C",
+    leases integer NOT NULL,
+    slot smallint DEFAULT 0 NOT NULL,
+    tallies text
+)
+WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='1');
+
+CREATE TABLE public.tally (
+    pool_id smallint NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    used integer NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='1');
 
 CREATE UNLOGGED TABLE public.uncrashed (
     one boolean DEFAULT true NOT NULL,
@@ -766,7 +934,8 @@ CREATE TABLE public.waiter (
     holder text NOT NULL COLLATE pg_catalog."C",
     ticket bigint NOT NULL,
     since timestamp with time zone NOT NULL,
-    live_until timestamp with time zone NOT NULL
+    live_until timestamp with time zone NOT NULL,
+    priority integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE public.waiter ALTER COLUMN ticket ADD GENERATED ALWAYS AS IDENTITY (
@@ -819,6 +988,12 @@ ALTER TABLE ONLY public.pool
 
 ALTER TABLE ONLY public.replica
     ADD CONSTRAINT replica_pkey PRIMARY KEY (replica_id);
+
+ALTER TABLE ONLY public.seat
+    ADD CONSTRAINT seat_pkey PRIMARY KEY (pool_id, part);
+
+ALTER TABLE ONLY public.tally
+    ADD CONSTRAINT tally_pkey PRIMARY KEY (pool_id, key);
 
 ALTER TABLE ONLY public.uncrashed
     ADD CONSTRAINT uncrashed_pkey PRIMARY KEY (one);

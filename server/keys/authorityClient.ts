@@ -2,7 +2,7 @@ import { fetch } from 'undici';
 import { z } from 'zod';
 import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
-import { supportPolicies } from '../../licence/words.ts';
+import { countings, supportPolicies } from '../../licence/words.ts';
 import { causeOfSilence, createOutwardAgent } from '../../runtime/outwardAgent.ts';
 import { followCertificates } from './caFile.ts';
 
@@ -52,6 +52,8 @@ const checkResponse = z.object({
     supportPolicy: z.enum(supportPolicies),
     features: z.array(z.string()),
     trial: z.literal(true).optional(),
+    countBy: z.enum(countings).exclude(['session']).optional(),
+    overdraftSeats: z.int().min(1).optional(),
   }),
   ...budget,
 });

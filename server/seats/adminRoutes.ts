@@ -3,7 +3,7 @@ import { ProblemError } from '../../runtime/problem.ts';
 import { csvAnswer, csvTable, tableResponse } from '../csv.ts';
 import { fold } from './holderKey.ts';
 import { listLeases } from './leaseList.ts';
-import { listDenials, productStatuses } from './leaseQueries.ts';
+import { listDenials, overdrawn, productStatuses } from './leaseQueries.ts';
 import { listPeople } from './people.ts';
 import { instanceOf, momentAt, readLeaseId } from './requests.ts';
 import * as schemas from './schemas.ts';
@@ -176,6 +176,12 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
           })),
           features: [...(info?.entitlement.features ?? [])],
           ...(info?.entitlement.trial ? { trial: true } : {}),
+          countBy: info?.entitlement.countBy ?? 'session',
+          overdraftSeats: counts.overdraft,
+          seatsOverdrawn: overdrawn(counts),
+          rules: (info?.rules ?? []).flatMap(({ name, max }) =>
+            max === undefined ? [] : [{ name, max, inUse: counts.tallies[name] ?? 0 }],
+          ),
           supportPolicy: info?.entitlement.supportPolicy ?? 'warn',
         };
       }),

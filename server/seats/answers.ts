@@ -39,6 +39,8 @@ export function sendDenied(
     /** Free seats that are kept for reservations. */
     readonly reserved?: number;
     readonly place?: number | undefined;
+    /** Which rule refused. */
+    readonly rule?: string | undefined;
   },
   retryAfterSeconds?: number,
 ): void {
@@ -47,11 +49,12 @@ export function sendDenied(
     more.seatLimit === undefined
       ? ''
       : `,"seats":{"limit":${more.seatLimit},"inUse":${more.inUse}${more.reserved ? `,"reserved":${more.reserved}` : ''}}`;
+  const rule = more.rule === undefined ? '' : `,"rule":"${more.rule}"`;
   const queue = more.place === undefined ? '' : `,"queue":{"position":${more.place}}`;
   reply
     .code(409)
     .header('content-type', problemJson)
     .send(
-      `{"type":"about:blank","title":"${reason}","status":409,"reason":"${reason}","detail":${JSON.stringify(detail)}${seats}${queue}}`,
+      `{"type":"about:blank","title":"${reason}","status":409,"reason":"${reason}","detail":${JSON.stringify(detail)}${seats}${queue}${rule}}`,
     );
 }

@@ -1,4 +1,4 @@
-import type { SupportPolicy, SupportState } from '../../licence/words.ts';
+import type { CountBy, SupportPolicy, SupportState } from '../../licence/words.ts';
 
 /** One licence that counts for a product: the newest generation of its activation. Times are RFC 3339 UTC. */
 export interface LicenceGrant {
@@ -11,6 +11,11 @@ export interface LicenceGrant {
   readonly features?: readonly string[];
   /** Given for a while to try the product. */
   readonly trial?: boolean;
+  /** Absent: a session. */
+  readonly countBy?: CountBy;
+  readonly overdraftSeats?: number;
+  /** When its activation was issued. */
+  readonly issuedAt?: string;
 }
 
 /**
@@ -32,6 +37,12 @@ export interface ProductEntitlement {
   readonly features: readonly string[];
   /** Whether all licences in force are trials. */
   readonly trial: boolean;
+  /** What one seat is: as the licence in force that was issued first has it. */
+  readonly countBy: CountBy;
+  /** Seats that may be in use beyond the limit. */
+  readonly overdraftSeats: number;
+  /** KeyIds of licences in force that add no seats, since they count something else. */
+  readonly disagreeing: readonly string[];
 }
 
 /** What the keys part calls. Resolves when the new limits count for every further check-out. */
@@ -52,13 +63,23 @@ const latest = (times: readonly (string | undefined)[]): string | undefined => {
 const isLive = (licence: LicenceGrant, nowMs: number): boolean =>
   licence.expiresAt === undefined || Date.parse(licence.expiresAt) > nowMs;
 
-/** Seats of different licences of one product add up; an expired licence adds none. `nowMs` is since the epoch. */
+/** Two licences of a product may count different things; then the one that was issued first decides. */
+const countByOf = (licences: readonly LicenceGrant[]): CountBy =>
+  licences.toSorted((a, b) => Date.parse(a.issuedAt ?? '') - Date.parse(b.issuedAt ?? '') || 0).at(0)?.countBy ??
+  'session';
+
+/**
+ * Seats of different licences of one product add up; an expired licence adds none, and so does one that counts something else than
+ * the first. `nowMs` is since the epoch.
+ */
 export function entitlementsAt(licences: readonly ProductLicence[], nowMs: number): ProductEntitlement[] {
   const products = Map.groupBy(licences, (l) => l.product);
   return [...products]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([product, all]) => {
-      const live = all.filter((l) => isLive(l, nowMs));
+      const valid = all.filter((l) => isLive(l, nowMs));
+      const countBy = countByOf(valid.length > 0 ? valid : all);
+      const live = valid.filter((l) => (l.countBy ?? 'session') === countBy);
       const counted = live.length > 0 ? live : all;
       const supportUntil = latest(counted.map((l) => l.supportUntil));
       const expiresAt = latest(all.map((l) => l.expiresAt));
@@ -71,6 +92,9 @@ export function entitlementsAt(licences: readonly ProductLicence[], nowMs: numbe
         supportPolicy: counted.every((l) => l.supportPolicy === 'require') ? 'require' : 'warn',
         features: [...new Set(live.flatMap((l) => l.features ?? []))].sort(),
         trial: live.length > 0 && live.every((l) => l.trial === true),
+        countBy,
+        overdraftSeats: live.reduce((sum, l) => sum + (l.overdraftSeats ?? 0), 0),
+        disagreeing: valid.filter((l) => !live.includes(l)).map((l) => l.keyId),
       };
     });
 }

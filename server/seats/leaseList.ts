@@ -1,6 +1,7 @@
 import type { LeaseMode } from '../../licence/words.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { fold, holderOf } from './holderKey.ts';
+import { fold, holderOf, separator } from './holderKey.ts';
+import { partOf } from './recount.ts';
 import { invalid } from './requests.ts';
 import { type Search, searchOf } from './search.ts';
 import { kinds } from './seatSql.ts';
@@ -112,6 +113,10 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
   ]);
   const page = rows.slice(0, filter.limit);
   const last = page.at(-1);
+  const seatOf = ({ product, holder: key }: LeaseRow) => {
+    const countBy = store.pool(product)?.entitlement.countBy ?? 'session';
+    return countBy === 'session' ? {} : { seat: partOf(key, countBy).replaceAll(separator, ' on ') };
+  };
   return {
     leases: page.map((row) => {
       const reservation = row.slot > 0 ? store.pool(row.product)?.reservations[row.slot - 1]?.name : undefined;
@@ -125,6 +130,7 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
         renewedAt: row.renewed_at.toISOString(),
         ...(row.expires_at instanceof Date ? { expiresAt: row.expires_at.toISOString() } : {}),
         ...(reservation === undefined ? {} : { reservation }),
+        ...seatOf(row),
       };
     }),
     ...(rows.length > filter.limit && last ? { nextCursor: encodeCursor(endOf(last)) } : {}),

@@ -2,7 +2,6 @@ import type { ProductStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason } from '../../licence/words.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { holderOf, separator } from './holderKey.ts';
-import type { Client } from './seatSql.ts';
 import type { SeatStore } from './store.ts';
 
 /** Reads what is counted and refused; pages go by key, so that they are cheap and steady while seats change. */
@@ -16,17 +15,36 @@ export interface PoolCounts {
   holders_waiting: number;
   reserved: number[] | null;
   reserved_used: number[] | null;
+  overdraft: number;
+  /** Seats that count for each `max` rule. */
+  tallies: Readonly<Record<string, number>>;
 }
 
-/** The counters of all pools: one small row each, whatever is held. */
-export async function poolCounts(client: Client): Promise<PoolCounts[]> {
-  const { rows } = await client.query<PoolCounts>({
+/** The counters of all pools: one small row each, whatever is held, and one for each rule that bounds seats. */
+export async function poolCounts(store: SeatStore): Promise<PoolCounts[]> {
+  const bounded = store
+    .pools()
+    .flatMap((p) => p.rules.flatMap((r) => (r.max === undefined ? [] : [{ ...p, key: r.name }])));
+  const { rows } = await store.db.query<PoolCounts>({
     name: 'pool_counts',
-    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used FROM pool ORDER BY product',
+    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft FROM pool ORDER BY product',
     values: [],
   });
-  return rows;
+  if (bounded.length === 0) return rows.map((row) => ({ ...row, tallies: {} }));
+  const found = await store.db.query<{ product: string; key: string; used: number }>(
+    `SELECT p.product, t.key, t.used FROM unnest($1::smallint[], $2::text[]) u(i, k)
+       JOIN tally t ON t.pool_id = u.i AND t.key = u.k JOIN pool p ON p.pool_id = u.i`,
+    [bounded.map((b) => b.poolId), bounded.map((b) => b.key)],
+  );
+  return rows.map((row) => ({
+    ...row,
+    tallies: Object.fromEntries(found.rows.flatMap((t) => (t.product === row.product ? [[t.key, t.used]] : []))),
+  }));
 }
+
+/** Seats in use beyond the limit of a licence that allows it. */
+export const overdrawn = ({ seat_limit, in_use, overdraft }: PoolCounts): number =>
+  overdraft === 0 ? 0 : Math.max(in_use - seat_limit, 0);
 
 /** Free seats that anybody may take: what reservations hold back is not among them. */
 export function openSeats({ seat_limit, in_use, reserved, reserved_used }: PoolCounts): number {
@@ -36,7 +54,7 @@ export function openSeats({ seat_limit, in_use, reserved, reserved_used }: PoolC
 
 /** Counts of every known product. Stale seats and waiting holders are those of the last count, a few seconds ago. */
 export async function productStatuses(store: SeatStore): Promise<(ProductStatus & { counts: PoolCounts })[]> {
-  const known = (await poolCounts(store.db)).filter((c) => store.pool(c.product) !== undefined || c.in_use > 0);
+  const known = (await poolCounts(store)).filter((c) => store.pool(c.product) !== undefined || c.in_use > 0);
   return known.map((counts) => {
     const entitlement = store.pool(counts.product)?.entitlement;
     return {
@@ -49,6 +67,7 @@ export async function productStatuses(store: SeatStore): Promise<(ProductStatus 
       ...(entitlement?.supportUntil === undefined ? {} : { supportUntil: entitlement.supportUntil }),
       ...(entitlement?.expiresAt === undefined ? {} : { expiresAt: entitlement.expiresAt }),
       ...(entitlement?.trial ? { trial: true } : {}),
+      ...(overdrawn(counts) === 0 ? {} : { seatsOverdrawn: overdrawn(counts) }),
       counts,
     };
   });

@@ -3,24 +3,45 @@ import type { LeaseMode } from '../../licence/words.ts';
 /**
  * The rules of the ledger, and nothing else. The store applies them in SQL, batched; random histories run through both.
  *
- * A pool has a seat limit and its leases. A lease that has expired still holds its seat until somebody needs it (reap), so
- * that a late heartbeat revives it. After an outage nothing expires before `frozenUntil`. Times are in ms since the epoch;
- * `Infinity` never comes. Functions change the pool they are given and answer what happened.
+ * A pool has a seat limit, its seats and its leases. Leases with the same part (the user, say, of a licence that counts users)
+ * share one seat: the first takes it, the last gives it back. A lease that has expired still holds its seat until somebody
+ * needs it (reap), so that a late heartbeat revives it. After an outage nothing expires before `frozenUntil`. Times are in ms
+ * since the epoch; `Infinity` never comes. Functions change the pool they are given and answer what happened.
  */
 export interface Lease {
   readonly leaseId: string;
   readonly holder: string;
+  /** What its seat is shared by; the holder itself where each lease is a seat. */
+  readonly part: string;
   mode: LeaseMode;
-  /** 0: a general seat; else the number of the reservation whose seat this is. */
+  /** That of its seat. */
   readonly slot: number;
   readonly acquiredAt: number;
   renewedAt: number;
   expiresAt: number;
 }
 
+export interface Seat {
+  /** 0: a general seat; else the number of the reservation whose seat this is. */
+  readonly slot: number;
+  /** The tallies that it counts in: those of the lease that took it. */
+  readonly tallies: readonly string[];
+  /** How many leases share it. */
+  leases: number;
+}
+
+/** A rule that bounds how many seats may count in a tally. */
+export interface Cap {
+  readonly tally: string;
+  /** 0: nobody new may come in. */
+  readonly most: number;
+}
+
 export interface Waiter {
   readonly holder: string;
   readonly ticket: number;
+  /** Whoever has a higher one comes first. */
+  priority: number;
   liveUntil: number;
 }
 
@@ -28,8 +49,14 @@ export interface Pool {
   seatLimit: number;
   /** Seats of each reservation: number n is at n − 1. */
   reserved: readonly number[];
-  readonly leases: Map<string, Lease>;
-  readonly waiters: Map<string, Waiter>;
+  /** Seats that may be in use beyond the limit, once it is reached. */
+  overdraft: number;
+  leases: Map<string, Lease>;
+  /** By part. */
+  seats: Map<string, Seat>;
+  /** Seats that count in each tally; none: 0. */
+  tallies: Map<string, number>;
+  waiters: Map<string, Waiter>;
   nextTicket: number;
   frozenUntil: number;
 }
@@ -42,17 +69,25 @@ export interface Ledger {
 
 export interface CheckOut {
   readonly holder: string;
+  readonly part: string;
   readonly base: string;
   readonly leaseId: string;
   readonly mode: LeaseMode;
   /** The reservation that the holder matches; 0 for none. */
   readonly slot: number;
+  /** Of the rules that the holder matches, in their order. */
+  readonly caps: readonly Cap[];
+  readonly priority: number;
   /** How long the holder keeps its place in the queue if it is refused; 0: it does not queue. */
   readonly queueMs: number;
 }
 
 export type CheckOutOutcome =
-  | { readonly code: 'granted' | 'renewed'; readonly leaseId: string }
+  | { readonly code: 'renewed'; readonly leaseId: string }
+  /** `overdrawn`: the seat is one beyond the limit. */
+  | { readonly code: 'granted'; readonly leaseId: string; readonly overdrawn: boolean }
+  /** A rule keeps the holder out: the number of the cap, from 0. */
+  | { readonly code: 'barred'; readonly cap: number }
   | {
       readonly code: 'denied';
       /** `taken`: no seat is free; `reserved`: the free ones are kept for others; `queued`: those who wait longer come first. */
@@ -63,7 +98,10 @@ export type CheckOutOutcome =
 export const newPool = (seatLimit: number, reserved: readonly number[] = []): Pool => ({
   seatLimit,
   reserved,
+  overdraft: 0,
   leases: new Map(),
+  seats: new Map(),
+  tallies: new Map(),
   waiters: new Map(),
   nextTicket: 1,
   frozenUntil: Number.NEGATIVE_INFINITY,
@@ -74,66 +112,97 @@ const expiryOf = (mode: LeaseMode, now: number, leaseMs: number): number =>
 
 const usedOf = (pool: Pool, slot: number): number => {
   let n = 0;
-  for (const lease of pool.leases.values()) if (lease.slot === slot) n += 1;
+  for (const seat of pool.seats.values()) if (seat.slot === slot) n += 1;
   return n;
 };
 
 /** Free seats that are kept for reservations. */
 export const reservedFree = (pool: Pool): number => {
   const kept = pool.reserved.reduce((sum, seats, i) => sum + Math.max(seats - usedOf(pool, i + 1), 0), 0);
-  return Math.max(Math.min(pool.seatLimit - pool.leases.size, kept), 0);
+  return Math.max(Math.min(pool.seatLimit - pool.seats.size, kept), 0);
 };
 
 /** General seats that are free: what reservations hold back, used or not, is not among them. */
 export const generalFree = (pool: Pool): number => {
   const heldBack = pool.reserved.reduce((sum, seats, i) => sum + Math.max(seats, usedOf(pool, i + 1)), 0);
-  const general = pool.leases.size - pool.reserved.reduce((sum, _, i) => sum + usedOf(pool, i + 1), 0);
+  const general = pool.seats.size - pool.reserved.reduce((sum, _, i) => sum + usedOf(pool, i + 1), 0);
   return pool.seatLimit - heldBack - general;
 };
+
+/** A lease ends; its seat is free if it was the last that shared it. */
+function end(pool: Pool, lease: Lease): void {
+  pool.leases.delete(lease.holder);
+  const seat = pool.seats.get(lease.part);
+  if (seat === undefined) return;
+  seat.leases -= 1;
+  if (seat.leases > 0) return;
+  pool.seats.delete(lease.part);
+  for (const tally of seat.tallies) pool.tallies.set(tally, (pool.tallies.get(tally) ?? 0) - 1);
+}
 
 /** Removes every expired lease, unless expiry is frozen; answers how many. */
 export function reap(pool: Pool, now: number): number {
   if (now < pool.frozenUntil) return 0;
   const due = [...pool.leases.values()].filter((l) => l.expiresAt <= now);
-  for (const lease of due) pool.leases.delete(lease.holder);
+  for (const lease of due) end(pool, lease);
   return due.length;
 }
 
-/** The reservation's own seat if one is left, else a general one, but not before those who wait longer. */
-function seatFor(pool: Pool, slot: number, ahead: number): number | undefined {
+/** Whether a waiter is served before one of this priority and ticket; who does not wait has no ticket and comes last. */
+const isBefore = (w: Waiter, priority: number, ticket: number): boolean =>
+  w.priority > priority || (w.priority === priority && w.ticket < ticket);
+
+/**
+ * The reservation's own seat if one is left, else a general one, but not before those who wait longer; when all seats are in use,
+ * one beyond the limit, if the licence allows that.
+ */
+function seatFor(pool: Pool, slot: number, ahead: number): { slot: number; overdrawn: boolean } | undefined {
   const own = pool.reserved[slot - 1];
-  if (own !== undefined && pool.leases.size < pool.seatLimit && usedOf(pool, slot) < own) return slot;
-  return generalFree(pool) > ahead ? 0 : undefined;
+  const inUse = pool.seats.size;
+  if (own !== undefined && inUse < pool.seatLimit && usedOf(pool, slot) < own) return { slot, overdrawn: false };
+  if (generalFree(pool) > ahead) return { slot: 0, overdrawn: false };
+  if (inUse >= pool.seatLimit && inUse + ahead < pool.seatLimit + pool.overdraft) return { slot: 0, overdrawn: true };
+  return undefined;
 }
 
 function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome {
-  const ticket = pool.waiters.get(c.holder)?.ticket ?? Number.POSITIVE_INFINITY;
-  const ahead = [...pool.waiters.values()].filter((w) => w.ticket < ticket).length;
-  let slot = seatFor(pool, c.slot, ahead);
-  if (slot === undefined && reap(pool, now) > 0) slot = seatFor(pool, c.slot, ahead);
-  if (slot !== undefined) {
-    pool.waiters.delete(c.holder);
-    pool.leases.set(c.holder, {
-      leaseId: c.leaseId,
-      holder: c.holder,
-      mode: c.mode,
-      slot,
-      acquiredAt: now,
-      renewedAt: now,
-      expiresAt: expiryOf(c.mode, now, leaseMs),
-    });
-    return { code: 'granted', leaseId: c.leaseId };
+  const shared = pool.seats.get(c.part);
+  // a seat that is shared is counted already: only who may not come in at all is kept out
+  const cap = c.caps.findIndex((r) =>
+    shared === undefined ? (pool.tallies.get(r.tally) ?? 0) >= r.most : r.most === 0,
+  );
+  if (cap >= 0) {
+    pool.waiters.delete(c.holder); // nobody waits behind one whom no free seat would help
+    return { code: 'barred', cap };
   }
-  const shortage = pool.leases.size >= pool.seatLimit ? 'taken' : generalFree(pool) <= 0 ? 'reserved' : 'queued';
-  if (c.queueMs === 0) return { code: 'denied', shortage };
   const waiter = pool.waiters.get(c.holder);
+  const ticket = waiter?.ticket ?? Number.POSITIVE_INFINITY;
+  const ahead = [...pool.waiters.values()].filter((w) => isBefore(w, c.priority, ticket)).length;
+  const found = shared === undefined ? seatFor(pool, c.slot, ahead) : { slot: shared.slot, overdrawn: false };
+  if (found !== undefined) {
+    pool.waiters.delete(c.holder);
+    const { slot, overdrawn } = found;
+    const { leaseId, holder, part, mode } = c;
+    const expiresAt = expiryOf(mode, now, leaseMs);
+    pool.leases.set(holder, { leaseId, holder, part, mode, slot, acquiredAt: now, renewedAt: now, expiresAt });
+    if (shared !== undefined) shared.leases += 1;
+    else {
+      pool.seats.set(part, { slot, tallies: c.caps.map((r) => r.tally), leases: 1 });
+      for (const { tally } of c.caps) pool.tallies.set(tally, (pool.tallies.get(tally) ?? 0) + 1);
+    }
+    return { code: 'granted', leaseId, overdrawn };
+  }
+  const shortage = pool.seats.size >= pool.seatLimit ? 'taken' : generalFree(pool) <= 0 ? 'reserved' : 'queued';
+  if (c.queueMs === 0) return { code: 'denied', shortage };
   if (waiter) waiter.liveUntil = now + c.queueMs;
   else {
-    pool.waiters.set(c.holder, { holder: c.holder, ticket: pool.nextTicket, liveUntil: now + c.queueMs });
+    const { holder, priority } = c;
+    pool.waiters.set(holder, { holder, ticket: pool.nextTicket, priority, liveUntil: now + c.queueMs });
     pool.nextTicket += 1;
   }
   const mine = pool.waiters.get(c.holder)?.ticket ?? 0;
-  return { code: 'denied', shortage, place: [...pool.waiters.values()].filter((w) => w.ticket <= mine).length };
+  const place = [...pool.waiters.values()].filter((w) => isBefore(w, c.priority, mine)).length + 1;
+  return { code: 'denied', shortage, place };
 }
 
 function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome | undefined {
@@ -145,9 +214,18 @@ function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): Check
   return { code: 'renewed', leaseId: held.leaseId };
 }
 
+const copyOf = (pool: Pool): Pool => ({
+  ...pool,
+  leases: new Map([...pool.leases].map(([k, l]) => [k, { ...l }])),
+  seats: new Map([...pool.seats].map(([k, s]) => [k, { ...s }])),
+  tallies: new Map(pool.tallies),
+  waiters: new Map([...pool.waiters].map(([k, w]) => [k, { ...w }])),
+});
+
 /**
- * Check-outs that arrived together, of distinct holders: who holds a seat keeps it; then those who wait, the longest first;
- * then newcomers in the order of arrival. The outcomes are in the order of the commands.
+ * Check-outs that arrived together, of distinct holders: who holds a seat keeps it; then by priority, those who wait, the longest
+ * first, before newcomers in the order of arrival. If somebody would be refused, or be granted one beyond the limit, expired seats are given up first. The outcomes
+ * are in the order of the commands.
  */
 export function checkOut(
   ledger: Ledger,
@@ -156,16 +234,29 @@ export function checkOut(
   now: number,
   leaseMs: number,
 ): CheckOutOutcome[] {
-  const outcomes = commands.map((c) => renewHeld(pool, c, now, leaseMs));
+  const held = commands.map((c) => renewHeld(pool, c, now, leaseMs));
   for (const w of [...pool.waiters.values()]) if (w.liveUntil <= now) pool.waiters.delete(w.holder);
+  for (const { holder, priority } of commands) {
+    const waiter = pool.waiters.get(holder);
+    if (waiter) waiter.priority = priority;
+  }
   const newcomers = commands
     .map((c, i) => ({ c, i, ticket: pool.waiters.get(c.holder)?.ticket ?? Number.POSITIVE_INFINITY }))
-    .filter(({ i }) => outcomes[i] === undefined)
-    .sort((a, b) => (a.ticket === b.ticket ? a.i - b.i : a.ticket - b.ticket));
-  for (const { c, i } of newcomers) outcomes[i] = admit(pool, c, now, leaseMs);
+    .filter(({ i }) => held[i] === undefined)
+    .sort((a, b) => b.c.priority - a.c.priority || (a.ticket === b.ticket ? a.i - b.i : a.ticket - b.ticket));
+  const decide = () => {
+    const after = copyOf(pool);
+    const found = new Map(newcomers.map(({ c, i }) => [i, admit(after, c, now, leaseMs)]));
+    return { after, found };
+  };
+  let decided = decide();
+  if ([...decided.found.values()].some((o) => o.code !== 'granted' || o.overdrawn) && reap(pool, now) > 0)
+    decided = decide();
+  Object.assign(pool, decided.after);
   return commands.map((c, i) => {
-    const outcome = outcomes[i] ?? { code: 'denied' as const, shortage: 'taken' as const };
-    if (outcome.code !== 'denied' && c.mode !== 'leased') ledger.bases.set(c.base, now);
+    const outcome = held[i] ?? decided.found.get(i) ?? { code: 'denied' as const, shortage: 'taken' as const };
+    if ((outcome.code === 'granted' || outcome.code === 'renewed') && c.mode !== 'leased')
+      ledger.bases.set(c.base, now);
     return outcome;
   });
 }
@@ -189,7 +280,9 @@ export function renew(pool: Pool, leaseId: string, now: number, leaseMs: number)
 /** Gives a seat back; true if it was held. */
 export function release(pool: Pool, leaseId: string): boolean {
   for (const lease of pool.leases.values()) {
-    if (lease.leaseId === leaseId) return pool.leases.delete(lease.holder);
+    if (lease.leaseId !== leaseId) continue;
+    end(pool, lease);
+    return true;
   }
   return false;
 }
@@ -198,8 +291,11 @@ export interface ReportedSession {
   /** The pool's product; a product without a pool is answered `unknown`. */
   readonly product: string;
   readonly holder: string;
+  readonly part: string;
   readonly leaseId: string;
   readonly slot: number;
+  readonly caps: readonly Cap[];
+  readonly priority: number;
 }
 export interface ReportOutcome {
   readonly sessions: readonly (CheckOutOutcome | { readonly code: 'unknown' })[];
@@ -223,12 +319,13 @@ export function report(
     const present = new Set(here.map(({ s }) => s.holder));
     for (const lease of [...pool.leases.values()]) {
       if (lease.mode === 'leased' || !inBase(lease, base) || present.has(lease.holder)) continue;
-      pool.leases.delete(lease.holder);
+      end(pool, lease);
       released += 1;
     }
     const commands = here.map(({ s }) => {
       const mode = pool.leases.get(s.holder)?.mode === 'leased' ? 'leased' : 'reported';
-      return { holder: s.holder, base, leaseId: s.leaseId, mode, slot: s.slot, queueMs: 0 } as const;
+      const { holder, part, leaseId, slot, caps, priority } = s;
+      return { holder, part, base, leaseId, mode, slot, caps, priority, queueMs: 0 } as const;
     });
     checkOut(ledger, pool, commands, now, leaseMs).forEach((outcome, n) => {
       const at = here[n];
@@ -263,7 +360,7 @@ export function clearStale(ledger: Ledger, now: number, afterMs: number): { clea
   const gone = new Set(stale(ledger, now, afterMs).map((l) => l.leaseId));
   let kept = 0;
   for (const pool of ledger.pools.values()) {
-    for (const lease of [...pool.leases.values()]) if (gone.has(lease.leaseId)) pool.leases.delete(lease.holder);
+    for (const lease of [...pool.leases.values()]) if (gone.has(lease.leaseId)) end(pool, lease);
     kept += pool.leases.size;
   }
   return { cleared: gone.size, kept };

@@ -1,21 +1,36 @@
 import type pg from 'pg';
+import type { CountBy } from '../../licence/words.ts';
 import type { ProductEntitlement } from './entitlement.ts';
 import { fitReservations } from './ledger.ts';
-import { type Reservation, type SlotOf, slotFinder } from './reservations.ts';
+import { type Kept, keptSeats, partOf } from './recount.ts';
+import type { Reservation } from './reservations.ts';
+import { compileRules, type Groups, hasCaps, type RulesOf, type SeatRule } from './seatRules.ts';
 
 /** What the server knows of one product beside its row. */
 export interface PoolInfo {
   readonly poolId: number;
   readonly product: string;
   readonly entitlement: ProductEntitlement;
-  readonly reservations: readonly Reservation[];
-  readonly slotOf: SlotOf;
+  /** Reservations and `reserve` rules, in the order of their numbers. */
+  readonly reservations: readonly Kept[];
+  readonly rules: readonly SeatRule[];
+  /** Absent: nothing is to be said about any holder. */
+  readonly rulesOf: RulesOf | undefined;
   /** What the licences grant beside seats, as members of an answer: with a comma before each. */
   readonly terms: string;
 }
 
-const termsOf = ({ features, trial }: ProductEntitlement): string =>
-  `,"features":${JSON.stringify(features)}${trial ? ',"trial":true' : ''}`;
+const termsOf = ({ features, trial, countBy }: ProductEntitlement): string =>
+  `,"features":${JSON.stringify(features)}${trial ? ',"trial":true' : ''}${countBy === 'session' ? '' : `,"countBy":"${countBy}"`}`;
+
+/** What the seats of all products are ruled by. */
+export interface Ruling {
+  readonly reservations: readonly Reservation[];
+  readonly rules: readonly SeatRule[];
+  readonly groups: Groups;
+  /** Of the groups' content. */
+  readonly groupsDigest: string;
+}
 
 /** A client whose statements are one transaction; the caller begins and commits. */
 type Transaction = Pick<pg.ClientBase, 'query'>;
@@ -27,7 +42,7 @@ type Transaction = Pick<pg.ClientBase, 'query'>;
 export async function savePools(
   tx: Transaction,
   entitlements: readonly ProductEntitlement[],
-  reservations: readonly Reservation[],
+  ruling: Ruling,
   leaseMs: number,
 ): Promise<PoolInfo[]> {
   const products = entitlements.map((e) => e.product);
@@ -42,65 +57,113 @@ export async function savePools(
   );
   const pools: PoolInfo[] = [];
   for (const row of rows) {
-    const entitlement = entitlements.find((e) => e.product === row.product);
-    const own = reservations.filter((r) => r.product === row.product);
-    const slotOf = slotFinder(own);
+    const { pool_id: poolId, product } = row;
+    const entitlement = entitlements.find((e) => e.product === product);
+    const own = ruling.reservations.filter((r) => r.product === product);
+    const rules = ruling.rules.filter((r) => r.product === product);
+    const kept = keptSeats(own, rules);
     const limit = entitlement?.seatLimit ?? 0;
     const reserved =
-      own.length === 0
+      kept.length === 0
         ? null
         : fitReservations(
             limit,
-            own.map((r) => r.seats),
+            kept.map((r) => r.seats),
           );
     // a shorter lease time must not leave the bound of the next expiry too high
     await tx.query(
-      `UPDATE pool SET seat_limit = $2, reserved = $3,
+      `UPDATE pool SET seat_limit = $2, reserved = $3, overdraft = $5,
               next_expiry = least(next_expiry, greatest(clock_timestamp(), frozen_until) + $4 * interval '1 ms') WHERE pool_id = $1`,
-      [row.pool_id, limit, reserved, leaseMs],
+      [poolId, limit, reserved, leaseMs, entitlement?.overdraftSeats ?? 0],
     );
-    const text = own.length === 0 ? null : JSON.stringify(own);
-    if (text !== row.reservations) {
-      await assignSlots(tx, row.pool_id, slotOf, reserved, text);
+    const counted = entitlement?.countBy ?? 'session';
+    const countBy = counted !== 'session' || hasCaps(rules) ? counted : null;
+    const rulesOf = own.length === 0 && rules.length === 0 ? undefined : compileRules(own, rules, ruling.groups);
+    const text = signatureOf(own, rules, countBy, ruling.groupsDigest);
+    // of a product without a licence all stays as it is counted: it may come back
+    if (text !== row.reservations && entitlement !== undefined) {
+      await recount(tx, { poolId, countBy, rulesOf, reserved, text });
     }
     if (entitlement !== undefined) {
       const terms = termsOf(entitlement);
-      pools.push({ poolId: row.pool_id, product: row.product, entitlement, reservations: own, slotOf, terms });
+      pools.push({ poolId, product, entitlement, reservations: kept, rules, rulesOf, terms });
     }
   }
   return pools;
 }
 
-/** Reservations have changed: says anew of every lease whose seat it uses, the oldest first. */
-async function assignSlots(
-  tx: Transaction,
-  poolId: number,
-  slotOf: SlotOf,
-  reserved: readonly number[] | null,
-  text: string | null,
-): Promise<void> {
+/** What the counters of a pool are made by; another text: they are made anew. */
+function signatureOf(
+  own: readonly Reservation[],
+  rules: readonly SeatRule[],
+  countBy: string | null,
+  groupsDigest: string,
+): string | null {
+  if (rules.length === 0 && countBy === null) return own.length === 0 ? null : JSON.stringify(own);
+  const named = rules.some((r) => r.match.groups.length > 0);
+  return JSON.stringify({ countBy, own, rules, ...(named ? { groupsDigest } : {}) });
+}
+
+interface Recount {
+  readonly poolId: number;
+  readonly countBy: CountBy | null;
+  readonly rulesOf: RulesOf | undefined;
+  readonly reserved: readonly number[] | null;
+  readonly text: string | null;
+}
+
+/** Says anew of every lease, the oldest first, whose seat it has, and what that counts for. */
+async function recount(tx: Transaction, { poolId, countBy, rulesOf, reserved, text }: Recount): Promise<void> {
   const { rows } = await tx.query<{ lease_id: string; holder: string }>(
     'SELECT lease_id, holder FROM lease WHERE pool_id = $1 ORDER BY acquired_at, lease_id',
     [poolId],
   );
   const used = (reserved ?? []).map(() => 0);
-  const ids: string[] = [];
-  const slots: number[] = [];
-  for (const row of rows) {
-    const wanted = reserved === null ? 0 : slotOf(row.holder);
+  const seats = new Map<string, { slot: number; tallies: string | null; leases: number }>();
+  const tallies = new Map<string, number>();
+  const slots = rows.map(({ holder }) => {
+    const part = partOf(holder, countBy ?? 'session');
+    const shared = seats.get(part);
+    if (shared !== undefined) {
+      shared.leases += 1;
+      return shared.slot;
+    }
+    const { slot: wanted, caps } = rulesOf?.(holder) ?? { slot: 0, caps: [] };
     const taken = used[wanted - 1] ?? 0;
-    const slot = taken < (reserved?.[wanted - 1] ?? 0) ? wanted : 0;
+    const slot = reserved !== null && taken < (reserved[wanted - 1] ?? 0) ? wanted : 0;
     if (slot > 0) used[slot - 1] = taken + 1;
-    ids.push(row.lease_id);
-    slots.push(slot);
-  }
+    const keys = caps.filter((c) => c.most > 0).map((c) => c.tally);
+    if (countBy !== null) for (const key of keys) tallies.set(key, (tallies.get(key) ?? 0) + 1);
+    seats.set(part, { slot, tallies: keys.length === 0 ? null : keys.join('\u001e'), leases: 1 });
+    return slot;
+  });
   await tx.query(
     'UPDATE lease l SET slot = u.s FROM unnest($1::uuid[], $2::smallint[]) u(i, s) WHERE l.lease_id = u.i AND l.slot <> u.s',
-    [ids, slots],
+    [rows.map((r) => r.lease_id), slots],
   );
-  await tx.query('UPDATE pool SET reservations = $2, reserved_used = $3 WHERE pool_id = $1', [
-    poolId,
-    text,
-    reserved === null ? null : used,
-  ]);
+  await tx.query('DELETE FROM seat WHERE pool_id = $1', [poolId]);
+  await tx.query('DELETE FROM tally WHERE pool_id = $1', [poolId]);
+  if (countBy !== null) {
+    const all = [...seats];
+    await tx.query(
+      `INSERT INTO seat (pool_id, part, leases, slot, tallies)
+       SELECT $1, * FROM unnest($2::text[], $3::int[], $4::smallint[], $5::text[])`,
+      [
+        poolId,
+        all.map(([part]) => part),
+        all.map(([, seat]) => seat.leases),
+        all.map(([, seat]) => seat.slot),
+        all.map(([, seat]) => seat.tallies),
+      ],
+    );
+    await tx.query('INSERT INTO tally (pool_id, key, used) SELECT $1, * FROM unnest($2::text[], $3::int[])', [
+      poolId,
+      [...tallies.keys()],
+      [...tallies.values()],
+    ]);
+  }
+  await tx.query(
+    'UPDATE pool SET reservations = $2, reserved_used = $3, count_by = $4, in_use = $5 WHERE pool_id = $1',
+    [poolId, text, reserved === null ? null : used, countBy, countBy === null ? rows.length : seats.size],
+  );
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { bounds } from '../../licence/words.ts';
-import { type HolderKey, holderOf } from './holderKey.ts';
 
 /** Seats of a product that are kept for some people, bases or computers. An empty or absent list fits everybody. */
 export interface Reservation {
@@ -48,18 +47,6 @@ export function parseReservations(text: string | undefined): Reservation[] {
   });
 }
 
-const expressionOf = (pattern: string): RegExp =>
-  new RegExp(
-    `^${pattern
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.')}$`,
-    'iu',
-  );
-
-const fits = (patterns: readonly RegExp[], value: string) =>
-  patterns.length === 0 || patterns.some((p) => p.test(value));
-
 /** That more seats of a product are reserved than its licence has, in one sentence; undefined while they fit. */
 export function overReserved(
   product: string,
@@ -69,23 +56,4 @@ export function overReserved(
   const seats = reservations.reduce((sum, r) => sum + r.seats, 0);
   if (seatLimit === 0 || seats <= seatLimit) return undefined;
   return `${seats} seats of ${product} are reserved, but the licence has ${seatLimit}: the last reservations get less; lower them`;
-}
-
-/** Answers the number of the first reservation that a holder matches; 0 for none. */
-export type SlotOf = (holder: HolderKey) => number;
-
-/** `reservations` are those of one product, in order. Names are compared without regard to case, as Windows does. */
-export function slotFinder(reservations: readonly Reservation[]): SlotOf {
-  if (reservations.length === 0) return () => 0;
-  const rules = reservations.map((r) => ({
-    users: r.users.map(expressionOf),
-    bases: r.bases.map(expressionOf),
-    hosts: r.hosts.map(expressionOf),
-  }));
-  return (key) => {
-    const holder = holderOf(key);
-    return (
-      rules.findIndex((r) => fits(r.users, holder.user) && fits(r.bases, holder.base) && fits(r.hosts, holder.host)) + 1
-    );
-  };
 }

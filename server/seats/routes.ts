@@ -19,6 +19,7 @@ import {
 import * as schemas from './schemas.ts';
 import { type ClaimResult, type Shortage, shortageOf } from './seatLane.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
+import type { RuleCap } from './seatRules.ts';
 import { queueMs, type SeatStore } from './store.ts';
 
 /** Signs proofs, and knows the activation behind a licence. */
@@ -62,7 +63,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     sendJson(
       reply,
       result.code === 'granted' ? 201 : 200,
-      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${pool.terms}${proof}}`,
+      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${pool.terms}${result.overdrawn ? ',"overdraft":true' : ''}${proof}}`,
     );
   };
 
@@ -82,6 +83,16 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     sendDenied(reply, reason, detail, { inUse, seatLimit, reserved: reservedFree, place }, after);
   };
 
+  /** A rule keeps the holder out, at all or for now; nobody waits in the queue for that. */
+  const barred = (reply: FastifyReply, request: CheckOutRequest, cap: RuleCap | undefined) => {
+    const { product } = request;
+    const reason = reasonOfCap(cap);
+    metrics.checkedOut(product, 'denied', reason);
+    store.noteDenial(product, request, reason);
+    const after = reason === 'RuleLimit' ? 5 + Math.floor(Math.random() * 6) : undefined;
+    sendDenied(reply, reason, capText(product, cap), { rule: cap?.rule }, after);
+  };
+
   /** Asks the ledger, and again whenever a seat may have come free, until the request has waited long enough. */
   const ask = (
     request: FastifyRequest,
@@ -98,13 +109,14 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       wanted,
       wanted.waitSeconds > 0,
       subject,
-      (result) => {
+      (result, ruled) => {
         // a seat that was had stays with its holder, though its connection is gone: it may have asked on another one
         if (result.code !== 'denied') {
           metrics.checkedOut(product, result.code, '');
           if (result.code === 'granted') store.denials.granted(product, holder);
           return granted(reply, pool, wanted, result);
         }
+        if (result.cap !== undefined) return barred(reply, wanted, ruled?.caps[result.cap]);
         const now = performance.now();
         if (untilMs <= now || pool.entitlement.seatLimit === 0) return denied(reply, pool, wanted, result);
         const { socket } = request.raw;
@@ -319,13 +331,16 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
           const code = result.codes[i];
           const { user, host, session } = holderOf(shown ?? holder);
           const who = `{"product":${JSON.stringify(product)},"user":${JSON.stringify(user)},"host":${JSON.stringify(host)},"session":${JSON.stringify(session)}`;
-          if (code === 'G' || code === 'R') {
-            const outcome = code === 'G' ? 'granted' : 'renewed';
+          if (code === 'G' || code === 'R' || code === 'O') {
+            const outcome = code === 'R' ? 'renewed' : 'granted';
             metrics.checkedOut(product, outcome, '');
-            if (code === 'G') store.denials.granted(product, holder);
-            return `${who},"outcome":"${outcome}","leaseId":"${result.leaseIds[i]}"}`;
+            if (code !== 'R') store.denials.granted(product, holder);
+            const overdraft = code === 'O' ? ',"overdraft":true' : '';
+            return `${who},"outcome":"${outcome}","leaseId":"${result.leaseIds[i]}"${overdraft}}`;
           }
-          const entitlement = store.pool(product)?.entitlement;
+          const pool = store.pool(product);
+          const entitlement = pool?.entitlement;
+          const cap = code === 'L' ? pool?.rulesOf?.(holder).caps[Number(result.caps?.[i]) - 1] : undefined;
           const expired = entitlement?.seatLimit === 0 && entitlement.expiresAt !== undefined;
           const reason =
             entitlement === undefined
@@ -334,10 +349,13 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
                 ? 'KeyExpired'
                 : i < 0
                   ? 'SupportRequired'
-                  : reasonOf(shortageOf(code));
+                  : code === 'L'
+                    ? reasonOfCap(cap)
+                    : reasonOf(shortageOf(code));
           metrics.checkedOut(entitlement === undefined ? '' : product, 'denied', reason);
           store.noteDenial(product, { holder, shown }, reason);
-          return `${who},"outcome":"denied","reason":"${reason}"}`;
+          const rule = cap === undefined ? '' : `,"rule":"${cap.rule}"`;
+          return `${who},"outcome":"denied","reason":"${reason}"${rule}}`;
         });
         sendJson(
           reply,
@@ -366,6 +384,13 @@ const instanceConflict = (base: string, instance: string) =>
 /** Whether the licence demands support, and this version of the program has none. */
 const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
   entitlement.supportPolicy === 'require' && supportState(entitlement, releasedAtMs, Date.now()) === 'expired';
+
+const reasonOfCap = (cap: RuleCap | undefined) => (cap?.most === 0 ? 'NotPermitted' : 'RuleLimit');
+
+const capText = (product: string, cap: RuleCap | undefined): string =>
+  cap?.most === 0
+    ? `the rule ${cap.rule} does not let this holder have a seat of ${product}; ask the administrator of the licences`
+    : `the rule ${cap?.rule} allows ${cap?.most} seats of ${product}, and they are taken; ask again later, or ask the administrator of the licences`;
 
 const reasonOf = (shortage: Shortage | undefined): 'SeatsExhausted' | 'SeatsReserved' =>
   shortage === 'reserved' ? 'SeatsReserved' : 'SeatsExhausted';

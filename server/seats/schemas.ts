@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bounds, denialReasons, leaseModes, supportPolicies } from '../../licence/words.ts';
+import { bounds, countings, denialReasons, leaseModes, supportPolicies } from '../../licence/words.ts';
 import { dayOrMoment, growing, moment, named, problemWith, withoutNul } from '../../runtime/schemas.ts';
 import { leaseOrders } from './leaseList.ts';
 import { longestWaitSeconds, mostHeartbeats, mostSessions } from './requests.ts';
@@ -62,6 +62,7 @@ export const denied = problemWith('SeatProblem', {
   queue: named('QueuePlace', z.object({ position: z.int() }))
     .optional()
     .describe('the place in the queue; keep it by asking again with wait'),
+  rule: z.string().optional().describe('of NotPermitted and RuleLimit: the name of the rule'),
 });
 
 export const checkOutBody = named(
@@ -81,6 +82,10 @@ export const checkOutBody = named(
 );
 const features = z.array(z.string()).describe('features of the active licences of the product');
 const trial = z.boolean().optional().describe('true: all licences in force are trials; else absent');
+const countBy = growing(countings)
+  .optional()
+  .describe('what one seat is: leases with the same user, host, both or base share it; absent: each session is a seat');
+const overdraft = z.boolean().optional().describe('true: the seat is one beyond the limit of the licence; else absent');
 export const grant = named(
   'CheckOutResult',
   z.object({
@@ -91,6 +96,8 @@ export const grant = named(
     support,
     features,
     trial,
+    countBy,
+    overdraft,
     proof: z.string().optional().describe('signed lease, a compact JWS; only with a nonce'),
   }),
 );
@@ -142,12 +149,14 @@ export const sessionsAnswer = named(
           session: z.string(),
           outcome: z.enum(['granted', 'renewed', 'denied']),
           leaseId: leaseId.optional(),
+          overdraft,
           reason: growing(denialReasons).optional(),
+          rule: z.string().optional().describe('of NotPermitted and RuleLimit: the name of the rule'),
         }),
       ),
     ),
     products: z
-      .array(named('ProductTerms', z.object({ product: z.string(), features, trial })))
+      .array(named('ProductTerms', z.object({ product: z.string(), features, trial, countBy })))
       .describe('what the licences of the products in the report grant beside seats'),
   }),
 );
@@ -218,6 +227,10 @@ export const leasesAnswer = named(
           renewedAt: moment,
           expiresAt: moment.optional(),
           reservation: z.string().optional(),
+          seat: z
+            .string()
+            .optional()
+            .describe('leases of a product with the same value share one seat; absent: each lease is a seat'),
         }),
       ),
     ),
@@ -256,6 +269,15 @@ export const productsAnswer = named(
           expiresAt: moment.optional(),
           features,
           trial,
+          countBy: growing(countings).describe('what one seat is'),
+          overdraftSeats: z.int().describe('seats that may be in use beyond the limit'),
+          seatsOverdrawn: z.int().describe('seats in use beyond the limit'),
+          rules: z.array(
+            named(
+              'RuleCounts',
+              z.object({ name: z.string(), max: z.int(), inUse: z.int().describe('seats that count for the rule') }),
+            ),
+          ),
           supportPolicy: growing(supportPolicies),
         }),
       ),

@@ -1,5 +1,5 @@
 import type { Metrics } from '../../runtime/metrics.ts';
-import { openSeats, poolCounts } from './leaseQueries.ts';
+import { openSeats, overdrawn, poolCounts } from './leaseQueries.ts';
 import type { SeatStore } from './store.ts';
 
 /**
@@ -25,11 +25,20 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
     'licence_bases_in_conflict',
     'Bases that two have come under within the last 15 minutes; of more than 100 it says 100.',
   );
+  const overdraft = metrics.gauge(
+    'licence_seats_overdrawn',
+    'Seats in use beyond the limit of a licence that allows it for a while.',
+    ['product'],
+  );
+  const ruled = metrics.gauge('licence_seats_ruled_in_use', 'Seats in use that count for a rule.', ['product', 'rule']);
+  const ruledLimit = metrics.gauge('licence_seats_ruled_limit', 'Seats that a rule allows.', ['product', 'rule']);
   return async () => {
     conflicts.set(store.owners.conflicts().length);
-    const counts = await poolCounts(store.db);
+    const counts = await poolCounts(store);
     reserved.reset();
     reservedInUse.reset();
+    ruled.reset();
+    ruledLimit.reset();
     for (const c of counts) {
       const { product } = c;
       limit.set({ product }, c.seat_limit);
@@ -37,6 +46,12 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
       stale.set({ product }, c.stale);
       queue.set({ product }, c.waiting);
       open.set({ product }, openSeats(c));
+      overdraft.set({ product }, overdrawn(c));
+      for (const { name: rule, max } of store.pool(product)?.rules ?? []) {
+        if (max === undefined) continue;
+        ruled.set({ product, rule }, c.tallies[rule] ?? 0);
+        ruledLimit.set({ product, rule }, max);
+      }
       trial.set({ product }, store.pool(product)?.entitlement.trial ? 1 : 0);
       store.pool(product)?.reservations.forEach((r, i) => {
         reserved.set({ product, reservation: r.name }, c.reserved?.[i] ?? 0);

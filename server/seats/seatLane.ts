@@ -22,6 +22,10 @@ export interface ClaimResult {
   readonly seatLimit: number;
   /** Only when denied. */
   readonly shortage: Shortage | undefined;
+  /** The seat is one beyond the limit. */
+  readonly overdrawn: boolean;
+  /** Of one that a rule refused: which cap, from 0. */
+  readonly cap: number | undefined;
   /** Free seats that are kept for reservations. */
   readonly reservedFree: number;
   /** Holders in the queue. */
@@ -73,7 +77,9 @@ export class SeatCommand implements Command {
     this.#done(result);
     if (this.twins === undefined) return;
     const again =
-      typeof result === 'object' && result.code === 'granted' ? { ...result, code: 'renewed' as const } : result;
+      typeof result === 'object' && result.code === 'granted'
+        ? { ...result, code: 'renewed' as const, overdrawn: false }
+        : result;
     for (const twin of this.twins) twin.done(again);
   }
   fail(error: unknown): void {
@@ -116,20 +122,23 @@ export function createSeatLane(
         }
         const code = result.codes[claim];
         const place = result.places?.[claim];
+        const cap = code === 'L' ? Number(result.caps?.[claim]) - 1 : undefined;
         claim += 1;
         let leaseId = '';
-        if (code === 'G') leaseId = c.claim.leaseId;
+        if (code === 'G' || code === 'O') leaseId = c.claim.leaseId;
         else if (code === 'R') {
           leaseId = result.renewedIds[renewed] ?? '';
           renewed += 1;
         }
         c.done({
-          code: code === 'G' ? 'granted' : code === 'R' ? 'renewed' : 'denied',
+          code: code === 'G' || code === 'O' ? 'granted' : code === 'R' ? 'renewed' : 'denied',
           leaseId,
           nowMs: result.nowMs,
           inUse: result.inUse,
           seatLimit: result.seatLimit,
           shortage: shortageOf(code),
+          overdrawn: code === 'O',
+          cap,
           reservedFree: result.reservedFree,
           waiting: result.waiting,
           place: place === undefined || place === '' ? undefined : Number(place),

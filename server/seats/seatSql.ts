@@ -16,6 +16,10 @@ export interface Claim {
   readonly leaseId: string;
   readonly mode: LeaseMode;
   readonly slot: number;
+  /** Whoever has a higher one comes first in the queue; absent: 0. */
+  readonly priority?: number | undefined;
+  /** Its caps, as `capsText` writes them; absent: none. */
+  readonly caps?: string | undefined;
   /** How long a refused holder keeps its place in the queue, in ms; 0: it does not queue. */
   readonly queueMs: number;
   /** The pod behind the holder, where access is by service account. */
@@ -48,7 +52,7 @@ const array = <T>(items: readonly T[], text: (item: T) => string | number): stri
 const at = (now: number | undefined): string | null => (now === undefined ? null : new Date(now).toISOString());
 
 export interface SeatBatchResult {
-  /** In the order of the claims: G granted, R renewed; refused: D taken, V reserved for others, Q others wait before. */
+  /** In the order of the claims: G granted, O granted beyond the limit, R renewed; refused: D taken, V reserved for others, Q others wait before, L by a rule. */
   readonly codes: string;
   /** Lease ids of renewed claims, in the order of the claims. */
   readonly renewedIds: readonly string[];
@@ -56,6 +60,8 @@ export interface SeatBatchResult {
   readonly releaseCodes: string;
   /** Places in the queue, in the order of the claims; absent where nobody queues. */
   readonly places: readonly string[] | undefined;
+  /** The numbers, from 1, of the caps that refused, in the order of the claims; absent where no claim has any. */
+  readonly caps: readonly string[] | undefined;
   readonly inUse: number;
   readonly seatLimit: number;
   /** Free seats that are kept for reservations. */
@@ -68,7 +74,7 @@ export interface SeatBatchResult {
 
 const seatStatement: Statement = {
   name: 'seat_batch',
-  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12,$13::text::text[])',
+  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12,$13::text::text[],$14::text::int[],$15::text::text[])',
 };
 
 /** Claims of distinct holders and releases of distinct leases, in one transaction. */
@@ -85,7 +91,11 @@ export async function seatBatch(
   let subjects = false;
   let touches = false;
   let shown = false;
+  let priorities = false;
+  let caps = false;
   for (const c of claims) {
+    if (c.priority) priorities = true;
+    if (c.caps !== undefined) caps = true;
     if (c.shown !== undefined) shown = true;
     if (c.slot > 0) slots = true;
     if (c.queueMs > 0) queues = true;
@@ -106,14 +116,17 @@ export async function seatBatch(
     String(touches),
     at(now),
     shown ? array(claims, (c) => orNull(c.shown)) : null,
+    priorities ? array(claims, (c) => c.priority ?? 0) : null,
+    caps ? array(claims, (c) => orNull(c.caps)) : null,
   ]);
-  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs, reservedFree, waiting] = row;
+  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs, reservedFree, waiting, barred] = row;
   return {
     codes: codes ?? '',
     // the fair twin leaves an empty place for a claim that was not renewed, the plain one does not
     renewedIds: ids ? ids.split(',').filter((id) => id !== '') : [],
     releaseCodes: releaseCodes ?? '',
     places: places ? places.split(',') : undefined,
+    caps: barred ? barred.split(',') : undefined,
     inUse: Number(inUse),
     seatLimit: Number(seatLimit),
     reservedFree: Number(reservedFree),
@@ -153,6 +166,8 @@ export interface ReportSession {
   readonly shown?: string | undefined;
   readonly leaseId: string;
   readonly slot: number;
+  readonly priority?: number | undefined;
+  readonly caps?: string | undefined;
 }
 export interface Report {
   /** Folded, as in the keys of its holders. */
@@ -160,10 +175,12 @@ export interface Report {
   readonly sessions: readonly ReportSession[];
 }
 export interface ReportResult {
-  /** One a session: G, R, D, V, Q as of a check-out, U no such product. */
+  /** One a session: G, O, R, D, V, Q, L as of a check-out, U no such product. */
   readonly codes: string;
   /** One a session; empty where none is held. */
   readonly leaseIds: readonly string[];
+  /** The numbers, from 1, of the caps that refused, one a session; absent where no session has any. */
+  readonly caps?: readonly string[];
   readonly released: number;
 }
 
@@ -190,7 +207,7 @@ const unchangedStatement: Statement = {
 };
 const reportStatement: Statement = {
   name: 'report_batch',
-  text: 'SELECT codes, ids, released, pools FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8,$9::text::text[])',
+  text: 'SELECT codes, ids, released, pools, o_rules FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8,$9::text::text[],$10::text::int[],$11::text::text[])',
 };
 
 /** Reports that change nothing are answered; the others are undefined and must go through `reportBatch`. Distinct bases. */
@@ -240,8 +257,11 @@ export async function reportBatch(
     slots ? array(arrays.sessions, (s) => s.slot) : null,
     at(now),
     arrays.sessions.some((s) => s.shown !== undefined) ? array(arrays.sessions, (s) => orNull(s.shown)) : null,
+    arrays.sessions.some((s) => s.priority) ? array(arrays.sessions, (s) => s.priority ?? 0) : null,
+    arrays.sessions.some((s) => s.caps !== undefined) ? array(arrays.sessions, (s) => orNull(s.caps)) : null,
   ]);
-  const [codes, allIds, allReleased, changedPools] = row.map((text) => text ?? '');
+  const [codes, allIds, allReleased, changedPools, allCaps] = row.map((text) => text ?? '');
+  const caps = allCaps ? allCaps.split(',') : undefined;
   const ids = allIds?.split(',') ?? [];
   const released = allReleased?.split(',') ?? [];
   let from = 0;
@@ -250,6 +270,7 @@ export async function reportBatch(
     const result = {
       codes: codes?.slice(from, to) ?? '',
       leaseIds: ids.slice(from, to),
+      ...(caps === undefined ? {} : { caps: caps.slice(from, to) }),
       released: Number(released[n]),
     };
     from = to;

@@ -14,14 +14,16 @@ import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearS
 import { closeDenials, Denials, findUnmet } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import { foldNames } from './foldNames.ts';
+import { noGroups, type ReadGroups } from './groupFiles.ts';
 import { fold, type HolderKey } from './holderKey.ts';
 import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
-import { type PoolInfo, savePools } from './pools.ts';
+import { type PoolInfo, type Ruling, savePools } from './pools.ts';
 import { Pulse } from './pulse.ts';
 import { QueueLeavers } from './queueLeavers.ts';
 import { createReportLane, ReportCommand } from './reportLane.ts';
 import { overReserved, type Reservation } from './reservations.ts';
+import { ruleDoubts } from './ruleDoubts.ts';
 import {
   type ClaimResult,
   createHeartbeatLane,
@@ -31,6 +33,7 @@ import {
   SeatCommand,
 } from './seatLane.ts';
 import { housekeeping, type SeatMetrics, type StoreOp } from './seatMetrics.ts';
+import { capsText, type Ruled, type SeatRule } from './seatRules.ts';
 import {
   poolSetup,
   quickSetup,
@@ -47,6 +50,7 @@ export interface StoreOptions {
   readonly leaseMs: number;
   readonly staleAfterMs: number;
   readonly reservations: readonly Reservation[];
+  readonly rules: readonly SeatRule[];
   readonly log: Logger;
   readonly metrics: SeatMetrics;
 }
@@ -62,6 +66,13 @@ interface OpenPool {
   info: PoolInfo;
   readonly lane: Lane<SeatCommand, pg.Client>;
 }
+
+/** What is told of rules and keys at most: the status has to stay short. */
+const mostDoubts = 5;
+
+/** What the ledger has to know of the rules about a holder. */
+const claimed = (ruled: Ruled | undefined) =>
+  ruled === undefined ? { slot: 0 } : { slot: ruled.slot, priority: ruled.priority, caps: capsText(ruled.caps) };
 
 /** As many leases as one call of `reap` ends at most. */
 const mostReaped = 2_000;
@@ -86,7 +97,8 @@ export class SeatStore {
   readonly staleAfterMs: number;
   readonly #log: Logger;
   readonly #metrics: SeatMetrics;
-  readonly #reservations: readonly Reservation[];
+  #ruling: Ruling;
+  #groups: ReadGroups = noGroups;
   readonly #seats: DatabaseSessions;
   readonly #quick: DatabaseSessions;
   readonly #heartbeats: Lane<HeartbeatCommand, pg.Client>;
@@ -108,7 +120,8 @@ export class SeatStore {
     this.staleAfterMs = options.staleAfterMs;
     this.#log = options.log;
     this.#metrics = options.metrics;
-    this.#reservations = options.reservations;
+    const { reservations, rules } = options;
+    this.#ruling = { reservations, rules, groups: noGroups.groups, groupsDigest: noGroups.digest };
     this.#trouble = new TroubleLog(options.log);
     this.#seats = new DatabaseSessions(options.connection, seatSetup, 4);
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
@@ -196,13 +209,53 @@ export class SeatStore {
 
   /** That more seats are reserved than there are, in a sentence each: told, but no reason not to serve. */
   reservationTrouble(): string | undefined {
-    const told = this.pools().flatMap((p) => overReserved(p.product, p.entitlement.seatLimit, p.reservations) ?? []);
+    const told = this.pools().flatMap(
+      (p) =>
+        (p.rules.some((r) => r.reserve !== undefined)
+          ? undefined
+          : overReserved(p.product, p.entitlement.seatLimit, p.reservations)) ?? [],
+    );
     return told.length === 0 ? undefined : told.join('; ');
+  }
+
+  /** What of the rules and groups is not as it seems, in a sentence: told, but no reason not to serve. */
+  ruleTrouble(): string | undefined {
+    const { rules, groups, reservations } = this.#ruling;
+    const products = [...new Set(rules.map((r) => r.product))];
+    const told = products.flatMap((product) => {
+      const pool = this.pool(product);
+      if (pool === undefined) return [`the rules name the product ${product}, of which no key is active here`];
+      const reserved = reservations.filter((r) => r.product === product).reduce((sum, r) => sum + r.seats, 0);
+      const around = { seatLimit: pool.entitlement.seatLimit, groups, reserved };
+      return ruleDoubts(product, pool.rules, around);
+    });
+    const all = [...this.#groups.troubles, ...told];
+    return all.length === 0 ? undefined : all.slice(0, mostDoubts).join('; ');
+  }
+
+  /** Of licences that add no seats since they count something else than the first, in a sentence. */
+  countingTrouble(): string | undefined {
+    const told = this.pools().flatMap(({ product, entitlement: { countBy, disagreeing } }) =>
+      disagreeing.map(
+        (key) =>
+          `key ${key} adds no seats of ${product}: it counts seats otherwise than the key before it (by ${countBy}); ask the vendor for keys of one kind`,
+      ),
+    );
+    return told.length === 0 ? undefined : told.slice(0, mostDoubts).join('; ');
+  }
+
+  /** Groups count as they are now for every check-out that comes after. */
+  async setGroups(read: ReadGroups): Promise<void> {
+    const changed = read.digest !== this.#groups.digest;
+    this.#groups = read;
+    if (!changed) return;
+    this.#ruling = { ...this.#ruling, groups: read.groups, groupsDigest: read.digest };
+    if (this.#entitlements.length > 0) await this.setEntitlements(this.#entitlements);
   }
 
   /** New limits count for every check-out that comes after. Licences that expire later are taken off by a timer. */
   async setEntitlements(entitlements: readonly ProductEntitlement[]): Promise<void> {
-    const pools = await this.transaction((tx) => savePools(tx, entitlements, this.#reservations, this.leaseMs));
+    const pools = await this.transaction((tx) => savePools(tx, entitlements, this.#ruling, this.leaseMs));
     this.#entitlements = entitlements;
     const open = new Map<string, OpenPool>();
     for (const info of pools) {
@@ -243,15 +296,15 @@ export class SeatStore {
     }: { readonly holder: HolderKey; readonly shown: string | undefined; readonly mode: LeaseMode },
     queues: boolean,
     subject: string | undefined,
-    done: (result: ClaimResult) => void,
+    done: (result: ClaimResult, ruled: Ruled | undefined) => void,
     fail: (error: unknown) => void,
   ): void {
     const lane = this.#lanes.get(pool.poolId);
     if (lane === undefined) throw new Error(`no lane for ${pool.product}`);
-    const slot = pool.reservations.length === 0 ? 0 : pool.slotOf(holder);
+    const ruled = pool.rulesOf?.(holder);
     const leaseId = newLeaseId(pool.poolId);
-    const claim = { holder, shown, leaseId, mode, slot, queueMs: queues ? queueMs : 0, subject };
-    lane.push(SeatCommand.claim(claim, done, fail));
+    const claim = { holder, shown, leaseId, mode, queueMs: queues ? queueMs : 0, subject, ...claimed(ruled) };
+    lane.push(SeatCommand.claim(claim, (result) => done(result, ruled), fail));
   }
 
   heartbeat(
@@ -317,7 +370,7 @@ export class SeatStore {
       const rows = sessions.map(({ product, holder, shown }) => {
         const pool = this.#pools.get(product)?.info;
         const poolId = pool?.poolId ?? 0;
-        return { poolId, holder, shown, leaseId: newLeaseId(poolId), slot: pool?.slotOf(holder) ?? 0 };
+        return { poolId, holder, shown, leaseId: newLeaseId(poolId), ...claimed(pool?.rulesOf?.(holder)) };
       });
       this.#reports.push(new ReportCommand({ base, sessions: rows }, resolve, reject));
     });

@@ -19,6 +19,8 @@ export interface Lease {
   readonly expiresAt?: string;
   /** The reservation whose seat it is. */
   readonly reservation?: string;
+  /** Leases of a product with the same value share one seat; absent: each lease is a seat. */
+  readonly seat?: string;
 }
 
 /** The orders that `GET /v1/leases` knows; `-` before one turns it round. */
@@ -93,6 +95,7 @@ export interface ProductList {
   readonly products: readonly {
     readonly product: string;
     readonly reservations: readonly { readonly name: string; readonly seats: number; readonly inUse: number }[];
+    readonly rules?: readonly { readonly name: string; readonly max: number; readonly inUse: number }[];
   }[];
 }
 

@@ -31,6 +31,7 @@ export const podPaths = {
   trust: '/etc/licence/trust',
   ca: '/etc/licence/ca',
   tls: '/etc/licence/tls',
+  groups: '/etc/licence/groups',
   sockets: '/run/postgresql',
   temporary: '/tmp',
 } as const;

@@ -143,6 +143,18 @@ const seatAlerts = ({ server: own }: AlertScope): Readonly<Record<string, Rule>>
   };
 };
 
+const overdraftAlerts = ({ server: own }: AlertScope): Readonly<Record<string, Rule>> => ({
+  LicenceSeatsOverdrawn: {
+    expr: `${product} (last_over_time(${series('licence_seats_overdrawn', own)}[5m])) > 0`,
+    for: '5m',
+    keep_firing_for: keep,
+    severity: 'warning',
+    summary: `More seats of {{ $labels.product }} are in use on ${of} than the licence has`,
+    description:
+      '{{ $value }} seats of {{ $labels.product }} are in use beyond the limit. The licence allows that for now; when its overdraft is used up, check-outs are refused.',
+  },
+});
+
 const baseAlerts = ({ server: own }: AlertScope): Readonly<Record<string, Rule>> => ({
   LicenceBaseConflict: {
     // The server tells of a conflict for 15 minutes after it was last seen; a copy that was stopped at once is no alert.
@@ -296,7 +308,10 @@ const operatorAlerts: Readonly<Record<string, Rule>> = {
 
 /** The alerts about servers, in groups. */
 export const serverAlertGroups = (scope: AlertScope, runbooks: string): readonly AlertGroup[] => [
-  { name: 'licence-seats', rules: alertsOf({ ...seatAlerts(scope), ...baseAlerts(scope) }, runbooks, scope.page) },
+  {
+    name: 'licence-seats',
+    rules: alertsOf({ ...seatAlerts(scope), ...overdraftAlerts(scope), ...baseAlerts(scope) }, runbooks, scope.page),
+  },
   { name: 'licence-keys', rules: alertsOf(keyAlerts(scope), runbooks, scope.page) },
   { name: 'licence-servers', rules: alertsOf(serverAlerts(scope), runbooks, scope.page) },
 ];

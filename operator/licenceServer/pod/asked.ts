@@ -30,12 +30,18 @@ export function askedOf(spec: Spec): Asked {
       [access.clients, isScalable(spec)],
       [activation.mode === 'Online' ? (url ?? '') : '', trustedKeys !== undefined, caRef !== undefined],
       tls !== undefined,
-      [seats.leaseSeconds, seats.reservations ?? []],
+      [
+        seats.leaseSeconds,
+        seats.reservations ?? [],
+        // what came later is named only where it is used, so that nothing else seems to be edited
+        ...(seats.rules === undefined || seats.rules.length === 0 ? [] : [{ rules: seats.rules }]),
+        ...(seats.groups === undefined ? [] : ['groups']),
+      ],
       staleSeats.after,
     ]),
     template: digestOf([
       [access.clients, isScalable(spec)],
-      [caRef ?? {}, trustedKeys !== undefined, tls ?? {}],
+      [caRef ?? {}, trustedKeys !== undefined, tls ?? {}, ...(seats.groups === undefined ? [] : [seats.groups])],
       [spec.imagePullPolicy ?? '', spec.imagePullSecrets ?? [], spec.resources ?? {}, podTemplate ?? {}],
       [spec.database ?? {}, storage.existingClaim ?? ''],
     ]),

@@ -36,6 +36,10 @@ export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, st
   ...(spec.seats.reservations === undefined || spec.seats.reservations.length === 0
     ? {}
     : { LICENCE_RESERVATIONS: JSON.stringify(spec.seats.reservations) }),
+  ...(spec.seats.rules === undefined || spec.seats.rules.length === 0
+    ? {}
+    : { LICENCE_RULES: JSON.stringify(spec.seats.rules) }),
+  ...(spec.seats.groups === undefined ? {} : { LICENCE_GROUPS_DIR: podPaths.groups }),
 });
 
 /** Name of the ConfigMap that holds them: another one for other settings. */

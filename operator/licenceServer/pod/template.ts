@@ -47,6 +47,7 @@ const volumesOf = (owner: Owner, spec: Spec, parts: PodParts) => {
   // Readable by the server's group, by nobody else.
   const defaultMode = 0o440;
   const ca = spec.activation.authority?.caRef;
+  const { groups } = spec.seats;
   const caFile = (key: string) => [{ key, path: 'ca.crt' }];
   return [
     { name: 'data', persistentVolumeClaim: { claimName: parts.claim } },
@@ -57,6 +58,8 @@ const volumesOf = (owner: Owner, spec: Spec, parts: PodParts) => {
     ca?.configMap && { name: 'ca', configMap: { name: ca.configMap.name, items: caFile(ca.configMap.key) } },
     ca?.secret && { name: 'ca', secret: { secretName: ca.secret.name, items: caFile(ca.secret.key) } },
     spec.tls === undefined ? undefined : { name: 'tls', secret: { secretName: spec.tls.secretName, defaultMode } },
+    // Without it the rules that name a group fit nobody by that, which the server tells; no reason not to start.
+    groups && { name: 'groups', configMap: { name: groups.configMapRef.name, optional: true } },
     { name: 'sockets', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     { name: 'temporary', emptyDir: { sizeLimit: '256Mi' } },
   ].filter(present);
@@ -72,6 +75,7 @@ const mountsOf = (spec: Spec, parts: PodParts) => {
     parts.trust === undefined ? undefined : readOnly('trust'),
     spec.activation.authority?.caRef === undefined ? undefined : readOnly('ca'),
     spec.tls === undefined ? undefined : readOnly('tls'),
+    spec.seats.groups === undefined ? undefined : readOnly('groups'),
     { name: 'sockets', mountPath: podPaths.sockets },
     { name: 'temporary', mountPath: podPaths.temporary },
   ].filter(present);

@@ -56,6 +56,7 @@ async function said(answer: Promise<unknown>): Promise<string | undefined> {
 const shared = { database: { secretRef: { name: 'db' } }, storage: { accessModes: ['ReadWriteMany'] } };
 const windows = [{ schedule: '0 3 * * *', duration: '1h' }];
 const withStale = (staleSeats: unknown) => ({ ...minimal, staleSeats });
+const withSeatRules = (...rules: readonly object[]) => ({ ...minimal, seats: { rules } });
 const withPeer = (peer: unknown) => ({ ...minimal, access: { allowFrom: [peer] } });
 
 /** Rule → a spec that keeps it, one that breaks it, and what the refusal must say. */
@@ -166,6 +167,30 @@ const rules: readonly [rule: string, kept: unknown, broken: unknown, says: RegEx
     { ...minimal, seats: { reservations: [{ product: 'erp', seats: 1, users: ['a*'] }] } },
     { ...minimal, seats: { reservations: [{ product: 'erp', seats: 1 }] } },
     /users, bases or hosts/,
+  ],
+  [
+    'a rule has one effect',
+    withSeatRules({ name: 'few', product: 'erp', match: { users: ['a*'], groups: ['sales'] }, max: 3 }),
+    withSeatRules({ name: 'few', product: 'erp', max: 3, reserve: 1 }),
+    /a rule has one of allow/,
+  ],
+  [
+    'a rule keeps out, or it does not say so',
+    withSeatRules({ name: 'out', product: 'erp', match: { hosts: ['x'] }, allow: false }),
+    withSeatRules({ name: 'out', product: 'erp', allow: true }),
+    /allow may only be false/,
+  ],
+  [
+    'a bound lets somebody in',
+    withSeatRules({ name: 'each', product: 'erp', maxEach: 1 }),
+    withSeatRules({ name: 'each', product: 'erp', maxEach: 0 }),
+    /rules\[0\]\.maxEach/,
+  ],
+  [
+    'rules have names of their own',
+    withSeatRules({ name: 'a', product: 'erp', priority: 1 }, { name: 'b', product: 'erp', priority: 2 }),
+    withSeatRules({ name: 'a', product: 'erp', priority: 1 }, { name: 'a', product: 'erp', priority: 2 }),
+    /Duplicate value/,
   ],
   [
     'a peer is a range or a selector',

@@ -80,7 +80,10 @@ function ofProduct(p: ProductStatus, text: Text, now: number): Attention[] {
   }
 
   if (expiry !== 'ended') {
-    if (p.seatsInUse > p.seatLimit) {
+    if (p.seatsOverdrawn !== undefined) {
+      const counts = { n: p.seatsOverdrawn, limit: p.seatLimit };
+      found.push({ level: 'warning', text: text.t('attention.overdrawn', { product, ...counts }), link: toProducts });
+    } else if (p.seatsInUse > p.seatLimit) {
       const counts = { inUse: p.seatsInUse, limit: p.seatLimit };
       found.push({ level: 'warning', text: text.t('attention.over', { product, ...counts }), link: toProducts });
     } else if (p.holdersWaiting > 0) {

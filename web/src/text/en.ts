@@ -43,6 +43,8 @@ export const en = {
   'overview.meter': '{inUse} of {limit} seats in use, {stale} of them stale',
   'overview.seeSeats': 'Who holds the seats',
   'overview.reserved': 'Reserved, {name}',
+  'overview.rule': 'Rule {name}',
+  'overview.overdrawn': 'Beyond the limit',
   'overview.updated': 'Updated at {at}',
 
   'usage.title': 'Use over time',
@@ -102,6 +104,10 @@ export const en = {
     other: '{product}: the free seats are reserved for others and {n} people are waiting.',
   },
   'attention.full': '{product}: all {limit} seats are taken.',
+  'attention.overdrawn': {
+    one: '{product}: all {limit} seats are taken, and {n} beyond them is in use, as the licence allows.',
+    other: '{product}: all {limit} seats are taken, and {n} beyond them are in use, as the licence allows.',
+  },
   'attention.over':
     '{product}: {inUse} seats are in use, but the licence has {limit}. No new seat is given until use falls.',
   'attention.stale': {
@@ -139,6 +145,7 @@ export const en = {
   'seats.order.renewedAt': 'Last heard of',
   'seats.drop': 'Show all again',
   'seats.reservation': 'reservation {name}',
+  'seats.shared': 'one seat: {name}',
   'seats.clear': 'Clear the filter',
   'seats.state.active': 'In use',
   'seats.state.stale': 'Stale',
@@ -316,4 +323,6 @@ export const en = {
   'denial.KeyExpired': 'Licence ended',
   'denial.SupportRequired': 'Support ended before the program’s release',
   'denial.BaseInstanceConflict': 'The base’s name is another instance’s',
+  'denial.NotPermitted': 'A rule does not allow it',
+  'denial.RuleLimit': 'As many as a rule allows are taken',
 } as const;

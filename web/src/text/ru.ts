@@ -44,6 +44,8 @@ export const ru: Dictionary<typeof en> = {
   'overview.meter': 'Занято мест: {inUse} из {limit}, из них зависло: {stale}',
   'overview.seeSeats': 'Кто занимает места',
   'overview.reserved': 'Резерв {name}',
+  'overview.rule': 'Правило {name}',
+  'overview.overdrawn': 'Сверх лимита',
   'overview.updated': 'Обновлено в {at}',
 
   'usage.title': 'Занятость мест',
@@ -112,6 +114,12 @@ export const ru: Dictionary<typeof en> = {
     other: '{product}: свободные места зарезервированы для других, места ждут {n} человека.',
   },
   'attention.full': '{product}: заняты все места по лицензии ({limit}).',
+  'attention.overdrawn': {
+    one: '{product}: заняты все места ({limit}) и {n} место сверх лимита — лицензия это допускает.',
+    few: '{product}: заняты все места ({limit}) и {n} места сверх лимита — лицензия это допускает.',
+    many: '{product}: заняты все места ({limit}) и {n} мест сверх лимита — лицензия это допускает.',
+    other: '{product}: заняты все места ({limit}) и {n} места сверх лимита — лицензия это допускает.',
+  },
   'attention.over':
     '{product}: занято мест — {inUse}, а по лицензии их {limit}. Новые места не выдаются, пока занятых не станет меньше.',
   'attention.stale': {
@@ -153,6 +161,7 @@ export const ru: Dictionary<typeof en> = {
   'seats.order.renewedAt': 'Последний сигнал',
   'seats.drop': 'Снова показать все',
   'seats.reservation': 'резерв {name}',
+  'seats.shared': 'одно место: {name}',
   'seats.clear': 'Сбросить отбор',
   'seats.state.active': 'Занято',
   'seats.state.stale': 'Зависло',
@@ -346,4 +355,6 @@ export const ru: Dictionary<typeof en> = {
   'denial.KeyExpired': 'Срок лицензии закончился',
   'denial.SupportRequired': 'Поддержка закончилась до выпуска программы',
   'denial.BaseInstanceConflict': 'Имя базы у другого экземпляра',
+  'denial.NotPermitted': 'Не разрешено правилом',
+  'denial.RuleLimit': 'Заняты все места по правилу',
 };

@@ -31,8 +31,7 @@ export function Overview({ status, at }: { status: ServerStatus; at: number }) {
     60_000,
   );
   const lists = useResource('products', api.products, 15_000);
-  const reservationsOf = (product: string) =>
-    lists.data?.products.find((p) => p.product === product)?.reservations ?? [];
+  const listOf = (product: string) => lists.data?.products.find((p) => p.product === product);
   return (
     <>
       <h1 tabIndex={-1}>{t('overview.title')}</h1>
@@ -65,7 +64,7 @@ export function Overview({ status, at }: { status: ServerStatus; at: number }) {
           <ul class="products">
             {byUrgency(status.products).map((p) => (
               <li key={p.product}>
-                <ProductCard product={p} reservations={reservationsOf(p.product)} now={at} day={day.data} />
+                <ProductCard product={p} list={listOf(p.product)} now={at} day={day.data} />
               </li>
             ))}
           </ul>
@@ -86,12 +85,12 @@ interface Day {
 
 interface ProductCardProps {
   readonly product: ProductStatus;
-  readonly reservations: ProductList['products'][number]['reservations'];
+  readonly list: ProductList['products'][number] | undefined;
   readonly now: number;
   readonly day: Day | undefined;
 }
 
-function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
+function ProductCard({ product: p, list, now, day }: ProductCardProps) {
   const { t, number, date } = useText();
   const full = p.seatsInUse >= p.seatLimit;
   const peaks = day ? peaksOf(day.usage, p.product) : [];
@@ -127,7 +126,21 @@ function ProductCard({ product: p, reservations, now, day }: ProductCardProps) {
           <dt>{t(p.trial ? 'overview.trial' : 'overview.expires')}</dt>
           {term(p.expiresAt)}
         </div>
-        {reservations.map((r) => (
+        {p.seatsOverdrawn !== undefined && (
+          <div>
+            <dt>{t('overview.overdrawn')}</dt>
+            <dd class="full">{number(p.seatsOverdrawn)}</dd>
+          </div>
+        )}
+        {list?.rules?.map((r) => (
+          <div key={r.name}>
+            <dt>{t('overview.rule', { name: r.name })}</dt>
+            <dd>
+              {number(r.inUse)} {t('overview.of', { limit: r.max })}
+            </dd>
+          </div>
+        ))}
+        {list?.reservations.map((r) => (
           <div key={r.name}>
             <dt>{t('overview.reserved', { name: r.name })}</dt>
             <dd>

@@ -27,17 +27,20 @@ END $$;
 
 -- of builds before, with other parameters
 DROP FUNCTION IF EXISTS report_batch(int, text[], int[], smallint[], text[], uuid[], smallint[], timestamptz);
+DROP FUNCTION IF EXISTS report_batch(int, text[], int[], smallint[], text[], uuid[], smallint[], timestamptz, text[]);
+DROP FUNCTION IF EXISTS report_batch(int, text[], int[], smallint[], text[], uuid[], smallint[], timestamptz, text[], int[], text[]);
 
 -- Full state of bases: the absent give their seats back, the present keep theirs or take one. Reports of one call succeed or fail
 -- together. A holder with a lease of its own (kind 0) stays leased and is renewed.
--- codes: G, R and those of a refusal as in seat_batch; U = no such pool (p_pool 0); ids: lease ids of G and R, empty for the others; released: a number a report;
+-- codes: G, R, O and those of a refusal as in seat_batch (L: the number of the rule is in o_rules, one a session, comma separated); U = no such pool (p_pool 0); ids: lease ids of G and R, empty for the others; released: a number a report;
 -- pools: pool:released:reaped of each pool where that was not nothing.
 CREATE OR REPLACE FUNCTION report_batch(p_ttl_ms int, p_base text[], p_len int[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamptz, p_shown text[] DEFAULT NULL,
-  OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint) LANGUAGE plpgsql AS $$
+  p_priority int[] DEFAULT NULL, p_rules text[] DEFAULT NULL,
+  OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint, OUT o_rules text) LANGUAGE plpgsql AS $$
 DECLARE
   t timestamptz; n int; lo int := 1; hi int; v_pool smallint; v_out smallint[]; i int;
   code text[] := array_fill('U'::text, ARRAY[greatest(cardinality(p_holder), 1)]); lid text[] := array_fill(''::text, ARRAY[greatest(cardinality(p_holder), 1)]);
-  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; b record; rn text[]; v_released int; rel int[] := '{}';
+  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; pr int[]; ru text[]; lim text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(p_holder), 1)]); b record; rn text[]; v_released int; rel int[] := '{}';
 BEGIN
   pools := '';
   PERFORM FROM pool p WHERE p.pool_id = ANY(p_pool) OR EXISTS (
@@ -55,16 +58,20 @@ BEGIN
           EXCEPT SELECT u.hh FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool) e
         CROSS JOIN LATERAL (SELECT y.lease_id FROM lease y WHERE y.pool_id = v_pool AND y.holder = e.holder OFFSET 0) l;
       SELECT coalesce(array_agg(u.o), '{}'), coalesce(array_agg(u.h ORDER BY u.o), '{}'), array_agg(u.i ORDER BY u.o), array_agg(coalesce(u.s, 0::smallint) ORDER BY u.o),
-             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o)
-        INTO at_o, h, x, sl, k, sh
-        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
+             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o), array_agg(u.q ORDER BY u.o), array_agg(u.r ORDER BY u.o)
+        INTO at_o, h, x, sl, k, sh, pr, ru
+        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi], p_priority[lo:hi], p_rules[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, q, r, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
        WHERE u.p = v_pool;
       SELECT array_agg(o ORDER BY o) INTO at_o FROM unnest(at_o) o;
       SELECT * INTO b FROM seat_batch(v_pool, p_ttl_ms, h, coalesce(x, '{}'), k, CASE WHEN p_slot IS NULL THEN NULL ELSE sl END, NULL, NULL,
-        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now, CASE WHEN p_shown IS NULL THEN NULL ELSE sh END);
+        gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now, CASE WHEN p_shown IS NULL THEN NULL ELSE sh END,
+        CASE WHEN p_priority IS NULL THEN NULL ELSE pr END, CASE WHEN p_rules IS NULL THEN NULL ELSE ru END);
       v_released := v_released + length(replace(b.r_codes, 'N', ''));
       IF b.o_reaped > 0 OR b.r_codes LIKE '%X%' THEN
         pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped;
+      END IF;
+      IF b.o_rules IS NOT NULL THEN
+        FOR i IN 1 .. coalesce(cardinality(at_o), 0) LOOP lim[lo + at_o[i] - 1] := nullif(split_part(b.o_rules, ',', i), ''); END LOOP;
       END IF;
       rn := string_to_array(b.ids, ',');
       DECLARE next_rn int := 1;
@@ -72,7 +79,7 @@ BEGIN
         FOR i IN 1 .. coalesce(cardinality(at_o), 0) LOOP
           code[lo + at_o[i] - 1] := substr(b.codes, i, 1);
           CASE substr(b.codes, i, 1)
-            WHEN 'G' THEN lid[lo + at_o[i] - 1] := x[i]::text;
+            WHEN 'G', 'O' THEN lid[lo + at_o[i] - 1] := x[i]::text;
             WHEN 'R' THEN lid[lo + at_o[i] - 1] := rn[next_rn]; next_rn := next_rn + 1;
             ELSE NULL;
           END CASE;
@@ -85,5 +92,6 @@ BEGIN
   INSERT INTO base AS bb (base, seen_at) SELECT DISTINCT u.b COLLATE "C" AS b, t FROM unnest(p_base) u(b) ORDER BY b ON CONFLICT (base) DO UPDATE SET seen_at = greatest(bb.seen_at, t);
   IF cardinality(p_holder) = 0 THEN codes := ''; ids := '';
   ELSE codes := array_to_string(code, ''); ids := array_to_string(lid, ','); END IF;
+  IF p_rules IS NOT NULL THEN o_rules := array_to_string(lim, ',', ''); END IF;
   released := array_to_string(rel, ',');
 END $$;

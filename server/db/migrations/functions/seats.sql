@@ -10,9 +10,9 @@
 
 -- of builds before, with other answers
 DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
-DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
 DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
-DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
+DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[], int[], text[]);
+DROP FUNCTION IF EXISTS reap_locked(smallint, timestamptz);
 
 -- Whether expired seats may be given to others: not while an outage, a jump of the clock or a crash is not yet accounted for.
 CREATE OR REPLACE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz, p_now timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -21,32 +21,37 @@ CREATE OR REPLACE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz,
 $$;
 
 -- Deletes what is due in a pool whose row is locked, 2000 seats at most: what is left is due at once (next_expiry).
--- slots: the reservations whose seats came free, one entry a seat.
-CREATE OR REPLACE FUNCTION reap_locked(p_pool smallint, t timestamptz, OUT n int, OUT next_expiry timestamptz, OUT slots smallint[]) LANGUAGE plpgsql AS $$
+-- n: so many leases; freed: so many seats; slots: the reservations that these were of, one entry a seat. p_by: the pool's count_by.
+CREATE OR REPLACE FUNCTION reap_locked(p_pool smallint, t timestamptz, p_by text DEFAULT NULL, OUT n int, OUT next_expiry timestamptz, OUT slots smallint[], OUT freed int) LANGUAGE plpgsql AS $$
+DECLARE v_holders text[];
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
   WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
        d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
        e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
-  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0) INTO n, slots FROM d;
+  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL THEN array_agg(holder) END INTO n, slots, v_holders FROM d;
+  freed := n;
+  IF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, v_holders) f; END IF;
   IF n = 2000 THEN next_expiry := t; RETURN; END IF;
   SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
 END $$;
 
--- Check-outs and releases of one pool. p_holder are distinct, r_id are distinct. p_slot NULL: no holder matches a reservation;
+-- Check-outs and releases of one pool. p_holder are distinct, r_id are distinct. p_slot NULL: no holder matches a reservation; p_priority, p_rules: as in
+-- seat_batch_ruled, which has the rest of the rules, and takes over where there is any of what they are about.
 -- p_queue_ms NULL: nobody waits. p_shown: how holders were spelled where that is not their key; NULL: all are.
--- codes: G granted, R renewed; refused: D taken, V reserved for others, Q others wait before; in the order of p_holder. ids: lease ids of
+-- codes: G granted, R renewed, O granted beyond the limit; refused: L by a rule, D taken, V reserved for others, Q others wait before; in the order of p_holder. ids: lease ids of
 -- the R ones, comma separated. r_codes: X released, N not held, in the order of r_id. places: queue positions of those that wait, comma
 -- separated. o_reserved: free seats that are kept for reservations; o_waiting: who waits; both after the batch.
 CREATE OR REPLACE FUNCTION seat_batch(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
   r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[] DEFAULT NULL,
+  p_priority int[] DEFAULT NULL, p_rules text[] DEFAULT NULL,
   OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
-  OUT o_reserved int, OUT o_waiting int)
+  OUT o_reserved int, OUT o_waiting int, OUT o_rules text)
 LANGUAGE plpgsql AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_product text; v_asking timestamptz;
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
@@ -54,23 +59,23 @@ DECLARE
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
-  IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL THEN
+  IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL AND p_rules IS NULL THEN
     t := coalesce(p_now, clock_timestamp());
     SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
       INTO o_in_use, o_limit, o_waiting FROM pool p
-     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit AND (p.next_expiry > t OR p.frozen_until > t)
+     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit + p.overdraft AND p.count_by IS NULL AND (p.next_expiry > t OR p.frozen_until > t)
        AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
     IF FOUND THEN
       codes := repeat('D', n_claim); o_now_ms := extract(epoch FROM t) * 1000; RETURN;
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
-  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL THEN
-    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting FROM seat_batch_fair(
-      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown) f;
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch_ruled(
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown, p_priority, p_rules) f;
     RETURN;
   END IF;
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
@@ -132,7 +137,7 @@ END $$;
 CREATE OR REPLACE FUNCTION touch_bases(p_holder text[], p_kind smallint[], codes text, t timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO base AS b (base, seen_at)
-  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R') ORDER BY b
+  SELECT DISTINCT split_part(h, chr(31), 1) COLLATE "C" AS b, t FROM unnest(p_holder, p_kind, string_to_array(codes, NULL)) u(h, k, c) WHERE k > 0 AND c IN ('G', 'R', 'O') ORDER BY b
   ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at);
 END $$;
 
@@ -141,88 +146,6 @@ CREATE OR REPLACE FUNCTION end_denials(p_product text, p_holder text[], t timest
 BEGIN
   UPDATE denial d SET open = false, served_at = t WHERE d.denial_id = ANY(ARRAY(
     SELECT x.denial_id FROM denial x WHERE x.open AND x.product = p_product AND x.holder = ANY(p_holder) FOR UPDATE SKIP LOCKED));
-END $$;
-
--- The same rules a command at a time, for a pool with reservations or with people waiting. The pool's row is locked by the caller.
--- A holder of a reservation takes a reserved seat if one is left, else a general one. Nobody takes a general seat before those
--- who wait longer.
-CREATE OR REPLACE FUNCTION seat_batch_fair(
-  p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
-  r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[] DEFAULT NULL,
-  OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
-  OUT o_reserved int, OUT o_waiting int)
-LANGUAGE plpgsql AS $$
-DECLARE
-  t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
-  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; n_claim int := cardinality(p_holder);
-  code text[] := array_fill('D'::text, ARRAY[greatest(n_claim, 1)]); rid text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
-  place text[] := array_fill(NULL::text, ARRAY[greatest(n_claim, 1)]);
-  i int; v_slot smallint; v_id uuid; v_ticket bigint; v_ahead int; v_general int; v_reaped boolean := false; r record; s smallint; v_take smallint;
-  v_product text; v_asking timestamptz; got text[] := '{}';
-BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
-  FOR i IN 1 .. cardinality(r_id) LOOP
-    DELETE FROM lease l WHERE l.lease_id = r_id[i] AND l.pool_id = p_pool RETURNING l.slot, l.holder, l.lease_id INTO r;
-    IF FOUND THEN
-      INSERT INTO event VALUES (t, p_pool, r_code[i]::"char", r.lease_id, r.holder);
-      o_in_use := o_in_use - 1; r_codes := r_codes || 'X';
-      IF r.slot BETWEEN 1 AND cardinality(used) THEN used[r.slot] := used[r.slot] - 1; END IF;
-    ELSE r_codes := r_codes || 'N'; END IF;
-  END LOOP;
-  FOR i IN 1 .. n_claim LOOP
-    UPDATE lease l SET renewed_at = t, kind = p_kind[i], expires_at = CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END,
-         subject = coalesce(p_subject[i], l.subject)
-     WHERE l.pool_id = p_pool AND l.holder = p_holder[i] RETURNING l.lease_id INTO v_id;
-    IF FOUND THEN code[i] := 'R'; rid[i] := v_id::text; IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF; END IF;
-  END LOOP;
-  DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.live_until <= t;
-  FOR r IN SELECT u.o::int AS o, w.ticket FROM unnest(p_holder) WITH ORDINALITY u(h, o) LEFT JOIN waiter w ON w.pool_id = p_pool AND w.holder = u.h
-            ORDER BY w.ticket NULLS LAST, u.o LOOP
-    i := r.o;
-    CONTINUE WHEN code[i] = 'R';
-    v_slot := coalesce(p_slot[i], 0); v_take := NULL;
-    FOR v_try IN 1 .. 2 LOOP
-      IF v_slot BETWEEN 1 AND cardinality(res) AND o_in_use < o_limit AND used[v_slot] < res[v_slot] THEN v_take := v_slot; EXIT; END IF;
-      SELECT o_limit - (o_in_use - coalesce(sum(us), 0)) - coalesce(sum(greatest(re, us)), 0) INTO v_general FROM unnest(res, used) x(re, us);
-      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket < coalesce(r.ticket, 9223372036854775807);
-      IF v_general > v_ahead THEN v_take := 0; EXIT; END IF;
-      EXIT WHEN v_reaped OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
-      v_reaped := true;
-      DECLARE v_slots smallint[];
-      BEGIN
-        SELECT x.n, x.next_expiry, x.slots INTO o_reaped, v_next, v_slots FROM reap_locked(p_pool, t) x;
-        o_in_use := o_in_use - o_reaped;
-        FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
-      END;
-    END LOOP;
-    IF v_take IS NOT NULL THEN
-      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
-      VALUES (p_pool, p_kind[i], v_take, p_id[i], t, t, CASE p_kind[i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[i], p_subject[i], p_shown[i]);
-      INSERT INTO event VALUES (t, p_pool, 'G', p_id[i], p_holder[i]);
-      code[i] := 'G'; o_in_use := o_in_use + 1; got := got || p_holder[i];
-      IF v_take > 0 THEN used[v_take] := used[v_take] + 1; END IF;
-      IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); END IF;
-      IF r.ticket IS NOT NULL THEN DELETE FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder[i]; END IF;
-    ELSE
-      -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
-      code[i] := CASE WHEN o_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
-    END IF;
-    IF v_take IS NULL AND p_queue_ms[i] > 0 THEN
-      INSERT INTO waiter AS w (pool_id, holder, since, live_until) VALUES (p_pool, p_holder[i], t, t + p_queue_ms[i] * interval '1 ms')
-      ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until RETURNING w.ticket INTO v_ticket;
-      SELECT count(*) INTO v_ahead FROM waiter w WHERE w.pool_id = p_pool AND w.ticket <= v_ticket;
-      place[i] := v_ahead::text;
-    END IF;
-  END LOOP;
-  IF v_asking > t AND got <> '{}' THEN PERFORM end_denials(v_product, got, t); END IF;
-  SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) x(re, us);
-  SELECT count(*) INTO o_waiting FROM waiter w WHERE w.pool_id = p_pool;
-  IF n_claim > 0 THEN codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); END IF;
-  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
-         reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
-  IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
 -- Takes out of the queue who went away, unless they have asked again since (p_asked_ms: the database's time when they last did), and
@@ -265,9 +188,9 @@ BEGIN
   IF NOT FOUND THEN RETURN 0; END IF;
   t := coalesce(p_now, clock_timestamp());
   IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
-  SELECT * INTO r FROM reap_locked(p_pool, t);
+  SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by);
   used := p.reserved_used;
   FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
-  UPDATE pool SET in_use = in_use - r.n, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
+  UPDATE pool SET in_use = in_use - r.freed, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
   RETURN r.n;
 END $$;

@@ -9,6 +9,7 @@ import type { ClearPolicy } from '../../../../server/seats/clearing.ts';
 import { entitlementsAt, type ProductLicence } from '../../../../server/seats/entitlement.ts';
 import type { Reservation } from '../../../../server/seats/reservations.ts';
 import { SeatMetrics } from '../../../../server/seats/seatMetrics.ts';
+import { parseRules, type RuleMatch, type SeatRule } from '../../../../server/seats/seatRules.ts';
 import { SeatStore } from '../../../../server/seats/store.ts';
 import { UsageHistory } from '../../../../server/usage/usageHistory.ts';
 
@@ -17,6 +18,7 @@ export interface SeatServerOptions {
   readonly leaseMs?: number;
   readonly staleAfterMs?: number;
   readonly reservations?: readonly Partial<Reservation>[];
+  readonly rules?: readonly (Partial<Omit<SeatRule, 'match'>> & { readonly match?: Partial<RuleMatch> })[];
   readonly access?: AccessMode;
   readonly clear?: ClearPolicy;
 }
@@ -50,6 +52,9 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
       hosts: [],
       ...r,
     })),
+    rules: parseRules(
+      JSON.stringify((options.rules ?? []).map((r, i) => ({ name: `rule-${i + 1}`, product: 'erp', ...r }))),
+    ),
     log,
     metrics: seatMetrics,
   });

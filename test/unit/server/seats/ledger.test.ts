@@ -8,7 +8,18 @@ const keyOf = (user: string, base = 'b') => holderKey({ base, user, host: 'h', s
 let ids = 0;
 const claim = (user: string, more: Partial<ledger.CheckOut> = {}): ledger.CheckOut => {
   const holder = more.holder ?? keyOf(user);
-  return { holder, base: baseOf(holder), leaseId: `id${++ids}`, mode: 'leased', slot: 0, queueMs: 0, ...more };
+  return {
+    holder,
+    base: baseOf(holder),
+    part: holder,
+    leaseId: `id${++ids}`,
+    mode: 'leased',
+    slot: 0,
+    caps: [],
+    priority: 0,
+    queueMs: 0,
+    ...more,
+  };
 };
 const world = (seatLimit: number, reserved: readonly number[] = []) => {
   const pool = ledger.newPool(seatLimit, reserved);
@@ -95,10 +106,10 @@ describe('the queue', () => {
 describe('a session report', () => {
   it('gives seats of the absent to newcomers of the same report', () => {
     const { all, pool } = world(1);
-    const session = (user: string) => ({ product: 'erp', holder: keyOf(user), leaseId: user, slot: 0 });
+    const session = (user: string) => ({ ...claim(user), product: 'erp', leaseId: user });
     ledger.report(all, 'b', [session('a')], 0, leaseMs);
     const { sessions, released } = ledger.report(all, 'b', [session('c')], 1, leaseMs);
-    expect([released, sessions]).toEqual([1, [{ code: 'granted', leaseId: 'c' }]]);
+    expect([released, sessions]).toEqual([1, [{ code: 'granted', leaseId: 'c', overdrawn: false }]]);
     expect(pool.leases.size).toBe(1);
   });
   it('of a base touches no other whose name begins the same', () => {
@@ -118,6 +129,99 @@ describe('stale', () => {
     ledger.renew(pool, pool.leases.get(keyOf('w'))?.leaseId ?? '', 50, leaseMs);
     expect(ledger.stale(all, 149, 100)).toEqual([]);
     expect(ledger.clearStale(all, 150, 100)).toEqual({ cleared: 1, kept: 1 });
+  });
+});
+
+describe('a shared seat', () => {
+  const shared = (user: string, session: string, more: Partial<ledger.CheckOut> = {}) =>
+    claim(user, { holder: holderKey({ base: 'b', user, host: 'h', session }), part: user, ...more });
+  it('is taken by the first lease of a part and given back with the last', () => {
+    const { take, pool } = world(1);
+    expect(take(0, shared('a', '1'), shared('a', '2'), shared('b', '1'))).toEqual(['granted', 'granted', 'denied']);
+    expect([pool.seats.size, pool.leases.size]).toEqual([1, 2]);
+    const [first, second] = [...pool.leases.values()];
+    ledger.release(pool, first?.leaseId ?? '');
+    expect(take(1, shared('b', '1'))).toEqual(['denied']);
+    ledger.release(pool, second?.leaseId ?? '');
+    expect(take(2, shared('b', '1'))).toEqual(['granted']);
+  });
+  it('counts once for a rule, and for a reservation', () => {
+    const { take, pool } = world(3, [1]);
+    const caps = [{ tally: 'few', most: 1 }];
+    expect(take(0, shared('a', '1', { caps, slot: 1 }), shared('a', '2', { caps, slot: 1 }))).toEqual([
+      'granted',
+      'granted',
+    ]);
+    expect([pool.tallies.get('few'), pool.seats.get('a')?.slot]).toEqual([1, 1]);
+    expect(take(1, shared('b', '1', { caps }))).toEqual(['barred']);
+  });
+});
+
+describe('rules', () => {
+  it('bound the seats of those who match, and let nobody in whose bound is 0; who holds a seat keeps it', () => {
+    const { take } = world(9);
+    const caps = [{ tally: 'few', most: 2 }];
+    expect(take(0, claim('a', { caps }), claim('b', { caps }), claim('c', { caps }), claim('d'))).toEqual([
+      'granted',
+      'granted',
+      'barred',
+      'granted',
+    ]);
+    const out = [{ tally: 'out', most: 0 }];
+    expect(take(1, claim('a', { caps: out }), claim('e', { caps: out }))).toEqual(['renewed', 'barred']);
+  });
+  it('give an expired seat up before they refuse', () => {
+    const { take } = world(9);
+    const caps = [{ tally: 'few', most: 1 }];
+    take(0, claim('a', { caps }));
+    expect(take(leaseMs - 1, claim('b', { caps }))).toEqual(['barred']);
+    expect(take(leaseMs, claim('b', { caps }))).toEqual(['granted']);
+  });
+  it('put some before others in the queue', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a'));
+    take(1, claim('b', { queueMs: 100 }));
+    take(2, claim('boss', { queueMs: 100, priority: 5 }));
+    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '');
+    expect(take(3, claim('b', { queueMs: 100 }))).toEqual(['denied']);
+    expect(take(4, claim('boss', { queueMs: 100, priority: 5 }))).toEqual(['granted']);
+  });
+  it('leave nobody in the queue whom no free seat would help', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a'));
+    take(1, claim('b', { queueMs: 100 }));
+    take(2, claim('b', { queueMs: 100, caps: [{ tally: 'out', most: 0 }] }));
+    expect(pool.waiters.size).toBe(0);
+  });
+});
+
+describe('an overdraft', () => {
+  it('is granted only when no ordinary seat is left, and ends at its bound', () => {
+    const { all, pool } = world(2);
+    pool.overdraft = 1;
+    const taken = (user: string) => ledger.checkOut(all, pool, [claim(user)], 0, leaseMs)[0];
+    expect(['a', 'b', 'c', 'd'].map(taken)).toMatchObject([
+      { code: 'granted', overdrawn: false },
+      { code: 'granted', overdrawn: false },
+      { code: 'granted', overdrawn: true },
+      { code: 'denied', shortage: 'taken' },
+    ]);
+  });
+  it('waits until expired seats are given up', () => {
+    const { all, pool } = world(1);
+    pool.overdraft = 1;
+    ledger.checkOut(all, pool, [claim('a')], 0, leaseMs);
+    const [outcome] = ledger.checkOut(all, pool, [claim('b')], leaseMs, leaseMs);
+    expect(outcome).toMatchObject({ code: 'granted', overdrawn: false });
+  });
+  it('does not touch what is reserved for others while that is free', () => {
+    const { all, pool } = world(2, [1]);
+    pool.overdraft = 5;
+    ledger.checkOut(all, pool, [claim('a')], 0, leaseMs);
+    expect(ledger.checkOut(all, pool, [claim('b')], 0, leaseMs)[0]).toMatchObject({
+      code: 'denied',
+      shortage: 'reserved',
+    });
   });
 });
 

@@ -10,7 +10,8 @@ import {
 } from '../../../../server/seats/entitlement.ts';
 import { fold, holderFault, holderKey, holderOf, spellingOf } from '../../../../server/seats/holderKey.ts';
 import { isLeaseId, newLeaseId, poolOf } from '../../../../server/seats/leaseId.ts';
-import { parseReservations, slotFinder } from '../../../../server/seats/reservations.ts';
+import { parseReservations } from '../../../../server/seats/reservations.ts';
+import { compileRules } from '../../../../server/seats/seatRules.ts';
 import { WaitingRoom } from '../../../../server/seats/waitingRoom.ts';
 import { csvOf } from '../../../../server/usage/routes.ts';
 import { tierFor } from '../../../../server/usage/usageHistory.ts';
@@ -136,7 +137,7 @@ it('a lease id carries its pool, sorts by time and never repeats', () => {
 
 describe('reservations', () => {
   const slots = (text: string, user: string, base = 'b', host = 'h') =>
-    slotFinder(parseReservations(text))(holderKey({ user, base, host, session: '' }));
+    compileRules(parseReservations(text), [], new Map())(holderKey({ user, base, host, session: '' })).slot;
   it('match by patterns, without regard to case, the first that fits', () => {
     const text = JSON.stringify([
       { product: 'erp', seats: 1, users: ['buh-*', 'boss?'] },

@@ -1,0 +1,226 @@
+-- Pools whose seats are shared, reserved, bounded by rules or waited for: the same rules as in seat_batch, and more.
+
+-- of builds before, with other parameters
+DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz);
+DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
+
+-- What leases of a holder share a seat by.
+CREATE OR REPLACE FUNCTION part_of(h text, p_by text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE p_by WHEN 'user' THEN split_part(h, chr(31), 2) WHEN 'host' THEN split_part(h, chr(31), 3)
+    WHEN 'userOnHost' THEN split_part(h, chr(31), 2) || chr(31) || split_part(h, chr(31), 3) WHEN 'base' THEN split_part(h, chr(31), 1) ELSE h END
+$$;
+
+-- Adds to what counts in tallies, or takes away. Those that nothing counts in go.
+CREATE OR REPLACE FUNCTION count_tallies(p_pool smallint, p_key text[], p_n int[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_empty tid[];
+BEGIN
+  WITH c AS (INSERT INTO tally AS t (pool_id, key, used) SELECT p_pool, u.k, sum(u.n) FROM unnest(p_key, p_n) u(k, n) GROUP BY u.k ORDER BY u.k
+             ON CONFLICT (pool_id, key) DO UPDATE SET used = t.used + excluded.used RETURNING t.ctid, t.used)
+  SELECT array_agg(c.ctid) FILTER (WHERE c.used <= 0) INTO v_empty FROM c;
+  IF v_empty IS NOT NULL THEN DELETE FROM tally t WHERE t.ctid = ANY(v_empty); END IF;
+END $$;
+
+-- Leases of these holders are gone: what was their seats' is free where nobody shares it any more. n: so many seats; slots: the
+-- reservations that they were of, one entry a seat.
+CREATE OR REPLACE FUNCTION free_seats(p_pool smallint, p_by text, p_holder text[], OUT n int, OUT slots smallint[]) LANGUAGE plpgsql AS $$
+DECLARE v_free tid[]; v_tallies text[];
+BEGIN
+  WITH c AS (INSERT INTO seat AS s (pool_id, part, leases) SELECT p_pool, part_of(h, p_by), -count(*) FROM unnest(p_holder) h GROUP BY 2 ORDER BY 2
+             ON CONFLICT (pool_id, part) DO UPDATE SET leases = s.leases + excluded.leases RETURNING s.ctid, s.leases, s.slot, s.tallies)
+  SELECT count(*), array_agg(c.slot) FILTER (WHERE c.slot > 0), array_agg(c.ctid), string_to_array(string_agg(c.tallies, chr(30)), chr(30))
+    INTO n, slots, v_free, v_tallies FROM c WHERE c.leases <= 0;
+  IF n > 0 THEN DELETE FROM seat s WHERE s.ctid = ANY(v_free); END IF;
+  IF v_tallies IS NOT NULL THEN PERFORM count_tallies(p_pool, v_tallies, array_fill(-1, ARRAY[cardinality(v_tallies)])); END IF;
+END $$;
+
+-- Check-outs and releases of one pool, as in seat_batch, which has locked the pool's row. All is read, then decided in memory, then written.
+-- p_priority NULL: all 0. p_rules: the caps of each holder, `most:tally` joined by U+001E; NULL: nobody has any. code O: granted beyond the limit; L: kept out
+-- by a rule, whose number (from 1) is in o_rules, in the order of p_holder, comma separated.
+CREATE OR REPLACE FUNCTION seat_batch_ruled(
+  p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
+  r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[], p_priority int[], p_rules text[],
+  OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
+  OUT o_reserved int, OUT o_waiting int, OUT o_rules text)
+LANGUAGE plpgsql AS $$
+DECLARE
+  t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
+  v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
+  n_claim int := cardinality(p_holder); n int; s smallint; v_slots smallint[]; rel uuid[]; rel_h text[]; rn_id text[];
+  -- one entry a claim
+  code text[]; rid text[]; place text[]; lim text[]; t_lo int[]; pidx int[];
+  -- one entry a newcomer, in the order in which they are served
+  q int[]; q_ticket bigint[]; q_ahead int[];
+  -- one entry a cap
+  c_most int[]; c_key text[]; c_tally int[];
+  -- one entry a tally, and one a part, that the newcomers name: as stored, and what this batch adds
+  ta text[]; ta_used int[]; ta_plus int[]; pt text[]; pt_leases int[]; pt_slot smallint[]; pt_plus int[]; pt_tallies text[];
+  v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
+  v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
+BEGIN
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
+  IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
+
+  -- 1. releases
+  IF cardinality(r_id) > 0 THEN
+    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, l.slot, u.c),
+         e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
+    SELECT array_agg(lease_id), array_agg(holder), array_agg(slot) FILTER (WHERE slot > 0), count(*) INTO rel, rel_h, v_slots, n FROM d;
+    IF n > 0 AND v_by IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM free_seats(p_pool, v_by, rel_h) f; END IF;
+    o_in_use := o_in_use - n;
+    FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+    SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
+  END IF;
+
+  -- 2. who holds a seat keeps it; who asks no more, waits no more
+  DELETE FROM waiter x WHERE x.pool_id = p_pool AND x.live_until <= t;
+  SELECT count(*), count(*) FILTER (WHERE x.priority <> 0) INTO n_wait, n FROM waiter x WHERE x.pool_id = p_pool;
+  IF n_claim > 0 THEN
+    code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
+    WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+                  FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
+    SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
+    FOR k IN 1 .. coalesce(cardinality(q), 0) LOOP code[q[k]] := 'R'; rid[q[k]] := rn_id[k]; END LOOP;
+    IF v_refused THEN v_next := least(v_next, v_end); END IF; -- one that turns from sticky to leased shortens its lease
+    q := NULL;
+    IF n > 0 OR (n_wait > 0 AND p_priority IS NOT NULL) THEN
+      UPDATE waiter x SET priority = coalesce(u.p, 0) FROM unnest(p_holder, p_priority) u(h, p) WHERE x.pool_id = p_pool AND x.holder = u.h AND x.priority <> coalesce(u.p, 0);
+    END IF;
+
+    -- 3. what the newcomers' cases depend on
+    IF n_wait = 0 THEN
+      SELECT array_agg(u.o ORDER BY coalesce(u.p, 0) DESC, u.o) INTO q FROM unnest(code, p_priority) WITH ORDINALITY u(c, p, o) WHERE u.c IS NULL AND u.o <= n_claim;
+    ELSE
+      SELECT array_agg(y.o ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ticket ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ahead ORDER BY y.p DESC, y.ticket NULLS LAST, y.o)
+        INTO q, q_ticket, q_ahead FROM (
+        SELECT u.o, coalesce(u.p, 0) AS p, x.ticket, (SELECT count(*) FROM waiter z WHERE z.pool_id = p_pool AND z.holder <> ALL(p_holder)
+            AND (z.priority > coalesce(u.p, 0) OR z.priority = coalesce(u.p, 0) AND z.ticket < coalesce(x.ticket, 9223372036854775807)))::int AS ahead
+          FROM unnest(p_holder, code, p_priority) WITH ORDINALITY u(h, c, p, o)
+          LEFT JOIN LATERAL (SELECT z.ticket FROM waiter z WHERE z.pool_id = p_pool AND z.holder = u.h OFFSET 0) x ON true WHERE u.c IS NULL AND u.o <= n_claim) y;
+    END IF;
+    IF q IS NOT NULL AND p_rules IS NOT NULL THEN
+      t_lo := array_fill(1, ARRAY[n_claim + 1]);
+      SELECT array_agg(split_part(y.e, ':', 1)::int ORDER BY y.o, y.j), array_agg(substr(y.e, strpos(y.e, ':') + 1) ORDER BY y.o, y.j), array_agg(y.r ORDER BY y.o, y.j)
+        INTO c_most, c_key, c_tally
+        FROM (SELECT u.o, v.j, v.e, dense_rank() OVER (ORDER BY substr(v.e, strpos(v.e, ':') + 1) COLLATE "C")::int AS r
+                FROM unnest(p_rules) WITH ORDINALITY u(r, o) CROSS JOIN LATERAL unnest(string_to_array(u.r, chr(30))) WITH ORDINALITY v(e, j)) y;
+      x := 1;
+      FOR i IN 1 .. n_claim LOOP
+        t_lo[i] := x;
+        IF p_rules[i] IS NOT NULL THEN x := x + 1 + length(p_rules[i]) - length(replace(p_rules[i], chr(30), '')); END IF;
+      END LOOP;
+      t_lo[n_claim + 1] := x;
+      SELECT array_agg(y.k ORDER BY y.r) INTO ta FROM (SELECT DISTINCT u.k, u.r FROM unnest(c_key, c_tally) u(k, r)) y;
+    END IF;
+    IF q IS NOT NULL AND v_by IS NOT NULL THEN
+      SELECT array_agg(y.r ORDER BY y.o) INTO pidx FROM (
+        SELECT u.o, dense_rank() OVER (ORDER BY part_of(u.h, v_by) COLLATE "C")::int AS r FROM unnest(p_holder) WITH ORDINALITY u(h, o)) y;
+      SELECT array_agg(y.part ORDER BY y.r) INTO pt FROM (SELECT DISTINCT u.r, part_of(u.h, v_by) AS part FROM unnest(pidx, p_holder) u(r, h)) y;
+    END IF;
+
+    -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, and all is decided once more
+    FOR v_try IN 1 .. 2 LOOP
+      EXIT WHEN q IS NULL;
+      v_in_use := o_in_use; v_used := used; n_behind := 0; v_refused := false; g := '{}'; g_slot := '{}'; w := '{}'; gone := '{}';
+      IF ta IS NOT NULL THEN
+        SELECT array_agg(coalesce(y.used, 0) ORDER BY u.o) INTO ta_used FROM unnest(ta) WITH ORDINALITY u(k, o)
+          LEFT JOIN LATERAL (SELECT z.used FROM tally z WHERE z.pool_id = p_pool AND z.key = u.k OFFSET 0) y ON true;
+        ta_plus := array_fill(0, ARRAY[cardinality(ta)]);
+      END IF;
+      IF pt IS NOT NULL THEN
+        SELECT array_agg(coalesce(y.leases, 0) ORDER BY u.o), array_agg(coalesce(y.slot, 0::smallint) ORDER BY u.o) INTO pt_leases, pt_slot FROM unnest(pt) WITH ORDINALITY u(k, o)
+          LEFT JOIN LATERAL (SELECT z.leases, z.slot FROM seat z WHERE z.pool_id = p_pool AND z.part = u.k OFFSET 0) y ON true;
+        pt_plus := array_fill(0, ARRAY[cardinality(pt)]); pt_tallies := array_fill(NULL::text, ARRAY[cardinality(pt)]);
+      END IF;
+      FOR k IN 1 .. cardinality(q) LOOP
+        i := q[k]; v_take := NULL; v_over_it := false; v_rule := NULL; v_shared := false;
+        IF pt IS NOT NULL THEN v_shared := pt_leases[pidx[i]] + pt_plus[pidx[i]] > 0; END IF;
+        IF t_lo IS NOT NULL THEN
+          FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP
+            IF (v_shared AND c_most[j] = 0) OR (NOT v_shared AND ta_used[c_tally[j]] + ta_plus[c_tally[j]] >= c_most[j]) THEN v_rule := j - t_lo[i] + 1; EXIT; END IF;
+          END LOOP;
+        END IF;
+        IF v_rule IS NOT NULL THEN
+          code[i] := 'L'; lim[i] := v_rule::text; v_refused := true;
+          IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+          CONTINUE;
+        END IF;
+        v_ahead := coalesce(q_ahead[k], 0) + n_behind;
+        IF v_shared THEN v_take := pt_slot[pidx[i]];
+        ELSE
+          v_slot := coalesce(p_slot[i], 0);
+          IF v_slot BETWEEN 1 AND cardinality(res) AND v_in_use < o_limit AND v_used[v_slot] < res[v_slot] THEN v_take := v_slot;
+          ELSE
+            v_general := o_limit - v_in_use;
+            IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP v_general := v_general + v_used[x] - greatest(res[x], v_used[x]); END LOOP; END IF;
+            IF v_general > v_ahead THEN v_take := 0;
+            ELSIF v_in_use >= o_limit AND v_in_use + v_ahead < o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
+          END IF;
+        END IF;
+        IF v_take IS NOT NULL THEN
+          code[i] := CASE WHEN v_over_it THEN 'O' ELSE 'G' END;
+          g := g || i; g_slot := g_slot || v_take;
+          IF pt IS NOT NULL THEN pt_plus[pidx[i]] := pt_plus[pidx[i]] + 1; END IF;
+          IF NOT v_shared THEN
+            v_in_use := v_in_use + 1;
+            IF v_take > 0 THEN v_used[v_take] := v_used[v_take] + 1; END IF;
+            IF pt IS NOT NULL THEN
+              pt_slot[pidx[i]] := v_take;
+              IF t_lo IS NOT NULL AND t_lo[i] < t_lo[i + 1] THEN
+                pt_tallies[pidx[i]] := array_to_string(c_key[t_lo[i] : t_lo[i + 1] - 1], chr(30));
+                FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP ta_plus[c_tally[j]] := ta_plus[c_tally[j]] + 1; END LOOP;
+              END IF;
+            END IF;
+          END IF;
+          IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+        ELSE
+          -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
+          code[i] := CASE WHEN v_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
+          v_refused := true;
+          IF p_queue_ms[i] > 0 THEN place[i] := (v_ahead + 1)::text; w := w || i; END IF;
+          IF p_queue_ms[i] > 0 OR q_ticket[k] IS NOT NULL THEN n_behind := n_behind + 1; END IF;
+        END IF;
+      END LOOP;
+      EXIT WHEN NOT v_refused OR v_try = 2 OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
+      SELECT y.n, y.next_expiry, y.slots, y.freed INTO o_reaped, v_next, v_slots, n FROM reap_locked(p_pool, t, v_by) y;
+      EXIT WHEN o_reaped = 0;
+      o_in_use := o_in_use - n;
+      FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
+      place := array_fill(NULL::text, ARRAY[n_claim]); lim := place;
+    END LOOP;
+
+    -- 5. write
+    IF q IS NOT NULL THEN o_in_use := v_in_use; used := v_used; END IF;
+    IF cardinality(g) > 0 THEN
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
+        SELECT p_pool, p_kind[u.i], u.s, p_id[u.i], t, t, CASE p_kind[u.i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[u.i], p_subject[u.i], p_shown[u.i] FROM unnest(g, g_slot) u(i, s);
+      INSERT INTO event SELECT t, p_pool, code[u.i]::"char", p_id[u.i], p_holder[u.i] FROM unnest(g) u(i);
+      FOREACH i IN ARRAY g LOOP IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); EXIT; END IF; END LOOP;
+      IF pt IS NOT NULL THEN
+        INSERT INTO seat AS z (pool_id, part, leases, slot, tallies) SELECT p_pool, u.p, u.n, u.s, u.r FROM unnest(pt, pt_plus, pt_slot, pt_tallies) u(p, n, s, r) WHERE u.n > 0
+          ON CONFLICT (pool_id, part) DO UPDATE SET leases = z.leases + excluded.leases;
+        IF ta_plus IS NOT NULL AND v_by IS NOT NULL THEN
+          INSERT INTO tally AS z (pool_id, key, used) SELECT p_pool, u.k, u.n FROM unnest(ta, ta_plus) u(k, n) WHERE u.n > 0
+            ON CONFLICT (pool_id, key) DO UPDATE SET used = z.used + excluded.used;
+        END IF;
+      END IF;
+      IF v_asking > t THEN PERFORM end_denials(v_product, ARRAY(SELECT p_holder[u.i] FROM unnest(g) u(i)), t); END IF;
+    END IF;
+    IF cardinality(gone) > 0 THEN
+      DELETE FROM waiter z WHERE z.pool_id = p_pool AND z.holder = ANY(ARRAY(SELECT p_holder[u.i] FROM unnest(gone) u(i)));
+    END IF;
+    IF cardinality(w) > 0 THEN
+      INSERT INTO waiter AS z (pool_id, holder, since, live_until, priority)
+        SELECT p_pool, p_holder[u.i], t, t + p_queue_ms[u.i] * interval '1 ms', coalesce(p_priority[u.i], 0) FROM unnest(w) WITH ORDINALITY u(i, o) ORDER BY u.o
+        ON CONFLICT (pool_id, holder) DO UPDATE SET live_until = excluded.live_until;
+    END IF;
+    codes := array_to_string(code, ''); ids := array_to_string(rid, ','); places := array_to_string(place, ',', ''); o_rules := array_to_string(lim, ',', '');
+  END IF;
+  IF n_wait > 0 OR cardinality(w) > 0 THEN SELECT count(*) INTO n_wait FROM waiter x WHERE x.pool_id = p_pool; END IF;
+  o_waiting := n_wait;
+  SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) y(re, us);
+  UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
+         reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
+  IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
+END $$;
