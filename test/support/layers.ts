@@ -33,7 +33,7 @@ export const pureFiles: readonly RegExp[] = [
   /^server\/keys\/decide\.ts$/,
   /^operator\/licenceServer\/(pod|decide|build)\//,
   /^operator\/licenceServer\/observe\/(claimHolder|claimView|deploymentView|keysCopy|keySources|noPod|successors)\.ts$/,
-  /^operator\/licenceServer\/(preview\/preview|tell\/(conditions|failedPass|status|tell|waits))\.ts$/,
+  /^operator\/licenceServer\/(preview\/preview|tell\/(conditions|events|failedPass|status|waits))\.ts$/,
 ];
 
 const impurities: readonly [RegExp, string][] = [

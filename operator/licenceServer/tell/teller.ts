@@ -2,8 +2,8 @@ import type { EventRecorder } from '../../kube/events.ts';
 import type { Fault } from '../api/fault.ts';
 import type { LicenceServer, Status } from '../api/types.ts';
 import type { Plan } from '../decide/plan.ts';
+import { eventsOf, failureEvents, regenerationOutcome, rollReasons, rotationOutcome } from './events.ts';
 import type { OperatorMetrics } from './operatorMetrics.ts';
-import { eventsOf, failureEvents, regenerationOutcome, rollReasons, rotationOutcome } from './tell.ts';
 
 /** Tells what a pass did: Events for people, counters for Prometheus. */
 export class Teller {

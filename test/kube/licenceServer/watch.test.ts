@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { userKubeconfig } from '../../../cluster/kubeconfig.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
 import { rights } from '../../../operator/licenceServer/api/rights.ts';
+import { apiVersion, licenceServerKind } from '../../../operator/licenceServer/api/types.ts';
 import { type Fault, type FaultProxy, type Proxied, startFaultProxy } from '../../support/faultProxy.ts';
 import { eventually, freshNamespace } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
@@ -110,6 +111,32 @@ test('a namespace that goes while the operator runs takes nobody else along', as
   expect((await failing()).filter((line) => !line.includes(other))).toEqual([]);
   expect(stage.operator?.watch.silentSeconds).toBeLessThan(60);
 });
+
+test('a server whose namespace cannot be heard any more gives its turn in the fleet back', async () => {
+  for (const namespace of [stage.namespace, other]) await allow(namespace);
+  const kubeconfig = await userKubeconfig(inject('controlPlaneDir'), user);
+  const way = await startThrough(() => undefined, { kubeconfig, namespaces: both() });
+  await ready();
+  // Nobody plays pods in the other namespace: what rolls there does not come up.
+  const metadata = { name: 'branch', namespace: other };
+  const spec = { keys: [], activation: { authority: { url: 'https://authority.example.org' } } };
+  await stage.client.create(licenceServerKind, { apiVersion, kind: 'LicenceServer', metadata, spec });
+  const imageIn = async (namespace: string, name: string) =>
+    JSON.stringify((await stage.client.get(kinds.Deployment, namespace, name))?.spec).includes('licence-server:next');
+  await eventually('it is made', () => stage.client.get(kinds.Deployment, other, 'branch'), 60_000);
+  const pause = (value: string | null) =>
+    stage.patch('office', { metadata: { annotations: { 'licensing.softonit.ru/pause': value } } });
+  await pause('true');
+  await stage.restart({ kubeconfig: way.kubeconfig, namespaces: both(), image: 'licence-server:next' });
+  await eventually('the branch rolls', () => imageIn(other, 'branch'), 60_000);
+  await pause(null);
+  const held = await stage.until('office', 'is held', (s) => condition(s, 'Reconciling')?.reason === 'RolloutHeld');
+  expect(condition(held, 'Reconciling')?.message).toContain(`${other}/branch`);
+  await stage.client.delete(kinds.RoleBinding, other, 'operator');
+  way.cut();
+  await eventually('it rolls', () => imageIn(stage.namespace, 'office'), 60_000);
+  await ready();
+}, 240_000);
 
 test('a label that is taken away before the first list has come keeps nobody waiting', async () => {
   const label = (namespace: string, value: string | null) =>

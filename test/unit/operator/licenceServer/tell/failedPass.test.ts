@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ApiError, readStatus } from '../../../../../operator/kube/apiError.ts';
+import { failureEvents } from '../../../../../operator/licenceServer/tell/events.ts';
 import { failedPassOf, failedStatus } from '../../../../../operator/licenceServer/tell/failedPass.ts';
-import { failureEvents } from '../../../../../operator/licenceServer/tell/tell.ts';
 import { licenceServer, nowMs } from '../world.ts';
 
 const refusal = (status: number, reason: string, message: string) =>

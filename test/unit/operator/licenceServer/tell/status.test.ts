@@ -3,8 +3,8 @@ import { licenceServerStatus } from '../../../../../operator/licenceServer/api/s
 import type { SpecInput, Status } from '../../../../../operator/licenceServer/api/types.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import type { Observed } from '../../../../../operator/licenceServer/observe/observed.ts';
+import { eventsOf } from '../../../../../operator/licenceServer/tell/events.ts';
 import { refusedStatus, statusOf } from '../../../../../operator/licenceServer/tell/status.ts';
-import { eventsOf } from '../../../../../operator/licenceServer/tell/tell.ts';
 import { answer, defaults, deployed, licenceServer, nowMs, observed, type serverStatus, valid } from '../world.ts';
 
 const products = (seatsInUse: number, seatsStale = 0) => [
