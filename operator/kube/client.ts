@@ -36,6 +36,8 @@ export interface ListOptions {
   readonly fieldSelector?: string | undefined;
   /** Only `metadata` is asked for. */
   readonly metadataOnly?: boolean;
+  /** What to keep of each object, from the moment that its page is read; default: all of it. */
+  readonly keep?: (object: KubeObject) => KubeObject;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -182,7 +184,7 @@ export class KubeClient {
     let resourceVersion = '';
     for await (const page of this.pages(kind, options)) {
       if (page.restarted) items.length = 0;
-      for (const item of page.items) items.push(item);
+      for (const item of page.items) items.push(options.keep?.(item) ?? item);
       resourceVersion = page.resourceVersion;
     }
     return { items, resourceVersion };

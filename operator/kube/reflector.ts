@@ -150,7 +150,8 @@ export class Reflector {
       fieldSelector,
       metadataOnly = false,
     } = this.#options;
-    const selection = { namespace, labelSelector, fieldSelector, metadataOnly, signal };
+    const keep = (object: KubeObject) => store.kept(object);
+    const selection = { namespace, labelSelector, fieldSelector, metadataOnly, keep, signal };
     const { items, resourceVersion } = await client.list(kind, selection);
     // The store may have been cleared of what nobody looks at any more.
     signal.throwIfAborted();

@@ -123,6 +123,15 @@ export class Store<T extends KubeObject = KubeObject> {
   }
 
   /**
+   * As much of an object as is kept of it: for a list that comes in pages, so that none of it has to be held as it came until
+   * all of it is there.
+   */
+  kept(raw: KubeObject): T {
+    this.#last = sharing(this.#objects.get(keyOf(raw)) ?? this.#last, this.#transform(withoutManagedFields(raw)));
+    return this.#last;
+  }
+
+  /**
    * A full list as of `resourceVersion`, of one namespace or of all: what it lacks is gone. Only an own write that is newer
    * than the list survives it, and only once: a second list that lacks it comes from a server whose history was set back.
    */

@@ -4,6 +4,7 @@ import { ApiError, isGone } from '../../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../../operator/kube/client.ts';
 import { createKubeMetrics } from '../../../../operator/kube/kubeMetrics.ts';
 import { type LoadOptions, loadKubeClient } from '../../../../operator/kube/loadKubeClient.ts';
+import type { KubeObject } from '../../../../operator/kube/object.ts';
 import { kinds } from '../../../../operator/kube/resourceKind.ts';
 import { systemClock } from '../../../../runtime/clock.ts';
 import { createMetrics, type Metrics } from '../../../../runtime/metrics.ts';
@@ -109,6 +110,25 @@ describe('the client', () => {
       ['n0', 'n1', 'n2'].map((name) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } })),
     );
     expect(stub.requests[1]).toBe('GET /api/v1/configmaps?labelSelector=a%3Db&limit=100&continue=1');
+  });
+
+  it('keeps of each page only what it is told to, before it asks for the next one', async () => {
+    const kept: string[] = [];
+    await start((request, response) => {
+      const page = Number(new URL(request.url ?? '', 'http://x').searchParams.get('continue') ?? '0');
+      expect(kept).toHaveLength(page);
+      const more = page < 2 ? { continue: String(page + 1) } : {};
+      send(response, 200, {
+        metadata: { resourceVersion: '7', ...more },
+        items: [{ metadata: { name: `n${page}` }, data: { long: 'text' } }],
+      });
+    });
+    const keep = ({ metadata }: KubeObject): KubeObject => {
+      kept.push(metadata.name);
+      return { metadata };
+    };
+    const list = await client.list(kinds.ConfigMap, { keep });
+    expect(list.items).toEqual(['n0', 'n1', 'n2'].map((name) => ({ metadata: { name } })));
   });
 
   it('starts over without pages when the history of the pages ran out', async () => {

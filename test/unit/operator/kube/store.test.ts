@@ -38,6 +38,21 @@ describe('a store fed by a watch', () => {
     expect(store.get('ns/b')?.spec).toBe(store.get('ns/a')?.spec);
   });
 
+  it('keeps of a list that comes in pages as much as of one that comes at once', () => {
+    const list = () =>
+      ['a', 'b', 'c'].map((name) => object(1, { spec: { list: ['x', 'y'] }, status: { name } }, name, name));
+    const [paged, whole] = [1, 2].map(() => new Store({ transform: ({ status: _, ...rest }) => rest as KubeObject }));
+    if (paged === undefined || whole === undefined) throw new Error('no store');
+    const kept = list().map((raw) => paged.kept(raw));
+    expect(kept[2]).not.toHaveProperty('status');
+    expect(kept[2]?.spec).toBe(kept[0]?.spec);
+    paged.replace(kept, '5');
+    whole.replace(list(), '5');
+    expect(paged.list()).toEqual(whole.list());
+    // Listed once more: what is there stands for what comes.
+    expect(paged.kept(list()[1] as KubeObject)).toBe(paged.get('ns/b'));
+  });
+
   it('tells late followers of what is there', () => {
     const store = new Store();
     store.replace([object(1)], '5');
