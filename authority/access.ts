@@ -1,17 +1,22 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FastifyRequest } from 'fastify';
 import type { Http } from '../runtime/httpShell.ts';
 import { ProblemError } from '../runtime/problem.ts';
+import { cookieOf, isSameOrigin, sessionCookie } from './cabinet/cookies.ts';
+import { csrfTokenOf, type Session } from './cabinet/sessions.ts';
 import type { Count } from './rates.ts';
 
 /**
  * Who may do what: the vendor everything; a customer what is theirs; `metrics` reads `/metrics`. A route says the least role
- * that it asks for in `config.role` (`vendor`, `customer`, `metrics`, `none`); one that says nothing asks for the vendor.
+ * that it asks for in `config.role` (`vendor`, `customer`, `metrics`, `person`, `none`); one that says nothing asks for the vendor.
+ * Programs show a token. People are signed in to the cabinet by a cookie: somebody of the vendor is `vendor`, somebody of an
+ * organisation `customer` of it, and both are `person`.
  */
 export interface Actor {
   readonly role: 'vendor' | 'customer' | 'metrics' | 'none';
-  /** What a customer's token is tied to, as its line says: the id of an organisation, or a name that it has or had. */
+  /** What a customer is tied to: the id of an organisation, or (as the line of a token says it) a name that it has or had. */
   readonly organisation?: string;
 }
 
@@ -20,7 +25,13 @@ declare module 'fastify' {
     actor: Actor & {
       /** The token by name, for the audit: the first characters of its SHA-256. */
       readonly token?: string;
+      /** Of a person. */
+      readonly session?: Session;
     };
+  }
+  interface FastifyContextConfig {
+    /** No session opens it, whoever's it is: what a browser that was left open must not do. */
+    tokensOnly?: boolean;
   }
 }
 
@@ -32,41 +43,81 @@ export interface Token extends Actor {
 
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-/** Lets only the right tokens through, not more often than they may, and notes in `request.actor` who asks. */
-export function enforceAccess(http: Http, readTokens: ReadTokens, count: Count): void {
+export interface AccessDeps {
+  readonly readTokens: ReadTokens;
+  /** Whose the token of a session's cookie is; undefined: nobody's any more. */
+  readonly readSession: (token: string) => Promise<Session | undefined>;
+  readonly count: Count;
+}
+
+/** Lets only those through who may, not more often than they may, and notes in `request.actor` who asks. */
+export function enforceAccess(http: Http, deps: AccessDeps): void {
   http.decorateRequest('actor', null as unknown as Actor);
   http.addHook('onRequest', async (request) => {
-    const needed = request.routeOptions.config.role ?? 'vendor';
     request.actor = { role: 'none' };
+    const needed = neededBy(request);
     if (needed === 'none' || request.is404) return;
-    const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (given === undefined) {
-      count('failure', request.ip);
-      throw new ProblemError({ status: 401, reason: 'TokenMissing', detail: 'send Authorization: Bearer and a token' });
-    }
-    const hash = hashOf(given);
-    // Every token is compared, so the time says nothing about which one is close.
-    const actors = (await readTokens()).filter((t) => timingSafeEqual(t.hash, hash));
-    const actor = actors.find((a) => a.role === 'vendor') ?? actors[0];
-    if (actor === undefined) {
-      count('failure', request.ip);
-      throw new ProblemError({
-        status: 401,
-        reason: 'TokenUnknown',
-        detail: 'the token is not accepted; get a new one',
-      });
-    }
-    count('token', hash.toString('hex'));
-    const { role, organisation } = actor;
-    if (role !== 'vendor' && role !== needed) {
-      const detail =
-        needed === 'vendor' ? "this takes the vendor's token" : `this takes a token of the role "${needed}"`;
-      throw new ProblemError({ status: 403, reason: 'RoleMissing', detail });
-    }
-    const token = hash.toString('hex').slice(0, 12);
-    request.actor = { role, token, ...(organisation === undefined ? {} : { organisation }) };
+    const cookie = request.headers.authorization === undefined ? cookieOf(request, sessionCookie) : undefined;
+    request.actor =
+      cookie === undefined ? await ofToken(request, needed, deps) : await ofSession(request, needed, cookie, deps);
   });
 }
+
+const neededBy = ({ routeOptions }: FastifyRequest): string => routeOptions.config.role ?? 'vendor';
+
+async function ofToken(request: FastifyRequest, needed: string, { readTokens, count }: AccessDeps) {
+  const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (needed === 'person')
+    throw refusal(401, 'SessionMissing', 'sign in to the cabinet; a token is nobody in particular');
+  if (given === undefined) {
+    count('failure', request.ip);
+    throw refusal(401, 'TokenMissing', 'send Authorization: Bearer and a token');
+  }
+  const hash = hashOf(given);
+  // Every token is compared, so the time says nothing about which one is close.
+  const actors = (await readTokens()).filter((t) => timingSafeEqual(t.hash, hash));
+  const actor = actors.find((a) => a.role === 'vendor') ?? actors[0];
+  if (actor === undefined) {
+    count('failure', request.ip);
+    throw refusal(401, 'TokenUnknown', 'the token is not accepted; get a new one');
+  }
+  count('token', hash.toString('hex'));
+  const { role, organisation } = actor;
+  if (role !== 'vendor' && role !== needed) {
+    const detail = needed === 'vendor' ? "this takes the vendor's token" : `this takes a token of the role "${needed}"`;
+    throw refusal(403, 'RoleMissing', detail);
+  }
+  const token = hash.toString('hex').slice(0, 12);
+  return { role, token, ...(organisation === undefined ? {} : { organisation }) };
+}
+
+async function ofSession(request: FastifyRequest, needed: string, cookie: string, { readSession, count }: AccessDeps) {
+  const session = await readSession(cookie);
+  if (session === undefined) {
+    count('failure', request.ip);
+    throw refusal(401, 'SessionEnded', 'you are not signed in any more; sign in again');
+  }
+  count('token', session.tokenHash.toString('hex'));
+  // The browser sends the cookie whatever page asks for it; only our own page knows the other half.
+  const changes = !['GET', 'HEAD'].includes(request.method);
+  if (changes && !(isSameOrigin(request) && isCsrfToken(request.headers['x-csrf-token'], cookie))) {
+    throw refusal(403, 'CsrfTokenWrong', 'send x-csrf-token as GET /v1/session says it, from a page of this host');
+  }
+  const { organisation } = session.person;
+  const role = organisation === undefined ? ('vendor' as const) : ('customer' as const);
+  const may = needed === 'person' || needed === role || (role === 'vendor' && needed === 'customer');
+  if (!may || request.routeOptions.config.tokensOnly === true) {
+    const detail = may || needed === 'metrics' ? 'this takes a token, not a session' : 'only the vendor may do that';
+    throw refusal(403, 'RoleMissing', detail);
+  }
+  return { role, session, ...(organisation === undefined ? {} : { organisation }) };
+}
+
+function isCsrfToken(given: string | string[] | undefined, cookie: string): boolean {
+  return typeof given === 'string' && timingSafeEqual(hashOf(given), hashOf(csrfTokenOf(cookie)));
+}
+
+const refusal = (status: number, reason: string, detail: string) => new ProblemError({ status, reason, detail });
 
 /** The files of a tokens directory, and the role of their lines. `cabinet` is the vendor's own shop: it knows its customers. */
 const files = { vendor: 'vendor', customer: 'customer', cabinet: 'customer', metrics: 'metrics' } as const;

@@ -3,8 +3,8 @@ import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } f
 import { parseKey } from '../licence/key.ts';
 import type { KeyFault } from '../licence/keyFaults.ts';
 import { momentOf } from '../licence/moment.ts';
-import { type Who, writeAudit } from './audit.ts';
-import { hashOfKey, type LicencesDeps } from './changeLicence.ts';
+import { writeAudit } from './audit.ts';
+import { type By, hashOfKey, isForeign, type LicencesDeps } from './changeLicence.ts';
 import type { Client } from './database.ts';
 import { type ClonePolicy, cloneSuspected, copied, decideActivation, nextSequence } from './decideActivation.ts';
 import { budgetOf, entitlementsOf, type KeyRow, keyState, keysOf, licenceOfKey, lockLicence } from './licenceRows.ts';
@@ -27,9 +27,9 @@ export async function activate(
   deps: ActivationsDeps,
   request: ActivationRequest,
   freshness: Freshness,
-  by: Who,
+  by: By,
 ): Promise<ActivationOutcome<ActivationResponse>> {
-  return judged(deps, request, freshness, async (client, j) => {
+  return judged(deps, request, freshness, by, async (client, j) => {
     const { fingerprint } = request;
     const entry = { by, action: 'activate', licenceId: j.licence.id, keyId: j.key.key_id, fingerprint };
     const said = `continues ${request.sequence}, issued ${j.key.sequence}`;
@@ -81,7 +81,7 @@ export async function checkActivation(
   request: ActivationRequest,
   freshness: Freshness,
 ): Promise<ActivationOutcome<ActivationCheckResponse>> {
-  return judged(deps, request, freshness, async (_client, { key, licence, fault, budget }) => {
+  return judged(deps, request, freshness, servers, async (_client, { key, licence, fault, budget }) => {
     if (fault !== undefined) return { ok: false, fault };
     const { key_id: keyId, generation } = key;
     return { ok: true, value: { keyId, generation, entitlements: entitlementsOf(licence, key), ...budget } };
@@ -103,6 +103,7 @@ async function judged<T>(
   deps: ActivationsDeps,
   request: ActivationRequest,
   freshness: Freshness,
+  by: By,
   then: (client: Client, judged: Judged) => Promise<ActivationOutcome<T>>,
 ): Promise<ActivationOutcome<T>> {
   const parsed = parseKey(request.key);
@@ -118,6 +119,7 @@ async function judged<T>(
     const keys = await keysOf(client, [owner.licenceId]);
     const key = keys.find((k) => k.key_id === owner.keyId);
     if (licence === undefined || key === undefined) return { ok: false, fault: unknown };
+    if (await isForeign(client, licence, by)) return { ok: false, fault: unknown };
     const others = keys.filter((k) => k !== key).map(keyState);
     const decision = decideActivation(keyState(key), others, request.fingerprint);
     const clone = decision.ok && cloneSuspected(keyState(key), request.sequence);
@@ -133,6 +135,9 @@ async function judged<T>(
     });
   });
 }
+
+/** Who shows a key for a computer of its own: the two are the credentials. */
+export const servers = { actor: 'server', isVendor: false } as const;
 
 const unknown: KeyFault = {
   reason: 'KeyUnknown',

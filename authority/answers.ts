@@ -6,6 +6,7 @@ import { growing, int64, moment, named } from '../runtime/schemas.ts';
 const madeBy = growing(['issue', 'regenerate', 'renew']);
 const terms = { seatLimit: z.int().optional(), supportUntil: moment.optional(), expiresAt: moment.optional() };
 const budget = { regenerationsLeft: z.int(), regenerationsResetAt: moment };
+const renewalTerms = named('RenewalTerms', z.object(terms));
 const entitlements = {
   licenceId: z.string(),
   organisation: z.string(),
@@ -58,6 +59,7 @@ export const licence = named(
     organisationId: z.string(),
     revokedAt: moment.optional(),
     ...budget,
+    renewal: renewalTerms.optional(),
     keys: z.array(keyView).describe('the newest first'),
   }),
 );
@@ -65,10 +67,7 @@ export const licencePage = named(
   'LicencePage',
   z.object({ licences: z.array(licence), after: z.string().optional().describe('where the next page begins') }),
 );
-export const renewalGranted = named(
-  'Renewal',
-  z.object({ licenceId: z.string(), renewal: named('RenewalTerms', z.object(terms)) }),
-);
+export const renewalGranted = named('Renewal', z.object({ licenceId: z.string(), renewal: renewalTerms }));
 export const allowance = named(
   'KeyAllowance',
   z.object({
@@ -84,7 +83,7 @@ export const allowance = named(
     revokedAt: moment.optional(),
     newestRevokedAt: moment.optional(),
     ...budget,
-    renewal: named('RenewalTerms', z.object(terms)).optional(),
+    renewal: renewalTerms.optional(),
   }),
 );
 export const keyNamed = named('KeyNamed', z.object({ keyId: z.string() }));
@@ -150,6 +149,7 @@ export const auditPage = named(
           detail: z.string().optional(),
           address: z.string().optional(),
           token: z.string().optional(),
+          person: z.string().optional().describe('who was signed in to the cabinet'),
         }),
       ),
     ),

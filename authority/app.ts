@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/database/fault.ts';
@@ -8,7 +9,14 @@ import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { describeRoutes } from '../runtime/openapi.ts';
 import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
-import { type Client, databaseTime } from './database.ts';
+import { readSession, registerAccountRoutes } from './cabinet/accountRoutes.ts';
+import { defaultAttemptRates } from './cabinet/attempts.ts';
+import type { CabinetDeps } from './cabinet/cabinet.ts';
+import { registerPeopleRoutes } from './cabinet/peopleRoutes.ts';
+import { createSecretBox } from './cabinet/secretBox.ts';
+import { defaultSessionTimes } from './cabinet/sessions.ts';
+import { registerSignOnRoutes } from './cabinet/signOnRoutes.ts';
+import { type Client, databaseTime, type Transact } from './database.ts';
 import type { ClonePolicy } from './decideActivation.ts';
 import { about, shownRoute } from './openapi.ts';
 import { createCount, perMinute, type Rates } from './rates.ts';
@@ -27,6 +35,10 @@ export interface AuthorityDeps {
   /** Default: `report`. */
   readonly clonePolicy?: ClonePolicy;
   readonly rates?: Rates;
+  /** What differs from the defaults; of the secrets, from a key that is forgotten with the process. */
+  readonly cabinet?: Partial<
+    Pick<CabinetDeps, 'attemptRates' | 'sessionTimes' | 'invitationMs' | 'secrets' | 'provider'>
+  >;
   /** For the rates. */
   readonly clock?: Clock;
 }
@@ -56,24 +68,43 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
   );
   for (const outcome of ['reported', 'refused']) clones.inc({ outcome }, 0);
   const count = createCount(deps.rates ?? defaultRates, deps.clock ?? systemClock, (what) => limited.inc({ what }));
-  enforceAccess(http, deps.readTokens, count);
+  const transact: Transact = (work) => deps.pool.transaction(work);
+  const now = deps.now ?? databaseTime;
+  const cabinet = cabinetOf(deps.cabinet ?? {}, { transact, now });
+  const sessionOf = (token: string) => readSession(cabinet, token);
+  enforceAccess(http, { readTokens: deps.readTokens, readSession: sessionOf, count });
   describeRoutes(http, about);
   // in a plugin of their own, which begins when the one that describes them is there
   http.register(async (api) => {
     const routes = api as unknown as Http;
     registerRoutes(routes, {
-      transact: (work) => deps.pool.transaction(work),
+      transact,
       signingKeys: deps.signingKeys,
-      now: deps.now ?? databaseTime,
+      now,
       clonePolicy: deps.clonePolicy ?? 'report',
       onClone: (outcome) => clones.inc({ outcome }),
       count,
     });
+    registerAccountRoutes(routes, cabinet);
+    registerSignOnRoutes(routes, cabinet, deps.log);
+    registerPeopleRoutes(routes, cabinet);
     registerProbes(routes, deps.pool, metrics);
   });
   http.get('/openapi.json', open, async () => http.swagger());
   return http;
 }
+
+const cabinetOf = (
+  given: NonNullable<AuthorityDeps['cabinet']>,
+  database: Pick<CabinetDeps, 'transact' | 'now'>,
+): CabinetDeps => ({
+  ...database,
+  attemptRates: given.attemptRates ?? defaultAttemptRates,
+  sessionTimes: given.sessionTimes ?? defaultSessionTimes,
+  invitationMs: given.invitationMs ?? 72 * 3_600_000,
+  secrets: given.secrets ?? createSecretBox(randomBytes(32)),
+  provider: given.provider,
+});
 
 const open = { config: { role: 'none' } };
 

@@ -74,6 +74,11 @@ function cli(io: Io): Command {
         .default('http://127.0.0.1:8090'),
     )
     .addOption(
+      new Option('--cabinet-url <url>', 'address of the cabinet as people open it; default: that of the authority').env(
+        'LICENCE_AUTHORITY_CABINET_URL',
+      ),
+    )
+    .addOption(
       new Option('--time-zone <name>', 'in which a day ends')
         .env('LICENCE_AUTHORITY_TIME_ZONE')
         .default('UTC')
@@ -239,6 +244,38 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .option('--before <id>', 'go on before this entry', whole)
     .option('--limit <n>', 'how many, 500 at most', whole)
     .action((options) => call('GET', `/v1/audit?${new URLSearchParams(options)}`, undefined, auditShown));
+
+  const invitationShown = ({ token, email, expiresAt }: Answer) => {
+    const { url, cabinetUrl = url } = program.opts<{ url: string; cabinetUrl?: string }>();
+    return (
+      `${cabinetUrl.replace(/\/+$/, '')}/#/invitation/${text(token)}\n` +
+      `for ${text(email)}, once, until ${text(expiresAt)}; the link is not shown again\n`
+    );
+  };
+  command(
+    'invite <email>',
+    'Makes a link by which somebody comes into the cabinet; the first person of the vendor, too',
+  )
+    .option('--vendor', "one of the vendor's own people")
+    .option('--organisation <name>', 'somebody of this customer; a new name makes a new one')
+    .option('--organisation-id <id>', 'of one that is known by another name')
+    .action((email, { vendor, ...to }) =>
+      call('POST', '/v1/invitations', { email, ...(vendor ? { role: 'vendor' } : {}), ...to }, invitationShown),
+    );
+  command('people', 'Lists who can sign in to the cabinet').action(() =>
+    call('GET', '/v1/people', undefined, ({ people }) =>
+      table(
+        ['PERSON', 'EMAIL', 'NAME', 'ROLE', 'ORGANISATION', 'SEEN', 'SHUT OUT'],
+        rows(people, ['personId', 'email', 'name', 'role', 'organisation', 'seenAt', 'disabledAt']),
+      ),
+    ),
+  );
+  command('reset-password <personId>', 'Makes a link by which somebody sets a new password').action((id) =>
+    call('POST', `/v1/people/${encodeURIComponent(id)}:invite`, {}, invitationShown),
+  );
+  command('disable-person <personId>', 'Shuts somebody out of the cabinet, at once and everywhere').action((id) =>
+    call('POST', `/v1/people/${encodeURIComponent(id)}:disable`, {}, () => `${id} is shut out\n`),
+  );
 
   const signing = command('signing-keys', 'The keys that sign activations');
   const signingShown = ({ keys }: Answer) =>

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { IssuedKey, IssueRequest } from '../licence/authorityWire.ts';
+import type { IssuedKey, IssueRequest, RenewalTerms } from '../licence/authorityWire.ts';
 import { symbolsOf, textOf } from '../licence/crockford.ts';
 import type { Entitlements } from '../licence/entitlements.ts';
 import type { CountBy, SupportPolicy } from '../licence/words.ts';
@@ -30,6 +30,7 @@ import {
 import type { Forced } from './newKeys.ts';
 import { organisationFor, organisationOf } from './organisations.ts';
 import type { Outcome } from './refusal.ts';
+import { waitingRenewal } from './renewals.ts';
 import { doubtful, keptEnd, type NamedEnds } from './terms.ts';
 
 /** Licences and their keys. A key's text leaves here once, when it is made; the database keeps its hash. */
@@ -182,6 +183,8 @@ export interface LicenceView extends Entitlements {
   readonly revokedAt?: string;
   readonly regenerationsLeft: number;
   readonly regenerationsResetAt: string;
+  /** What is paid for and waits to be taken. */
+  readonly renewal?: RenewalTerms;
   /** Newest generation first. */
   readonly keys: readonly KeyView[];
 }
@@ -239,12 +242,14 @@ async function viewsOf(client: Client, ids: readonly string[], nowMs: number): P
     const [newest] = own;
     if (newest === undefined) continue;
     const budget = await budgetOf(client, licence.id, nowMs);
+    const renewal = await waitingRenewal(client, licence.id);
     views.push({
       ...entitlementsOf(licence, newest),
       organisationId: licence.organisation_id,
       ...momentIf('revokedAt', newest.revoked_at),
       regenerationsLeft: budget.left,
       regenerationsResetAt: budget.resetAt,
+      ...(renewal === undefined ? {} : { renewal }),
       keys: own.map(keyView),
     });
   }

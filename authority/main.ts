@@ -1,4 +1,5 @@
 import '../runtime/stopRequest.ts';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +22,8 @@ import { Lifetime, unlessAborted } from '../runtime/shutdown.ts';
 import { stopRequest } from '../runtime/stopRequest.ts';
 import { ensureTokens, tokensFrom } from './access.ts';
 import { createAuthority } from './app.ts';
+import { createIdentityProvider, type IdentityProvider, isLoopback } from './cabinet/identityProvider.ts';
+import { openSecretBox } from './cabinet/secretBox.ts';
 import { ledger, poolSetup } from './database.ts';
 import { clonePolicies } from './decideActivation.ts';
 import { perMinute } from './rates.ts';
@@ -34,6 +37,15 @@ function homeOf(): string {
     return '/';
   }
 }
+
+const cabinetUrlFault = (value: string): string | undefined =>
+  URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
+    ? undefined
+    : 'must be an address such as https://licences.example.org/';
+const issuerFault = (value: string): string | undefined =>
+  URL.canParse(value) && (new URL(value).protocol === 'https:' || isLoopback(new URL(value).hostname))
+    ? undefined
+    : 'must be an https address, such as https://login.example.org/';
 
 const settings = {
   AUTHORITY_LISTEN: listen('address of the HTTP API', '127.0.0.1:8090'),
@@ -58,6 +70,20 @@ const settings = {
   AUTHORITY_ACTIVATION_RATE: integer('activations and checks a minute from one address', 300, 1, 1_000_000),
   AUTHORITY_FAILURE_RATE: integer('wrong tokens and unknown keys a minute from one address', 60, 1, 1_000_000),
   AUTHORITY_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),
+  AUTHORITY_CABINET_URL: checkedText(
+    'where people find the cabinet; needed for the identity provider',
+    cabinetUrlFault,
+  ),
+  AUTHORITY_SESSION_IDLE_MINUTES: integer('after which a session without requests ends', 30, 1, 10_080),
+  AUTHORITY_SESSION_HOURS: integer('after which a session ends whatever one does', 12, 1, 720),
+  AUTHORITY_INVITATION_HOURS: integer('for which an invitation is good', 72, 1, 720),
+  AUTHORITY_OIDC_ISSUER: checkedText(
+    'OpenID Connect provider that people may sign in by; unset: passwords only',
+    issuerFault,
+  ),
+  AUTHORITY_OIDC_CLIENT_ID: text('what the provider knows the cabinet as'),
+  AUTHORITY_OIDC_CLIENT_SECRET_FILE: text('file with the secret that the provider gave it'),
+  AUTHORITY_OIDC_NAME: textOr('what people call the provider: the words of the button', 'OpenID Connect'),
   LICENCE_POSTGRES_BIN: text(
     "directories of PostgreSQL's programs, as in PATH, for the embedded one; default: searched",
   ),
@@ -98,6 +124,7 @@ async function start(config: Config<typeof settings>, log: Logger, lifetime: Lif
   const pool = new DatabasePool(connection, poolSetup, 10);
   lifetime.onStop('database connections', () => pool.end());
 
+  const provider = await identityProvider(config);
   const readTokens = tokensFrom(tokensDir, systemClock.now, (message) => log.warn(message));
   const proxies = config.AUTHORITY_TRUSTED_PROXIES;
   const http = createAuthority(
@@ -113,12 +140,45 @@ async function start(config: Config<typeof settings>, log: Logger, lifetime: Lif
         activation: perMinute(config.AUTHORITY_ACTIVATION_RATE),
         failure: perMinute(config.AUTHORITY_FAILURE_RATE, 20),
       },
+      cabinet: {
+        sessionTimes: {
+          idleMs: config.AUTHORITY_SESSION_IDLE_MINUTES * 60_000,
+          wholeMs: config.AUTHORITY_SESSION_HOURS * 3_600_000,
+        },
+        invitationMs: config.AUTHORITY_INVITATION_HOURS * 3_600_000,
+        secrets: await openSecretBox(dataDir),
+        ...(provider === undefined ? {} : { provider }),
+      },
     },
     proxies === undefined ? {} : { trustedProxies: proxies },
   );
   lifetime.onStop('http', () => closeHttp(http));
   const address = await listenOn(http, config.AUTHORITY_LISTEN);
   log.info({ address, tokensDir, kid: signingKeys.active().kid }, 'ready');
+}
+
+/** @throws what of its settings is missing, or cannot be read */
+async function identityProvider(config: Config<typeof settings>): Promise<IdentityProvider | undefined> {
+  const issuer = config.AUTHORITY_OIDC_ISSUER;
+  if (issuer === undefined) return undefined;
+  const [clientId, secretFile] = [config.AUTHORITY_OIDC_CLIENT_ID, config.AUTHORITY_OIDC_CLIENT_SECRET_FILE];
+  const cabinetUrl = config.AUTHORITY_CABINET_URL;
+  if (clientId === undefined || secretFile === undefined || cabinetUrl === undefined) {
+    throw new Error(
+      'AUTHORITY_OIDC_ISSUER needs AUTHORITY_OIDC_CLIENT_ID, AUTHORITY_OIDC_CLIENT_SECRET_FILE and AUTHORITY_CABINET_URL; set them',
+    );
+  }
+  const clientSecret = await readFile(secretFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`cannot read ${secretFile} (${error.code}), which AUTHORITY_OIDC_CLIENT_SECRET_FILE names`);
+  });
+  const home = cabinetUrl.endsWith('/') ? cabinetUrl : `${cabinetUrl}/`;
+  return createIdentityProvider({
+    issuer,
+    clientId,
+    clientSecret: clientSecret.trim(),
+    name: config.AUTHORITY_OIDC_NAME,
+    cabinetUrl: home,
+  });
 }
 
 async function external(

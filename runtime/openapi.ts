@@ -13,6 +13,8 @@ export interface Described {
   readonly tags: Readonly<Record<string, string>>;
   /** How a token is shown. */
   readonly tokenDescription: string;
+  /** Where people sign in: the cookie that shows it, and the role of routes that nothing else opens. */
+  readonly session?: { readonly cookie: string; readonly role: string; readonly description: string };
   /** The `reason`s that any route may answer, whatever it does. */
   readonly reasons: { readonly '4XX': readonly string[]; readonly '5XX': readonly string[] };
 }
@@ -50,6 +52,7 @@ const inRequests =
 export function describeRoutes(http: Http, about: Described): void {
   /** By operationId. */
   const refusals = new Map<string, Refusals>();
+  const { session } = about;
   http.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -62,9 +65,14 @@ export function describeRoutes(http: Http, about: Described): void {
       servers: [{ url: '/', description: 'the server that this document comes from' }],
       tags: Object.entries(about.tags).map(([name, description]) => ({ name, description })),
       components: {
-        securitySchemes: { token: { type: 'http', scheme: 'bearer', description: about.tokenDescription } },
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: about.tokenDescription },
+          ...(session && {
+            session: { type: 'apiKey', in: 'cookie', name: session.cookie, description: session.description },
+          }),
+        },
       },
-      security: [{ token: [] }],
+      security: [{ token: [] }, ...(session ? [{ session: [] }] : [])],
     },
     transform: (route) => {
       const { schema, url } = jsonSchemaTransform(route);
@@ -72,7 +80,9 @@ export function describeRoutes(http: Http, about: Described): void {
       if (schema !== undefined) {
         const { operationId } = schema as { operationId?: string };
         if (operationId !== undefined) refusals.set(operationId, own);
-        Object.assign(schema, openRoles.includes(role) ? { security: [] } : { description: forWhom(schema, role) });
+        if (openRoles.includes(role)) Object.assign(schema, { security: [] });
+        else if (role === session?.role) Object.assign(schema, { security: [{ session: [] }] });
+        else Object.assign(schema, { description: forWhom(schema, role) });
       }
       return { schema, url };
     },

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { KeyFault } from '../../licence/keyFaults.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation } from '../activations.ts';
+import { type ActivationOutcome, type ActivationsDeps, activate, checkActivation, servers } from '../activations.ts';
 import * as answers from '../answers.ts';
 import { byHand, online } from '../proof.ts';
 import type { Count } from '../rates.ts';
@@ -26,7 +26,7 @@ export function registerActivationRoutes(http: Http, deps: ActivationsDeps & { r
     '/v1/activations',
     limited('activate', 'Activate a key for a server', { 200: answers.activation }),
     async (request) =>
-      answered(await activate(deps, request.body, online, { actor: 'server', address: request.ip }), request),
+      answered(await activate(deps, request.body, online, { ...servers, address: request.ip }), request),
   );
   http.post(
     '/v1/activations::check',

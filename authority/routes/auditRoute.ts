@@ -4,16 +4,18 @@ import type { ActivationsDeps } from '../activations.ts';
 import * as answers from '../answers.ts';
 import { readAudit } from '../audit.ts';
 import { plain } from './requests.ts';
-import { operation, vendor } from './routing.ts';
+import { customer, operation } from './routing.ts';
 
 /** What was done, page by page. */
 export function registerAuditRoute(http: Http, { transact }: Pick<ActivationsDeps, 'transact'>): void {
   http.get(
     '/v1/audit',
     {
-      config: vendor,
+      config: customer,
       schema: {
-        ...operation('listAudit', 'What was done, the newest first', 'history', { 200: answers.auditPage }),
+        ...operation('listAudit', 'What was done, the newest first; for a customer what is theirs', 'history', {
+          200: answers.auditPage,
+        }),
         querystring: z.object({
           licenceId: plain.max(64).optional(),
           before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional().meta({ format: 'int64' }),
@@ -21,9 +23,10 @@ export function registerAuditRoute(http: Http, { transact }: Pick<ActivationsDep
         }),
       },
     },
-    async ({ query: { licenceId, before, limit } }) => {
+    async ({ actor: { organisation }, query: { licenceId, before, limit } }) => {
       const page = { limit, ...(licenceId ? { licenceId } : {}), ...(before === undefined ? {} : { before }) };
-      const entries = await transact((client) => readAudit(client, page));
+      const own = organisation === undefined ? {} : { organisation };
+      const entries = await transact((client) => readAudit(client, { ...page, ...own }));
       const next = entries.length === limit ? entries.at(-1)?.id : undefined;
       return { entries, ...(next === undefined ? {} : { before: next }) };
     },

@@ -7,8 +7,12 @@ import type { Outcome, Refusal } from '../refusal.ts';
 
 /** The least role that a route asks for; see access.ts. */
 export const vendor = { role: 'vendor' };
+/** The vendor's programs only: a browser that was left open must not change what everybody trusts. */
+export const vendorToken = { role: 'vendor', tokensOnly: true };
 export const customer = { role: 'customer' };
 export const anyone = { role: 'none' };
+/** Somebody who is signed in to the cabinet, whoever it is. */
+export const person = { role: 'person' };
 /** What the document says of a route; answers are written as they are, and only described here. */
 export const operation = (operationId: string, summary: string, tag: string, response: object): RouteTexts => ({
   operationId,
@@ -45,9 +49,9 @@ export async function making<T>(
 }
 
 /** Who asks, for the audit. */
-export function byOf({ ip: address, actor: { role, token, organisation: own } }: FastifyRequest): By {
+export function byOf({ ip: address, actor: { role, token, session, organisation: own } }: FastifyRequest): By {
   const isVendor = role === 'vendor';
-  const who = { address, token, isVendor };
+  const who = { address, token, isVendor, person: session?.person.email };
   return own === undefined ? { ...who, actor: role } : { ...who, actor: `${role} ${own}`, organisation: own };
 }
 

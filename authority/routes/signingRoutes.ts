@@ -6,7 +6,7 @@ import type { ActivationsDeps } from '../activations.ts';
 import * as answers from '../answers.ts';
 import { writeAudit } from '../audit.ts';
 import { ofSigningKey, plain } from './requests.ts';
-import { anyone, byOf, bySigningKey, operation, vendor } from './routing.ts';
+import { anyone, byOf, bySigningKey, operation, vendorToken } from './routing.ts';
 
 /** The keys that sign: published for everybody, changed by the vendor. */
 export function registerSigningRoutes(http: Http, deps: ActivationsDeps): void {
@@ -37,7 +37,7 @@ export function registerSigningRoutes(http: Http, deps: ActivationsDeps): void {
   http.get(
     '/v1/signing-keys',
     {
-      config: vendor,
+      config: vendorToken,
       schema: operation('listSigningKeys', 'The signing keys and their states', 'signing', {
         200: answers.signingKeys,
       }),
@@ -48,7 +48,7 @@ export function registerSigningRoutes(http: Http, deps: ActivationsDeps): void {
     },
   );
   const changed = (id: string, summary: string) => ({
-    config: vendor,
+    config: vendorToken,
     schema: { ...operation(id, summary, 'signing', { 200: answers.signingKey }), ...ofSigningKey },
   });
   /** One change of the signing keys at a time, whichever replica makes it: each reads the file and writes it anew. */
@@ -67,7 +67,7 @@ export function registerSigningRoutes(http: Http, deps: ActivationsDeps): void {
   http.post(
     '/v1/signing-keys',
     {
-      config: vendor,
+      config: vendorToken,
       schema: operation('addSigningKey', 'Make the next signing key', 'signing', { 201: answers.signingKey }),
     },
     async (request, reply) => {

@@ -22,6 +22,8 @@ export interface TestAuthority {
   readonly http: Http;
   readonly pool: DatabasePool;
   readonly signingKeys: SigningKeys;
+  /** Another process of the same authority: on the same database, with a memory of its own. The caller closes it. */
+  replica(): Http;
   /** Moves its clock away from the database's, in ms. */
   setAhead(ms: number): void;
   /** Starts listening on loopback; on the port of the last time if there was one. Answers the base URL. */
@@ -62,10 +64,11 @@ const template = {
 };
 
 /** So many that no test meets the limit by accident. */
+const unlimitedAttempts = { account: perMinute(6e6), anywhere: perMinute(6e6), address: perMinute(6e6) };
 const unlimited: Rates = { token: perMinute(6e6), activation: perMinute(6e6), failure: perMinute(6e6) };
 
 export async function startAuthority(
-  options: Pick<AuthorityDeps, 'clonePolicy' | 'rates' | 'clock'> = {},
+  options: Pick<AuthorityDeps, 'clonePolicy' | 'rates' | 'clock' | 'cabinet'> = {},
   limits: HttpLimits = {},
 ): Promise<TestAuthority> {
   const database = await createTestDatabase(template);
@@ -88,6 +91,7 @@ export async function startAuthority(
         now: async (client) => (await databaseTime(client)) + aheadMs,
         rates: unlimited,
         ...options,
+        cabinet: { attemptRates: unlimitedAttempts, ...options.cabinet },
       },
       limits,
     );
@@ -107,6 +111,7 @@ export async function startAuthority(
     },
     pool,
     signingKeys,
+    replica: build,
     setAhead: (ms) => {
       aheadMs = ms;
     },

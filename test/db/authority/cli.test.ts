@@ -188,6 +188,34 @@ describe('licence-authority', () => {
     ]);
   });
 
+  it('brings the first person of the vendor and people of customers into the cabinet, and shuts them out', async () => {
+    const first = await run([
+      '--cabinet-url',
+      'https://licences.example/',
+      'invite',
+      'boss@vendor.example',
+      '--vendor',
+    ]);
+    expect(first).toMatchObject({ status: 0, err: '' });
+    expect(first.out).toMatch(
+      /^https:\/\/licences\.example\/#\/invitation\/[\w-]{43}\nfor boss@vendor\.example, once, until \d{4}-/,
+    );
+    const [, token] = /invitation\/([\w-]{43})/.exec(first.out) ?? [];
+    const accepted = await authority.http.inject({
+      method: 'POST',
+      url: '/v1/invitations:accept',
+      payload: { token, name: 'Boss', password: 'correct horse battery' },
+    });
+    expect(accepted.statusCode).toBe(201);
+    const people = (await run(['people'])).out;
+    const [personId = ''] = /per-\w+(?= +boss@vendor)/.exec(people) ?? [];
+    expect(people).toMatch(/boss@vendor\.example +Boss +vendor/);
+    expect((await run(['reset-password', personId])).out).toContain('/#/invitation/');
+    expect((await run(['disable-person', personId])).out).toBe(`${personId} is shut out\n`);
+    expect(await run(['invite', 'anna@romashka.example'])).toMatchObject({ status: 1, out: '' });
+    expect((await run(['invite', 'anna@romashka.example', '--organisation', 'Romashka'])).status).toBe(0);
+  });
+
   it('rolls the signing key over', async () => {
     const { kid } = await json(['signing-keys', 'add']);
     expect((await run(['signing-keys', 'activate', kid])).out).toBe(`${kid} is active\n`);
