@@ -15,7 +15,7 @@ const programs = ['operator', 'server', 'authority'] as const;
 const assets: Record<(typeof programs)[number], readonly string[]> = {
   operator: ['operator', 'crds', 'docs/runbooks'],
   server: ['server', 'licence', 'web/dist'],
-  authority: ['authority', 'licence'],
+  authority: ['authority', 'licence', 'web/cabinet/dist'],
 };
 
 /**
@@ -89,8 +89,10 @@ function copyAssets(folder: string, to: string): void {
 }
 
 const named = process.argv.slice(2);
-if (!['client', 'kubectl', '1c'].includes(named.join()))
-  await buildPages({ root: join(root, 'web'), logLevel: 'warn' });
+if (!['client', 'kubectl', '1c'].includes(named.join())) {
+  const configFile = join(root, 'web/vite.config.ts');
+  for (const page of ['web', 'web/cabinet']) await buildPages({ root: join(root, page), configFile, logLevel: 'warn' });
+}
 for (const program of programs.filter((p) => named.length === 0 || named.includes(p))) {
   const entry = join(root, program, 'main.ts');
   const out = join(root, 'dist', program);

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/database/fault.ts';
@@ -7,6 +9,7 @@ import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts'
 import type { Logger } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { describeRoutes } from '../runtime/openapi.ts';
+import { servePage } from '../runtime/page.ts';
 import { ProblemError } from '../runtime/problem.ts';
 import { enforceAccess, type ReadTokens } from './access.ts';
 import { readSession, registerAccountRoutes } from './cabinet/accountRoutes.ts';
@@ -90,9 +93,16 @@ export function createAuthority(deps: AuthorityDeps, limits: HttpLimits = {}): H
     registerPeopleRoutes(routes, cabinet);
     registerProbes(routes, deps.pool, metrics);
   });
+  servePage(http, {
+    folder: pageFolder,
+    sources: [join(pageFolder, 'src'), join(pageFolder, '../shared')],
+    role: 'none',
+  });
   http.get('/openapi.json', open, async () => http.swagger());
   return http;
 }
+
+const pageFolder = fileURLToPath(new URL('../web/cabinet', import.meta.url));
 
 const cabinetOf = (
   given: NonNullable<AuthorityDeps['cabinet']>,

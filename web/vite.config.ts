@@ -18,7 +18,7 @@ const precompress = (): Plugin => ({
   },
 });
 
-// `npm run build:web`: the licence server's page, into web/dist. Every name but index.html carries a hash of its content, so those
+// `npm run build:web`: the licence server's page, into web/dist, and the cabinet's, into web/cabinet/dist. Every name but index.html carries a hash of its content, so those
 // files may be cached for ever. Nothing is inlined: the page's security policy allows only files of its own origin.
 export default defineConfig({
   base: './',

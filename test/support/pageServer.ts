@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'vite';
 import { startAuthority, type TestAuthority } from './authority.ts';
+import { buildPage } from './buildPage.ts';
 import { eventually } from './product.ts';
 import { repository } from './sources.ts';
 import { createTestDatabase } from './testDatabase.ts';
@@ -37,18 +37,9 @@ const freePort = (): Promise<number> =>
     });
   });
 
-/** Builds the page as `npm run build:web` does, into its place only when whole: other servers may show the old one meanwhile. */
-async function buildPage(): Promise<void> {
-  const draft = await mkdtemp(join(repository, 'web', 'dist.'));
-  const dist = join(repository, 'web', 'dist');
-  await build({ root: join(repository, 'web'), logLevel: 'error', build: { outDir: draft, emptyOutDir: true } });
-  await rm(dist, { recursive: true, force: true });
-  await rename(draft, dist);
-}
-
 /** @throws when it is not ready within half a minute; what it wrote is in the message. */
 export async function startPageServer(): Promise<PageServer> {
-  await buildPage();
+  await buildPage('web');
   const authority = await startAuthority();
   const database = await createTestDatabase();
   const dir = await mkdtemp(join(tmpdir(), 'licence-page-'));

@@ -10,18 +10,21 @@ export class ApiRefused extends Error {
   }
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 /**
  * Calls of the page's own server, JSON out and in. Every call throws ApiRefused.
  * @param headers of each call, by its method
  */
-export function createCaller(headers: (method: string) => Readonly<Record<string, string>>, timeoutMs = 30_000) {
-  async function answerOf(method: string, path: string, body?: unknown): Promise<string> {
+export function createCaller(headers: (method: string) => Headers, timeoutMs = 30_000) {
+  async function answerOf(method: string, path: string, body?: unknown, further: Headers = {}): Promise<string> {
     const response = await fetch(path, {
       method,
       headers: {
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers(method),
+        ...further,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       cache: 'no-store',
@@ -38,8 +41,8 @@ export function createCaller(headers: (method: string) => Readonly<Record<string
       detail: typeof problem.detail === 'string' ? problem.detail : `HTTP ${response.status}`,
     });
   }
-  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
-    parse(await answerOf(method, path, body)) as T;
+  const call = async <T>(method: string, path: string, body?: unknown, further?: Headers): Promise<T> =>
+    parse(await answerOf(method, path, body, further)) as T;
   return { call, answerOf };
 }
 

@@ -14,13 +14,13 @@ export interface Pages<Page> {
 }
 
 /**
- * A list that the server gives page by page. The first page refreshes every `everyMs`, until further ones are shown: that would fetch
+ * A list that the server gives page by page. The first page refreshes every `everyMs`, if at all, until further ones are shown: that would fetch
  * all of them again. Another `key` is another list.
  */
 export function usePages<Page extends { readonly nextCursor?: string }>(
   key: string,
   load: (cursor?: string) => Promise<Page>,
-  everyMs: number,
+  everyMs: number | undefined,
 ): Pages<Page> {
   const [further, setFurther] = useState<{ key: string; pages: readonly Page[] }>({ key, pages: [] });
   const [moreRefusal, setMoreRefusal] = useState<Refusal>();

@@ -32,10 +32,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- default (printf "%s-data" (include "authority.fullname" .)) .Values.persistence.existingClaim -}}
 {{- end -}}
 
+{{/* Where people find the cabinet, if that is known. */}}
+{{- define "authority.cabinetUrl" -}}
+{{- if .Values.cabinet.url -}}
+{{- .Values.cabinet.url -}}
+{{- else if and .Values.ingress.enabled .Values.ingress.host -}}
+https://{{ .Values.ingress.host }}/
+{{- end -}}
+{{- end -}}
+
 {{/* What no schema can say: values that do not fit together. */}}
 {{- define "authority.checks" -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.enabled=true needs ingress.host" -}}
+{{- end -}}
+{{- with .Values.cabinet.oidc -}}
+{{- if and .issuer (not (and .clientId .existingSecret)) -}}
+{{- fail "cabinet.oidc.issuer needs cabinet.oidc.clientId and cabinet.oidc.existingSecret" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.cabinet.oidc.issuer (not (include "authority.cabinetUrl" .)) -}}
+{{- fail "cabinet.oidc.issuer needs cabinet.url, or an ingress with a host" -}}
 {{- end -}}
 {{- if and .Values.persistence.existingClaim .Values.persistence.storageClassName -}}
 {{- fail "persistence.existingClaim and persistence.storageClassName exclude each other: an existing claim has its class" -}}

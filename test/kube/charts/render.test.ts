@@ -53,6 +53,37 @@ describe.each(helms)('%s', (_name, helm) => {
   });
 });
 
+describe('the cabinet of the authority’s chart', () => {
+  const oidc = set(
+    'cabinet.oidc.issuer=https://login.example.org/',
+    'cabinet.oidc.clientId=cabinet',
+    'cabinet.oidc.existingSecret=oidc',
+  );
+
+  it('has its address from the ingress or a value, and the provider’s secret as a file', async () => {
+    const ingress = set('ingress.enabled=true', 'ingress.host=licences.example.org');
+    const objects = await render(tools.helm, 'licence-authority', [...ingress, ...oidc]);
+    expect(environment(objects)).toMatchObject({
+      AUTHORITY_CABINET_URL: 'https://licences.example.org/',
+      AUTHORITY_SESSION_IDLE_MINUTES: '30',
+      AUTHORITY_OIDC_ISSUER: 'https://login.example.org/',
+      AUTHORITY_OIDC_CLIENT_SECRET_FILE: '/etc/licence-authority/oidc/client-secret',
+    });
+    const pod = ofKind(objects, 'Deployment')[0]?.spec.template.spec;
+    expect(pod.volumes).toContainEqual({ name: 'oidc', secret: { secretName: 'oidc', defaultMode: 0o440 } });
+    const plain = environment(await render(tools.helm, 'licence-authority', set('cabinet.url=https://a.example/')));
+    expect(plain).toMatchObject({ AUTHORITY_CABINET_URL: 'https://a.example/', AUTHORITY_INVITATION_HOURS: '72' });
+    expect(Object.keys(plain).filter((name) => name.includes('OIDC'))).toEqual([]);
+  });
+
+  it('refuses a provider without a client, and one whose browser would not find back', async () => {
+    expect(await refusal(tools.helm, 'licence-authority', oidc)).toContain('needs cabinet.url');
+    const half = set('cabinet.url=https://a.example/', 'cabinet.oidc.issuer=https://login.example.org/');
+    expect(await refusal(tools.helm, 'licence-authority', half)).toContain('needs cabinet.oidc.clientId');
+    expect(await refusal(tools.helm, 'licence-authority', set('cabinet.sessionHours=0'))).toContain('sessionHours');
+  });
+});
+
 describe('the chart of the operator', () => {
   it('gives rights in its own namespace only, unless told otherwise', async () => {
     const objects = await render(tools.helm, 'licence-operator');

@@ -8,8 +8,6 @@ export const en = {
   'app.theme.light': 'Light',
   'app.theme.dark': 'Dark',
   'app.loading': 'Loading…',
-  'app.lost': 'No connection to the server. Shown as of {at}; trying again.',
-  'app.asOf': 'Shown as of {at}.',
   'app.retry': 'Try again',
   'app.cancel': 'Cancel',
   'app.more': 'Show more',

@@ -11,8 +11,6 @@ export const ru: Dictionary<typeof en> = {
   'app.theme.light': 'Светлое',
   'app.theme.dark': 'Тёмное',
   'app.loading': 'Загрузка…',
-  'app.lost': 'Нет связи с сервером. Показаны данные на {at}; связь будет восстановлена автоматически.',
-  'app.asOf': 'Показаны данные на {at}.',
   'app.retry': 'Повторить',
   'app.cancel': 'Отмена',
   'app.more': 'Показать ещё',

@@ -4,6 +4,8 @@ import { en as shared } from '../../shared/text/en.ts';
 export const en = {
   ...shared,
   'app.name': 'Licence server',
+  'app.lost': 'No connection to the server. Shown as of {at}; trying again.',
+  'app.asOf': 'Shown as of {at}.',
 
   'nav.overview': 'Overview',
   'nav.seats': 'Seats',

@@ -6,6 +6,8 @@ import type { en } from './en.ts';
 export const ru: Dictionary<typeof en> = {
   ...shared,
   'app.name': 'Сервер лицензий',
+  'app.lost': 'Нет связи с сервером. Показаны данные на {at}; связь будет восстановлена автоматически.',
+  'app.asOf': 'Показаны данные на {at}.',
 
   'nav.overview': 'Обзор',
   'nav.seats': 'Места',
