@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defaultAttemptRates } from '../../../../authority/cabinet/attempts.ts';
 import { sessionCookie } from '../../../../authority/cabinet/cookies.ts';
+import { comeIn as useInvitation } from '../../../../authority/cabinet/invitations.ts';
+import { createSecretBox } from '../../../../authority/cabinet/secretBox.ts';
+import { defaultSessionTimes, hashOfToken } from '../../../../authority/cabinet/sessions.ts';
+import { type Client, databaseTime } from '../../../../authority/database.ts';
 import { startAuthority, type TestAuthority, tokens } from '../../../support/authority.ts';
 import { aPassword, comeIn, createVisitor, signedIn } from '../../../support/cabinet.ts';
 
@@ -47,6 +52,27 @@ describe('an invitation', () => {
     expect(await accept(body.token)).toMatchObject({ status: 410, body: { reason: 'InvitationNotOpen' } });
     const { rows } = await authority.pool.query("SELECT FROM person WHERE email = 'race@romashka.example'");
     expect(rows.length).toBe(1);
+  });
+
+  it('is used up under a lock: of those that have their passwords hashed already, one comes in', async () => {
+    const { body } = await invite('lock@romashka.example');
+    const { pool } = authority;
+    const deps = {
+      transact: <T>(work: (client: Client) => Promise<T>) => pool.transaction(work),
+      now: databaseTime,
+      attemptRates: defaultAttemptRates,
+      sessionTimes: defaultSessionTimes,
+      invitationMs: 1,
+      secrets: createSecretBox(Buffer.alloc(32)),
+      provider: undefined,
+    };
+    const as = { name: 'Lock', passwordHash: '$argon2id$' };
+    const came = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        pool.transaction((client) => useInvitation(client, deps, hashOfToken(body.token), as, '192.0.2.1')),
+      ),
+    );
+    expect(came.filter((c) => c.ok)).toHaveLength(1);
   });
 
   it('is good no more once it is too old, taken back, or another one was made', async () => {
