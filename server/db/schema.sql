@@ -503,6 +503,7 @@ BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
   SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until
     INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
+  IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
 
   -- 1. releases
   IF cardinality(r_id) > 0 THEN
