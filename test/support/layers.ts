@@ -29,6 +29,7 @@ export const layers: readonly Layer[] = [
 /** Files that only compute: the same input gives the same answer, whenever and wherever they run. */
 export const pureFiles: readonly RegExp[] = [
   /^licence\//,
+  /^runtime\/cron\//,
   /^server\/seats\/ledger\.ts$/,
   /^server\/keys\/decide\.ts$/,
   /^operator\/licenceServer\/(pod|decide|build)\//,
