@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { build as buildPages } from 'vite';
@@ -45,16 +45,24 @@ const keepPlaces: Plugin = {
   },
 };
 
-/** Loaded only when traces are wanted: a file of its own, so that the program stays small. */
-const tracing = { source: join(root, 'runtime/otlpSpans.ts'), file: 'otlpSpans.js' };
-const leaveTracing: Plugin = {
-  name: 'leave-tracing',
-  setup(bundle) {
-    bundle.onResolve({ filter: /\/otlpSpans\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: `./${tracing.file}`, external: true } : undefined,
-    );
-  },
+/** Loaded only where they are wanted: each a file of its own beside the program, so that this stays small. */
+const apart: Readonly<Record<(typeof programs)[number], readonly string[]>> = {
+  operator: ['runtime/otlpSpans.ts'],
+  server: ['runtime/otlpSpans.ts', 'server/backup/bucketDestination.ts', 'server/backup/encryption.ts'],
+  authority: ['runtime/otlpSpans.ts'],
 };
+const fileOf = (source: string): string => basename(source).replace(/\.ts$/, '.js');
+const leaveApart = (sources: readonly string[]): Plugin => ({
+  name: 'leave-apart',
+  setup(bundle) {
+    bundle.onResolve({ filter: /\.ts$/ }, ({ kind, path }) => {
+      const source = sources.find((one) => basename(one) === basename(path));
+      return kind === 'dynamic-import' && source !== undefined
+        ? { path: `./${fileOf(source)}`, external: true }
+        : undefined;
+    });
+  },
+});
 
 /** Imported as an ES module, node:http evaluates everything that it offers, a second HTTP client among it: start time and memory. */
 const httpByRequire: Plugin = {
@@ -103,7 +111,7 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
     target: 'node24',
     format: 'esm',
     banner: { js: banner },
-    plugins: [keepPlaces, leaveTracing, httpByRequire],
+    plugins: [keepPlaces, leaveApart(apart[program]), httpByRequire],
     external: ['pg-native', 'pino-pretty'],
     minifyWhitespace: true,
     minifySyntax: true,
@@ -111,7 +119,9 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
     logLevel: 'warning',
   };
   await build({ ...bundle, entryPoints: [entry], outfile: join(out, 'main.js') });
-  await build({ ...bundle, entryPoints: [tracing.source], outfile: join(out, tracing.file) });
+  for (const source of apart[program]) {
+    await build({ ...bundle, entryPoints: [join(root, source)], outfile: join(out, fileOf(source)) });
+  }
   for (const folder of assets[program]) copyAssets(folder, out);
 }
 

@@ -19,6 +19,7 @@ const sources = {
   kubelet: { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kubelet' },
   'kube-proxy': { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kube-proxy' },
   coredns: { go: 'gotools-dns', package: 'github.com/coredns/coredns' },
+  versitygw: { go: 's3', package: 'github.com/versity/versitygw/cmd/versitygw' },
   'network-policies': { go: 'network-policies', package: '.' },
   pause: { go: 'pause', package: '.' },
   // The clients are published as binaries only inside these packages; they are unpacked, never installed.

@@ -18,6 +18,20 @@ export interface ServerStatus {
   readonly baseConflicts?: readonly BaseConflict[];
   /** What a person should do something about (database, room on the volume, clock, trusted keys), in a sentence each; absent while all is well. */
   readonly trouble?: string;
+  /** Backups on a schedule; absent: none are wanted. */
+  readonly backup?: BackupStatus;
+}
+
+export interface BackupStatus {
+  /** When the newest backup of this computer at the destination was begun. */
+  readonly lastSuccessAt?: string;
+  /** Its name. */
+  readonly archive?: string;
+  readonly sizeBytes?: number;
+  /** When the next one is due; in the past while they fail. */
+  readonly nextAt?: string;
+  /** Why the last attempt failed, in one sentence; absent: it did not. */
+  readonly fault?: string;
 }
 
 /** Two bases under one name. */

@@ -103,6 +103,22 @@ export const integer = (help: string, fallback: number, min: number, max: number
   shownDefault: String(fallback),
 });
 
+/** A whole number within bounds, both inclusive; optional. */
+export const optionalInteger = (help: string, min: number, max: number): Setting<number | undefined> => ({
+  help,
+  schema: z
+    .string()
+    .optional()
+    .transform((v, ctx) => {
+      const word = unset(v);
+      if (word === undefined) return undefined;
+      const n = Number(word);
+      if (Number.isInteger(n) && n >= min && n <= max) return n;
+      ctx.addIssue({ code: 'custom', message: `must be a whole number from ${min} to ${max}, not "${word}"` });
+      return z.NEVER;
+    }),
+});
+
 /** `host:port`; port 0 lets the system choose. IPv6 hosts stand in brackets. */
 export interface Listen {
   readonly host: string;

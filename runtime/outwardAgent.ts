@@ -1,6 +1,7 @@
 import { getCACertificates } from 'node:tls';
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { http1 } from './http1.ts';
+import { type Env, proxiesOf } from './silence.ts';
 
 export interface OutwardOptions {
   /** PEM certificates of own authorities, believed beside all that Node believes anyway (the system's with `--use-system-ca`). */
@@ -37,12 +38,6 @@ export function createOutwardAgent(options: OutwardOptions): Dispatcher {
   });
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
-const proxySettings = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'];
-
-/** The proxy settings that are in force, by name: their values may hold a password. */
-export const proxiesOf = (env: Env = process.env): string[] => proxySettings.filter((name) => (env[name] ?? '') !== '');
-
 /** An empty variable is none, also where undici takes it for one that hides the other spelling. */
 function proxiesIn(env: Env): { httpProxy?: string; httpsProxy?: string; noProxy?: string } {
   const httpProxy = env.http_proxy || env.HTTP_PROXY;
@@ -64,26 +59,6 @@ function checkProxies(env: Env): void {
       );
     }
   }
-}
-
-/**
- * Why there was no answer, in a few words: what is known of the cause, and that a proxy may be it. Never with an address that
- * holds a password.
- */
-export function causeOfSilence(error: unknown): string {
-  const proxies = proxiesOf();
-  const beside = proxies.length === 0 ? '' : `; ${proxies.join(' and ')} may lead through a proxy`;
-  return `${wordOf(error)}${beside}`;
-}
-
-function wordOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown fault';
-  if (error.name === 'TimeoutError') return 'timed out';
-  const cause = error.cause instanceof Error ? error.cause : error;
-  if ('code' in cause && typeof cause.code === 'string') return cause.code;
-  // undici's word for a proxy that answers CONNECT with anything but 200
-  if (/Proxy response|Request was cancelled/.test(cause.message)) return 'the proxy refuses';
-  return cause.message;
 }
 
 /** Whether a text holds certificates as PEM. */

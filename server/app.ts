@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
+import type { BackupStatus, ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -37,6 +37,8 @@ export interface AppParts {
   readonly identity: Identity;
   readonly usage: UsageHistory;
   readonly dataVolume: Pick<DataVolume, 'trouble'>;
+  /** Undefined: no backups are wanted. */
+  readonly backups?: { status(): BackupStatus } | undefined;
   /** The compact JWS of an activation, for proofs. */
   activationOf(keyId: string): string | undefined;
   /** What the clearing at this start did. */
@@ -75,6 +77,16 @@ const serverStatus = named(
     ).optional(),
     baseConflicts: baseConflicts.optional(),
     trouble: z.string().optional(),
+    backup: named(
+      'Backup',
+      z.object({
+        lastSuccessAt: moment.optional(),
+        archive: z.string().optional(),
+        sizeBytes: z.int().optional(),
+        nextAt: moment.optional(),
+        fault: z.string().optional(),
+      }),
+    ).optional(),
   }),
 );
 const text = (description: string) => ({ description, content: { 'text/plain': { schema: z.string() } } });
@@ -177,6 +189,7 @@ function registerStatus(http: Http, parts: AppParts): void {
         ...(clearing === undefined ? {} : { clearing }),
         ...(conflicts.length === 0 ? {} : { baseConflicts: conflicts }),
         ...(trouble === '' ? {} : { trouble }),
+        ...(parts.backups === undefined ? {} : { backup: parts.backups.status() }),
       };
       return status as z.infer<typeof serverStatus>;
     },

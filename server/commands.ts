@@ -1,31 +1,13 @@
-import { parseArgs } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
-import { createLog, type Logger } from '../runtime/log.ts';
 import { type ProgramCommand, UsageFault } from '../runtime/program.ts';
+import { backupCommands } from './backup/commands.ts';
+import { commandLog, parsed, say } from './commandLine.ts';
 import { doctorCommand } from './doctor/doctor.ts';
-import type { ServerConfig, settings } from './settings.ts';
+import { computerIn, type settings } from './settings.ts';
 import { exportServer } from './transfer/exportServer.ts';
 import { importServer } from './transfer/importServer.ts';
 
 type Command = ProgramCommand<typeof settings>;
-
-const where = ({ LICENCE_DATA_DIR: dataDir, ...config }: ServerConfig) => ({
-  dataDir,
-  databaseUrl: config.DATABASE_URL,
-  databaseCa: config.DATABASE_CA,
-  socketDir: config.LICENCE_SOCKET_DIR,
-  postgresBin: config.LICENCE_POSTGRES_BIN,
-  identityFile: config.LICENCE_IDENTITY_FILE,
-  tokensDir: config.LICENCE_TOKENS_DIR,
-});
-
-/** Only what matters, beside the output: progress of PostgreSQL is nothing for a person. */
-const logOf = (config: ServerConfig): Logger =>
-  createLog('licence-server', config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL, 'stderr');
-
-const say = (text: string): void => {
-  process.stderr.write(`${text}\n`);
-};
 
 const exportHelp = `licence-server export FILE [--with-identity] [--with-tokens]
 
@@ -43,20 +25,19 @@ const exportCommand: Command = {
   purpose: 'writes this computer and its ledger into one file',
   help: exportHelp,
   run: async (readConfig, args, stop) => {
-    const { values, file } = parsed(args, {
-      'with-identity': { type: 'boolean' },
-      'with-tokens': { type: 'boolean' },
-    });
+    const options = { 'with-identity': { type: 'boolean' }, 'with-tokens': { type: 'boolean' } } as const;
+    const { values, positionals } = parsed(args, options, 1);
+    const file = fileIn(positionals);
     const config = readConfig();
     const done = await exportServer(
       {
-        ...where(config),
+        ...computerIn(config),
         withIdentity: values['with-identity'] === true,
         withTokens: values['with-tokens'] === true,
         file,
         version: packageJson.version,
       },
-      logOf(config),
+      commandLog(config),
       stop,
     );
     say(`exported ${done.tables.lease ?? 0} seats and ${done.activations} activations of ${done.fingerprint}`);
@@ -80,26 +61,24 @@ const importCommand: Command = {
   purpose: 'makes an empty data directory into the computer of an export',
   help: importHelp,
   run: async (readConfig, args, stop) => {
-    const { file } = parsed(args, {});
+    const file = fileIn(parsed(args, {}, 1).positionals);
     const config = readConfig();
-    const { tables, fingerprint, entries } = await importServer({ ...where(config), file }, logOf(config), stop);
+    const { tables, fingerprint, entries } = await importServer(
+      { ...computerIn(config), file },
+      commandLog(config),
+      stop,
+    );
     const activations = entries.filter((e) => e.name.endsWith('.lic')).length;
     say(`imported ${tables.lease ?? 0} seats and ${activations} activations of ${fingerprint}`);
     return 0;
   },
 };
 
-type Options = Readonly<Record<string, { readonly type: 'boolean' }>>;
-
-function parsed(args: readonly string[], options: Options): { values: Record<string, unknown>; file: string } {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    const [file, ...more] = positionals;
-    if (file === undefined || more.length > 0) throw new Error('it takes one FILE');
-    return { values, file };
-  } catch (error) {
-    throw new UsageFault(`${error instanceof Error ? error.message : String(error)}; see --help`);
-  }
+/** The one argument that names a file. */
+function fileIn(positionals: readonly string[]): string {
+  const [file] = positionals;
+  if (file === undefined) throw new UsageFault('it takes one FILE; see --help');
+  return file;
 }
 
-export const commands = { export: exportCommand, import: importCommand, doctor: doctorCommand };
+export const commands = { export: exportCommand, import: importCommand, ...backupCommands, doctor: doctorCommand };

@@ -6,7 +6,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger } from '../runtime/log.ts';
-import { createProgramMetrics } from '../runtime/metrics.ts';
+import { createProgramMetrics, type Metrics } from '../runtime/metrics.ts';
 import { runProgram } from '../runtime/program.ts';
 import { Lifetime, unlessAborted } from '../runtime/shutdown.ts';
 import { stopRequest } from '../runtime/stopRequest.ts';
@@ -15,19 +15,21 @@ import { inClusterDir, inClusterUrl } from './access/apiServer.ts';
 import { followPods, ServiceAccounts } from './access/serviceAccounts.ts';
 import { makeTokens, TokenFiles } from './access/tokens.ts';
 import { createApp } from './app.ts';
+import { Backups } from './backup/backups.ts';
+import { hasDestination } from './backup/openDestination.ts';
 import { commands } from './commands.ts';
 import { DataVolume } from './dataVolume.ts';
-import { openDatabase } from './db/database.ts';
+import { type Database, openDatabase } from './db/database.ts';
 import { createAuthorityClient } from './keys/authorityClient.ts';
 import { folderIdOf } from './keys/folderId.ts';
-import { loadIdentity } from './keys/identity.ts';
+import { type Identity, loadIdentity } from './keys/identity.ts';
 import { createKeys } from './keys/keys.ts';
 import { createLedgerOwner } from './keys/ledgerOwner.ts';
 import { Loop } from './loop.ts';
 import { GroupFiles } from './seats/groupFiles.ts';
 import { SeatMetrics } from './seats/seatMetrics.ts';
 import { SeatStore } from './seats/store.ts';
-import { type ServerConfig, settings } from './settings.ts';
+import { computerIn, type ServerConfig, settings } from './settings.ts';
 import { followCertificate, readCertificate } from './tls.ts';
 import { finishImport } from './transfer/importServer.ts';
 import { UsageHistory } from './usage/usageHistory.ts';
@@ -189,6 +191,9 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
   life.onStop('keys', () => keys.stop(), 2_000);
   await unlessAborted(life.signal, keys.start());
 
+  const backups = startBackups(config, { identity, database, store, metrics, log });
+  if (backups) life.onStop('backups', () => backups.stop(), 3_500);
+
   const http = await createApp({
     log,
     version: packageJson.version,
@@ -201,6 +206,7 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     identity,
     usage,
     dataVolume,
+    backups,
     activationOf: (keyId) => keys.activationOf(keyId),
     clearing: () => clearing,
     stopping: () => life.signal.aborted,
@@ -222,6 +228,32 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     life.onStop('certificate', stop);
   }
   log.info({ address, version: packageJson.version, fingerprint: identity.fingerprint }, 'ready');
+}
+
+interface BackupParts {
+  readonly identity: Identity;
+  readonly database: Database;
+  readonly store: SeatStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+function startBackups(config: ServerConfig, { identity, database, store, metrics, log }: BackupParts) {
+  const { LICENCE_BACKUP_SCHEDULE: schedule } = config;
+  const isPlaced = hasDestination(config);
+  if (schedule === undefined) return undefined;
+  if (!isPlaced) {
+    throw new Error('LICENCE_BACKUP_SCHEDULE needs a place: set LICENCE_BACKUP_DIR, or LICENCE_BACKUP_S3_ENDPOINT');
+  }
+  const source = {
+    ...computerIn(config),
+    fingerprint: identity.fingerprint,
+    version: packageJson.version,
+    connection: database.connection,
+  };
+  const isAlone = config.DATABASE_URL === undefined;
+  const times = { ...config, LICENCE_BACKUP_SCHEDULE: schedule };
+  return new Backups({ source, config: times, db: store.db, log, clock: systemClock, metrics, isAlone }).start();
 }
 
 await runProgram(

@@ -14,9 +14,11 @@ import {
 } from '../runtime/config.ts';
 import { uriFault } from '../runtime/database/address.ts';
 import { logLevels } from '../runtime/log.ts';
+import { backupSettings } from './backup/backupSettings.ts';
 import type { ClearPolicy } from './seats/clearing.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
 import { parseRules, type SeatRule } from './seats/seatRules.ts';
+import type { Computer } from './transfer/computer.ts';
 
 /** Where the settings and activations lie unless told otherwise. */
 export const dataDirOn = (platform: NodeJS.Platform, env: Readonly<Record<string, string | undefined>>): string =>
@@ -112,7 +114,19 @@ export const settings = {
   LICENCE_TLS_DIR: text('directory with tls.crt and tls.key: serve HTTPS; reloaded when they change'),
   LICENCE_SOCKET_DIR: text("directory for the embedded PostgreSQL's socket; unset: the system's temporary directory"),
   LICENCE_POSTGRES_BIN: text('directories of PostgreSQL programs, as in PATH; unset: searched'),
+  ...backupSettings,
   LOG_LEVEL: oneOf('least important lines to log', logLevels, 'info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text('where traces go; unset: none'),
 };
 export type ServerConfig = Config<typeof settings>;
+
+/** Where the settings say that a computer has what it is. */
+export const computerIn = ({ LICENCE_DATA_DIR: dataDir, ...config }: ServerConfig): Computer => ({
+  dataDir,
+  databaseUrl: config.DATABASE_URL,
+  databaseCa: config.DATABASE_CA,
+  socketDir: config.LICENCE_SOCKET_DIR,
+  postgresBin: config.LICENCE_POSTGRES_BIN,
+  identityFile: config.LICENCE_IDENTITY_FILE,
+  tokensDir: config.LICENCE_TOKENS_DIR,
+});

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
 import { countings, supportPolicies } from '../../licence/words.ts';
-import { causeOfSilence, createOutwardAgent } from '../../runtime/outwardAgent.ts';
+import { createOutwardAgent } from '../../runtime/outwardAgent.ts';
+import { causeOfSilence } from '../../runtime/silence.ts';
 import { followCertificates } from './caFile.ts';
 
 export type AuthorityAnswer<T> =

@@ -44,15 +44,16 @@ const mostBytes = 256 << 20;
 const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
 
 /**
- * Writes an archive to `file`, readable by its owner alone; `-` is standard output. The file appears when it is whole, and
- * never in the place of another.
+ * Writes an archive to a file, readable by its owner alone; `-` is standard output. The file appears when it is whole, and
+ * never in the place of another. Or to a stream, which is ended.
  * @param entries in their order; answers all of the manifest but the list of entries
  */
 export async function writeArchive(
-  file: string,
+  file: string | Writable,
   entries: () => AsyncGenerator<Entry, Omit<Manifest, 'entries'>>,
 ): Promise<void> {
   if (file === '-') return writeTo(process.stdout, entries, false);
+  if (typeof file !== 'string') return writeTo(file, entries, true);
   const draft = join(dirname(file), `.${randomBytes(6).toString('hex')}.export`);
   try {
     await writeTo(createWriteStream(draft, { mode: 0o600, flags: 'wx' }), entries, true);

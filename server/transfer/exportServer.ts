@@ -1,21 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { DatabaseConfig } from '../../runtime/database/session.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { type Entry, readTables, tablesOf } from '../../runtime/postgres/tables.ts';
 import { roles } from '../access/tokens.ts';
 import { loadIdentity } from '../keys/identity.ts';
 import { archiveFormat, type Manifest, writeArchive } from './archive.ts';
 import { type Computer, identityFileOf, plainFiles } from './computer.ts';
-import { openLedger } from './openLedger.ts';
+import { connect, openLedger } from './openLedger.ts';
 
 export interface ExportRequest extends Computer {
   /** Whether the private key of this computer goes along: whoever has it is this computer. */
   readonly withIdentity: boolean;
   /** Whether the access tokens go along, so that clients need no new ones. */
   readonly withTokens: boolean;
-  /** Where to; `-` is standard output. */
-  readonly file: string;
+  /** Where to; `-` is standard output; a stream is ended. */
+  readonly file: string | Writable;
   readonly version: string;
+  /** How the ledger is reached, where the server itself asks; default: it is looked for. */
+  readonly connection?: DatabaseConfig | undefined;
 }
 
 /** What was written, for a person. */
@@ -28,17 +32,15 @@ export async function exportServer(request: ExportRequest, log: Logger, signal =
   const identityFile = identityFileOf(request);
   const identity = await loadIdentity({ dataDir: request.dataDir, file: identityFile }); // the file is named: none is made
   const files = filesOf(request, identityFile);
-  const ledger = await openLedger(
-    {
-      url: request.databaseUrl,
-      caFile: request.databaseCa,
-      dataDir: request.dataDir,
-      socketDir: request.socketDir,
-      postgresBin: request.postgresBin,
-    },
-    log,
-    signal,
-  );
+  const place = {
+    url: request.databaseUrl,
+    caFile: request.databaseCa,
+    dataDir: request.dataDir,
+    socketDir: request.socketDir,
+    postgresBin: request.postgresBin,
+  };
+  const { connection } = request;
+  const ledger = connection === undefined ? await openLedger(place, log, signal) : await connect(connection);
   const { fingerprint } = identity;
   let tables: Manifest['tables'] = {};
   try {

@@ -17,6 +17,8 @@ import { connectTo, openEmbedded } from './openLedger.ts';
 
 export interface ImportRequest extends Computer {
   readonly file: string;
+  /** A file that comes into the data directory together with all the rest, and says what was imported. */
+  readonly note?: { readonly name: string; readonly text: (manifest: Manifest) => string };
 }
 
 /** What an import makes is collected in the first, and moved into its place from the second, which is only ever whole. */
@@ -47,6 +49,7 @@ export async function importServer(request: ImportRequest, log: Logger, signal =
     try {
       await fill(request, manifest, schema, draft, log, signal);
       signal.throwIfAborted();
+      if (request.note !== undefined) await writeDurably(join(draft, request.note.name), request.note.text(manifest));
       renameSync(draft, join(dataDir, readyName));
     } catch (error) {
       rmSync(draft, { recursive: true, force: true });

@@ -87,7 +87,8 @@ export const connectTo = (url: string, caFile: string | undefined): Promise<Ledg
 /** Rows of any number take their time; another program's lock does not. */
 const setup = sessionSetup({ ledger: 'lease', statementMs: 0, lockMs: 30_000 });
 
-async function connect(config: DatabaseConfig): Promise<Ledger> {
+/** Of a database that is there to be asked. */
+export async function connect(config: DatabaseConfig): Promise<Ledger> {
   const client = new Session({ connectionTimeoutMillis: 10_000, ...config });
   client.on('error', () => {}); // told by the rejected query
   try {

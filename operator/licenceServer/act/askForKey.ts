@@ -10,7 +10,8 @@ import {
   unanswered,
 } from '../../../licence/authorityCalls.ts';
 import type { Logger } from '../../../runtime/log.ts';
-import { causeOfSilence, createOutwardAgent } from '../../../runtime/outwardAgent.ts';
+import { createOutwardAgent } from '../../../runtime/outwardAgent.ts';
+import { causeOfSilence } from '../../../runtime/silence.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
