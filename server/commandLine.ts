@@ -13,7 +13,7 @@ export const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
 
-type Options = Readonly<Record<string, { readonly type: 'boolean' }>>;
+type Options = Readonly<Record<string, { readonly type: 'boolean' | 'string' }>>;
 
 /** @throws UsageFault for what is no option, and for more positional arguments than may be */
 export function parsed(

@@ -29,7 +29,7 @@ export function bucketFault(
   const place = `bucket ${bucket} at ${endpoint}`;
   if (answered === undefined) {
     if (!(error instanceof Error) || isOwnFault(error)) return new Error(`${place}: ${messageOf(error)}`);
-    const silence = causeOfSilence(error);
+    const silence = causeOfSilence(inmost(error));
     const ca = /CERT|SIGNATURE|SELF_SIGNED|ALTNAME/.test(silence)
       ? '; its certificate is not believed: give the certificate of its authority'
       : '';
@@ -42,6 +42,10 @@ export function bucketFault(
   if (status >= 500) return new Error(`${place} answers ${said}`);
   return new Error(`${place} refuses (${said})${what === undefined ? '' : `: ${what}`}`);
 }
+
+/** The client wraps what the request failed with, which has a cause of its own. */
+const inmost = (error: Error): Error =>
+  error.cause instanceof Error && error.cause.cause instanceof Error ? inmost(error.cause) : error;
 
 /** Nothing of the network. */
 const isOwnFault = (error: Error): boolean => error.cause === undefined && !('code' in error) && error.name === 'Error';

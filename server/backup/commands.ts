@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../../runtime/clock.ts';
 import type { ProgramCommand } from '../../runtime/program.ts';
+import { inClusterDir, inClusterUrl } from '../access/apiServer.ts';
 import { commandLog, parsed, say } from '../commandLine.ts';
 import { loadIdentity } from '../keys/identity.ts';
 import { computerIn, type settings } from '../settings.ts';
@@ -9,6 +10,7 @@ import { archivesIn } from './archiveName.ts';
 import { holdsSecrets, makeBackup, removeSuperfluous } from './makeBackup.ts';
 import { openDestination } from './openDestination.ts';
 import { restore } from './restore.ts';
+import { restoreInCluster } from './restoreInCluster.ts';
 
 type Command = ProgramCommand<typeof settings>;
 
@@ -78,17 +80,25 @@ A server that makes backups says there every five minutes that it lives. While t
 last 15 minutes nothing is restored, since two servers of one computer must never run.
 
   --old-server-is-gone  it is certain that it does not run any more
+  --report-secret NAME  as the operator runs it: tried until it is done, which is told in that Secret of the same namespace
 
 Exit status: 0 restored; 1 nothing restored, and why; 2 wrong usage.
 `,
   run: async (readConfig, args, stop) => {
-    const { values, positionals } = parsed(args, { 'old-server-is-gone': { type: 'boolean' } }, 1);
+    const options = { 'old-server-is-gone': { type: 'boolean' }, 'report-secret': { type: 'string' } } as const;
+    const { values, positionals } = parsed(args, options, 1);
     const config = readConfig();
     const request = {
       computer: computerIn(config),
       wanted: positionals[0] ?? 'latest',
       isOldGone: values['old-server-is-gone'] === true,
     };
+    const secret = values['report-secret'];
+    if (typeof secret === 'string') {
+      const to = { apiUrl: inClusterUrl(process.env), dir: inClusterDir, secret };
+      say(await restoreInCluster(request, to, config, systemClock, commandLog(config), stop));
+      return 0;
+    }
     const done = await restore(request, config, systemClock, commandLog(config), stop);
     say(`${done.archive} is restored: the computer ${done.fingerprint}`);
     return 0;

@@ -115,21 +115,19 @@ async function fetchTo(
   config: BackupConfig,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = await destination.get(archive.name);
-  const to = createWriteStream(file, { mode: 0o600, flags: 'w' });
-  if (!archive.encrypted) return pipeline(source, to, { signal });
   const { LICENCE_BACKUP_AGE_IDENTITY: identityFile } = config;
-  if (identityFile === undefined) {
-    source.destroy();
-    to.destroy();
+  if (archive.encrypted && identityFile === undefined) {
     throw new Error(`${archive.name} is encrypted; give the age identity that opens it`);
   }
-  const { decrypted } = await import('./encryption.ts');
+  const source = await destination.get(archive.name);
   try {
-    await pipeline(Readable.from(await decrypted(source, identityFile)), to, { signal });
+    const content =
+      archive.encrypted && identityFile !== undefined
+        ? await (await import('./encryption.ts')).decrypted(source, identityFile)
+        : source;
+    await pipeline(Readable.from(content), createWriteStream(file, { mode: 0o600, flags: 'w' }), { signal });
   } finally {
     source.destroy();
-    to.destroy();
   }
 }
 

@@ -21,6 +21,9 @@ export interface ImportRequest extends Computer {
   readonly note?: { readonly name: string; readonly text: (manifest: Manifest) => string };
 }
 
+/** There is a computer already where one was to be made. */
+export class DirectoryInUse extends Error {}
+
 /** What an import makes is collected in the first, and moved into its place from the second, which is only ever whole. */
 const draftName = 'import.draft';
 const readyName = 'import.ready';
@@ -173,7 +176,7 @@ function refuseUnlessEmpty({ dataDir, databaseUrl, tokensDir }: ImportRequest, {
   ];
   const inTheWay = places.filter((name) => existsSync(join(dataDir, name)) && !isEmptyFolder(join(dataDir, name)));
   if (inTheWay.length === 0) return;
-  throw new Error(
+  throw new DirectoryInUse(
     `${dataDir} is in use: it has ${inTheWay.join(', ')}; an import goes into an empty directory: ` +
       'name another one in LICENCE_DATA_DIR, or move these away',
   );

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../../../cluster/process.ts';
 import { readConfig } from '../../../../runtime/config.ts';
 import { backupSettings } from '../../../../server/backup/backupSettings.ts';
 import type { Destination } from '../../../../server/backup/destination.ts';
@@ -115,7 +116,7 @@ describe.each([
       return destination.put(name, source()).catch(() => {});
     };
     const root = isFolder ? folder : join(s3.folder, 'licences');
-    const halves = () => everything(root).filter((name) => /part|\.sgwtmp.*\/[0-9a-f-]{36}$/.test(name)).length;
+    const halves = () => everything(root).filter((name) => /\.part$|\/[0-9a-f-]{36}$/.test(name)).length;
     void killed(`licence-server-${computer}-20300101T000000Z.tar.gz`);
     await expect.poll(halves, { timeout: 20_000 }).toBeGreaterThan(0);
     await destination.sweep('bbbbbbbbbbbbbbbb');
@@ -158,8 +159,9 @@ describe('a bucket that cannot be used is told in one sentence', () => {
     );
   });
   it('where nobody listens', async () => {
-    expect(await fault({ LICENCE_BACKUP_S3_ENDPOINT: 'http://127.0.0.1:1' })).toBe(
-      'bucket licences at http://127.0.0.1:1 does not answer (ECONNREFUSED)',
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    expect(await fault({ LICENCE_BACKUP_S3_ENDPOINT: nobody })).toBe(
+      `bucket licences at ${nobody} does not answer (ECONNREFUSED)`,
     );
   });
   it('whose certificate is not believed, until its authority is given; and a file that is none', async () => {

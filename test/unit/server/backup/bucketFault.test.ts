@@ -24,6 +24,10 @@ describe('what a bucket says is one sentence', () => {
   ])('silence: %s', (code, expected) => {
     expect(bucketFault(bucket, undefined, silent(code)).message).toContain(expected);
   });
+  it('silence that the client has wrapped', () => {
+    const wrapped = new Error('S3 network error', { cause: silent('ECONNREFUSED') });
+    expect(bucketFault(bucket, undefined, wrapped).message).toBe(`${place} does not answer (ECONNREFUSED)`);
+  });
   it('a fault of its own is told as it is', () => {
     expect(bucketFault(bucket, undefined, new Error('x has 3 bytes there, not 4')).message).toBe(
       `${place}: x has 3 bytes there, not 4`,
