@@ -118,6 +118,23 @@ export function seats(picture: Picture): Step {
   return products.length === 0 ? unknown('seats', 'there are none without a key') : ok('seats', said);
 }
 
+/** Undefined: no backups are wanted. */
+export function backups(picture: Picture): Step | undefined {
+  const {
+    server: { status = {} },
+  } = picture;
+  if (specOf(picture).backup === undefined) return undefined;
+  const condition = status.conditions?.find(({ type }) => type === 'BackedUp');
+  const message = condition?.message ?? 'the operator has not told of it yet';
+  if (condition?.status === 'True') return ok('backups', message);
+  if (condition?.status !== 'False') return unknown('backups', message);
+  return warn(
+    'backups',
+    `none is made: ${message}`,
+    'put that right; it is tried again within the hour (docs/backups.md)',
+  );
+}
+
 export const dayMs = 86_400_000;
 
 export function support(picture: Picture): Step {

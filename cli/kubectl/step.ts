@@ -11,6 +11,7 @@ const steps = [
   'keys',
   'authority',
   'seats',
+  'backups',
   'support',
 ] as const;
 /** One stretch of the way from the resource to the authority, and how it is. */
@@ -38,6 +39,7 @@ export const specOf = ({ server }: Picture) =>
   server.spec as {
     readonly suspend?: boolean;
     readonly storage?: { readonly existingClaim?: string };
+    readonly backup?: unknown;
     readonly activation?: { readonly mode?: string; readonly authority?: { readonly url?: string } };
   };
 export const isPaused = ({ server }: Picture): boolean =>

@@ -32,6 +32,9 @@ export const podPaths = {
   ca: '/etc/licence/ca',
   tls: '/etc/licence/tls',
   groups: '/etc/licence/groups',
+  backups: '/backups',
+  backupAccount: '/etc/licence/backup-account',
+  backupCa: '/etc/licence/backup-ca',
   sockets: '/run/postgresql',
   temporary: '/tmp',
 } as const;

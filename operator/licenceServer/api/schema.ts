@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { bounds } from '../../../licence/words.ts';
+import { backup } from './backupSchema.ts';
 import {
   annotationMap,
   anyObject,
@@ -525,6 +526,7 @@ export const licenceServerSpec = withRules(
       .object({ secretRef: secretKeyRefOr('the connection URI', 'uri').describe('Where the connection URI is.') })
       .optional()
       .describe('An external PostgreSQL. Default: PostgreSQL embedded in the server, data on the volume.'),
+    backup: backup.optional().describe('Backups that the server makes of itself, on a schedule. Default: none.'),
     seats: seats.prefault({}).describe('How seats are held.'),
     staleSeats: staleSeats.prefault({}).describe('What happens to seats whose holder has gone silent.'),
     keyRotation: keyRotation.prefault({}).describe('How a changed key is put to work.'),

@@ -110,13 +110,21 @@ const staleSeats = z.object({
   failures: z.int().optional().describe('Clearings in a row that left stale seats behind.'),
 });
 
+const backup = z.object({
+  lastSuccessAt: moment().optional().describe('When the newest archive of this computer at the destination was made.'),
+  archive: z.string().optional().describe('Its name.'),
+  sizeBytes: z.int().optional().describe('Its size, in bytes.'),
+  nextAt: moment().optional().describe('When the next one is due; in the past while they fail.'),
+  fault: z.string().optional().describe('Why the last attempt failed; absent: it did not.'),
+});
+
 export const licenceServerStatus = z
   .object({
     observedGeneration: z.int().optional().describe('The metadata.generation that was last acted on.'),
     conditions: listMap(z.array(condition).max(32), 'type')
       .optional()
       .describe(
-        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended; Monitored and Watched while they do not hold.',
+        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended; BackedUp where backups are wanted; Monitored and Watched while they do not hold.',
       ),
     replicas: z.int().optional().describe('Pods that exist.'),
     selector: z.string().optional().describe('Label selector of the pods, for the scale subresource.'),
@@ -145,6 +153,7 @@ export const licenceServerStatus = z
     regeneration: regeneration.optional().describe('The last request for a new key of a licence.'),
     reactivation: reactivation.optional().describe('The last request to activate the keys again.'),
     staleSeats: staleSeats.optional().describe('What was done about stale seats.'),
+    backup: backup.optional().describe('The last backup, and the next one.'),
     nextDisruption: z
       .object({
         at: moment().optional().describe('Earliest time; absent: as soon as the gate opens.'),

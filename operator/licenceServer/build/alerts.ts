@@ -238,6 +238,16 @@ const serverAlerts = ({ server: own, seenByOperator }: AlertScope): Readonly<Rec
       description:
         'The database operation {{ $labels.op }} has been failing for 5 minutes; check-outs are answered with 503.',
     },
+    LicenceBackupFailing: {
+      // Who was told by the destination that one was made knows better than who was not: the latest counts.
+      expr: `time() - max by (namespace, service, job) (last_over_time(${series('licence_backup_due_timestamp_seconds', own)}[${gap}])) > 7200`,
+      for: '5m',
+      keep_firing_for: keep,
+      severity: 'warning',
+      summary: `No backup of ${of} is made`,
+      description:
+        'A backup has been due for {{ $value | humanizeDuration }}. The server serves on; what would be lost with its volume is older than was wanted.',
+    },
     LicenceVolumeNearlyFull: {
       expr: `(\n  min by (namespace, service, job) (last_over_time(${series('licence_data_volume_free_bytes', own)}[5m]))\n    < min by (namespace, service, job) (last_over_time(${series('licence_data_volume_size_bytes', own)}[5m])) / 10\n) < 2 ^ 30`,
       for: '10m',

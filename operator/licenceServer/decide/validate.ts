@@ -1,3 +1,4 @@
+import { cronFault } from '../../../runtime/cron/cronTimes.ts';
 import type { Fault } from '../api/fault.ts';
 import { namesOf } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
@@ -36,6 +37,9 @@ const request = (server: LicenceServer, name: string): string | undefined => {
   return value === undefined || value === '' ? undefined : value.slice(0, 64);
 };
 
+/** A volume that is not there would keep the pod from starting: there are no backups until it is. Secrets come into a running pod. */
+const withoutBackup = ({ backup: _, ...spec }: Spec): Spec => spec;
+
 /** Judges a LicenceServer with what was looked up for it. A refusal stops everything but its own status. */
 export function validate(server: LicenceServer, spec: Spec, observed: Observed): Validation {
   const { name, namespace, uid } = server.metadata;
@@ -52,6 +56,8 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
     if (fault !== undefined)
       return { ok: false, reason: 'WindowInvalid', message: `spec.staleSeats.windows: ${fault}` };
   }
+  const backupFault = spec.backup && cronFault(spec.backup);
+  if (backupFault !== undefined) return { ok: false, reason: 'BackupInvalid', message: `spec.backup: ${backupFault}` };
   const podFault = overlayFault(spec.podTemplate?.spec ?? {});
   if (podFault !== undefined) return { ok: false, reason: 'PodTemplateInvalid', message: podFault };
   const lookups = [
@@ -76,7 +82,7 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
       owner: { name, namespace, uid },
       generation: server.metadata.generation ?? 0,
       createdAt: server.metadata.creationTimestamp,
-      spec,
+      spec: observed.backup?.claimMissing === undefined ? spec : withoutBackup(spec),
       desiredKeys: desiredKeysOf(name, observed.keySources),
       missing,
       makesIdentity: !observed.identityExists && !isIdentityLost,

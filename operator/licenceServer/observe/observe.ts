@@ -1,6 +1,6 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import { keyOf } from '../../kube/object.ts';
-import { kinds } from '../../kube/resourceKind.ts';
+import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { namesOf } from '../api/names.ts';
 import { asLongAgainMs } from '../api/times.ts';
 import type { LicenceServer, Spec } from '../api/types.ts';
@@ -72,6 +72,7 @@ export async function observe(
         serviceMonitor: watch.lists(kinds.ServiceMonitor, namespace),
         prometheusRule: watch.lists(kinds.PrometheusRule, namespace),
       },
+      backup: spec.backup && missingOfBackups(stores, namespace, spec.backup.destination),
       unheard: watch.unheardIn(namespace),
       // Asked again in the moment of the decision.
       fleet: options.turns.fleet(key),
@@ -79,6 +80,23 @@ export async function observe(
         claimMountedBy(stores.get(kinds.Deployment, namespace, namesOf(other.metadata.name).deployment)),
       ),
     },
+  };
+}
+
+type Destination = NonNullable<Spec['backup']>['destination'];
+
+function missingOfBackups(stores: Stores, namespace: string, { claim, s3 }: Destination): Observed['backup'] {
+  const isThere = (kind: ResourceKind, name: string) => stores.get(kind, namespace, name) !== undefined;
+  const missing = (kind: ResourceKind, name: string | undefined) =>
+    name === undefined || isThere(kind, name) ? undefined : `${kind.kind} ${name} does not exist; create it`;
+  const secretMissing =
+    missing(kinds.Secret, s3?.credentialsSecretRef.name) ??
+    missing(kinds.Secret, s3?.caRef?.secret?.name) ??
+    missing(kinds.ConfigMap, s3?.caRef?.configMap?.name);
+  const claimMissing = missing(kinds.PersistentVolumeClaim, claim?.claimName);
+  return {
+    ...(secretMissing === undefined ? {} : { secretMissing }),
+    ...(claimMissing === undefined ? {} : { claimMissing }),
   };
 }
 

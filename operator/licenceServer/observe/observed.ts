@@ -38,6 +38,8 @@ export interface Observed {
   readonly noPod?: Fault | undefined;
   /** When to look at its pods again. */
   readonly lookAtMs?: number | undefined;
+  /** What backups need and is not there, in a sentence each. */
+  readonly backup?: { readonly secretMissing?: string; readonly claimMissing?: string } | undefined;
   /** Name of an older LicenceServer that uses the same claim. */
   readonly claimHolder: string | undefined;
 }

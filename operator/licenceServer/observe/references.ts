@@ -11,6 +11,7 @@ export interface References {
 export function referencesOf(name: string, spec: Spec): References {
   const names = namesOf(name);
   const authority = spec.activation.authority;
+  const s3 = spec.backup?.destination.s3;
   const some = (...all: readonly (string | undefined)[]) => [...new Set(all.filter((n) => n !== undefined))].sort();
   return {
     secrets: some(
@@ -20,8 +21,14 @@ export function referencesOf(name: string, spec: Spec): References {
       spec.database?.secretRef.name,
       authority?.caRef?.secret?.name,
       spec.tls?.secretName,
+      s3?.credentialsSecretRef.name,
+      s3?.caRef?.secret?.name,
     ),
-    configMaps: some(authority?.trustedKeys?.configMapRef.name, authority?.caRef?.configMap?.name),
+    configMaps: some(
+      authority?.trustedKeys?.configMapRef.name,
+      authority?.caRef?.configMap?.name,
+      s3?.caRef?.configMap?.name,
+    ),
   };
 }
 
@@ -31,6 +38,7 @@ export function referenceIndex(server: LicenceServer): readonly string[] {
   if (!read.ok) return [];
   const { namespace, name } = server.metadata;
   const { secrets, configMaps } = referencesOf(name, read.spec);
+  const backups = read.spec.backup?.destination.claim?.claimName;
   const token = read.spec.activation.authority?.tokenSecretRef?.name;
   return [
     // Only read when a key is to be made, but waited for.
@@ -38,5 +46,6 @@ export function referenceIndex(server: LicenceServer): readonly string[] {
     ...secrets.map((secret) => `Secret/${namespace}/${secret}`),
     ...configMaps.map((configMap) => `ConfigMap/${namespace}/${configMap}`),
     `Claim/${namespace}/${read.spec.storage.existingClaim ?? namesOf(name).claim}`,
+    ...(backups === undefined ? [] : [`Claim/${namespace}/${backups}`]),
   ];
 }

@@ -53,6 +53,14 @@ const key = z.object({
 
 const clearing = z.object({ id: z.string().max(253), at: time, staleBefore: count, cleared: count, kept: count });
 
+const backup = z.object({
+  lastSuccessAt: time.optional(),
+  archive: z.string().max(253).optional(),
+  sizeBytes: count.optional(),
+  nextAt: time.optional(),
+  fault: z.string().max(2048).optional(),
+});
+
 const serverStatus = z.object({
   version: z.string().max(128),
   startedAt: time,
@@ -64,6 +72,7 @@ const serverStatus = z.object({
   keys: z.array(key).max(256),
   clearing: clearing.optional(),
   trouble: z.string().max(2048).optional(),
+  backup: backup.optional(),
 });
 
 const keyCheck = z.object({

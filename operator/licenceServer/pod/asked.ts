@@ -20,7 +20,7 @@ export interface Asked {
 const form = 1;
 
 export function askedOf(spec: Spec): Asked {
-  const { access, activation, podTemplate, seats, staleSeats, storage, tls } = spec;
+  const { access, activation, backup, podTemplate, seats, staleSeats, storage, tls } = spec;
   const { caRef, trustedKeys, url } = activation.authority ?? {};
   const containers = (podTemplate?.spec?.containers ?? []) as readonly { name?: unknown; image?: unknown }[];
   return {
@@ -38,15 +38,26 @@ export function askedOf(spec: Spec): Asked {
         ...(seats.groups === undefined ? [] : ['groups']),
       ],
       staleSeats.after,
+      // Without it the digest is the same as of a version that did not know it.
+      ...(backup === undefined ? [] : [{ ...backup, destination: placeOf(backup.destination) }]),
     ]),
     template: digestOf([
       [access.clients, isScalable(spec)],
       [caRef ?? {}, trustedKeys !== undefined, tls ?? {}, ...(seats.groups === undefined ? [] : [seats.groups])],
       [spec.imagePullPolicy ?? '', spec.imagePullSecrets ?? [], spec.resources ?? {}, podTemplate ?? {}],
       [spec.database ?? {}, storage.existingClaim ?? ''],
+      ...(backup === undefined ? [] : [mountedOf(backup.destination)]),
     ]),
   };
 }
+
+type Destination = NonNullable<Spec['backup']>['destination'];
+/** What the settings say of where backups go, and what of it is mounted. */
+const placeOf = ({ claim, s3 }: Destination) => {
+  const { credentialsSecretRef: _, caRef, ...place } = s3 ?? {};
+  return s3 === undefined ? claim !== undefined : { ...place, hasCa: caRef !== undefined };
+};
+const mountedOf = ({ claim, s3 }: Destination) => claim ?? [s3?.credentialsSecretRef ?? {}, s3?.caRef ?? {}];
 
 /** As it was written; undefined: it was not, or by hand, or in another form. */
 export function parseAsked(text: string | undefined): Asked | undefined {

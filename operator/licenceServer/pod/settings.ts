@@ -4,6 +4,7 @@ import type { Owner } from '../api/owner.ts';
 import { isScalable } from '../api/scalable.ts';
 import { durationMs } from '../api/times.ts';
 import type { Spec } from '../api/types.ts';
+import { backupSettings } from './backup.ts';
 
 /** The audience of the tokens that pods show to this server: one made for another server is of no use here. */
 const audienceOf = (owner: Owner): string => `${namesOf(owner.name).service}.${owner.namespace}.svc`;
@@ -40,6 +41,7 @@ export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, st
     ? {}
     : { LICENCE_RULES: JSON.stringify(spec.seats.rules) }),
   ...(spec.seats.groups === undefined ? {} : { LICENCE_GROUPS_DIR: podPaths.groups }),
+  ...backupSettings(owner, spec.backup),
 });
 
 /** Name of the ConfigMap that holds them: another one for other settings. */

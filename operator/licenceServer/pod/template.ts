@@ -3,6 +3,7 @@ import { containerName, containerPort, namesOf, podPaths, portName } from '../ap
 import { type Owner, selectorOf } from '../api/owner.ts';
 import { isScalable } from '../api/scalable.ts';
 import { databaseDigest, podMarks, type Spec } from '../api/types.ts';
+import { destinationMounts, destinationVolumes } from './backup.ts';
 import { databaseParts, isOfParts, uriOfParts } from './databaseParts.ts';
 import { overlay } from './overlay.ts';
 
@@ -60,6 +61,7 @@ const volumesOf = (owner: Owner, spec: Spec, parts: PodParts) => {
     spec.tls === undefined ? undefined : { name: 'tls', secret: { secretName: spec.tls.secretName, defaultMode } },
     // Without it the rules that name a group fit nobody by that, which the server tells; no reason not to start.
     groups && { name: 'groups', configMap: { name: groups.configMapRef.name, optional: true } },
+    ...(spec.backup === undefined ? [] : destinationVolumes(spec.backup.destination)),
     { name: 'sockets', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     { name: 'temporary', emptyDir: { sizeLimit: '256Mi' } },
   ].filter(present);
@@ -76,6 +78,7 @@ const mountsOf = (spec: Spec, parts: PodParts) => {
     spec.activation.authority?.caRef === undefined ? undefined : readOnly('ca'),
     spec.tls === undefined ? undefined : readOnly('tls'),
     spec.seats.groups === undefined ? undefined : readOnly('groups'),
+    ...(spec.backup === undefined ? [] : destinationMounts(spec.backup.destination)),
     { name: 'sockets', mountPath: podPaths.sockets },
     { name: 'temporary', mountPath: podPaths.temporary },
   ].filter(present);

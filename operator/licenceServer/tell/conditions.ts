@@ -3,6 +3,7 @@ import { isMore } from '../../kube/quantity.ts';
 import type { Fault } from '../api/fault.ts';
 import type { Observed } from '../observe/observed.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
+import { backedUp } from './backedUp.ts';
 import type { Said, Seen } from './seen.ts';
 import { claimMissing, isMissing, waitOf } from './waits.ts';
 
@@ -284,10 +285,10 @@ export function watched({ observed }: Seen): Said | undefined {
 }
 
 /** Types that are left out while there is nothing to say of them. */
-export const passingTypes: readonly string[] = ['Monitored', 'Watched'];
+export const passingTypes: readonly string[] = ['BackedUp', 'Monitored', 'Watched'];
 
 export function conditionsOf(seen: Seen): readonly Said[] {
   const others = [available, keysActive, seatsAvailable, seatsFresh, storageBound, suspended].map((tell) => tell(seen));
-  const passing = [monitored(seen), watched(seen)].filter((said) => said !== undefined);
+  const passing = [backedUp(seen), monitored(seen), watched(seen)].filter((said) => said !== undefined);
   return [...summary(seen, others), ...others, ...passing];
 }

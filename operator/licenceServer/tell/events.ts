@@ -22,6 +22,7 @@ export function eventsOf(before: Status, after: Status, plan: Plan | undefined):
     ...stalled(before, after),
     ...rolled(before, after),
     ...troubled(before, after),
+    ...unbackedUp(before, after),
     ...checked(after, plan),
     ...rotation(before, after),
     ...regeneration(before, after),
@@ -42,6 +43,12 @@ function stalled(before: Status, after: Status): Told[] {
 
 function troubled({ trouble: was }: Status, { trouble: is }: Status): Told[] {
   return is !== undefined && was === undefined ? [say('Warning', 'ServerTroubled', 'Watch', is)] : [];
+}
+
+function unbackedUp(before: Status, after: Status): Told[] {
+  const [was, is] = [conditionOf(before, 'BackedUp'), conditionOf(after, 'BackedUp')];
+  const isNews = is?.status === 'False' && (was?.status !== 'False' || was.reason !== is.reason);
+  return isNews ? [say('Warning', is.reason, 'BackUp', is.message)] : [];
 }
 
 /** Why the pod was made to roll, if no status has told of it yet. Of a resource that came back without its status nothing is known. */

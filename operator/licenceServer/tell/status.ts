@@ -8,6 +8,7 @@ import type { KeyView, LicenceServer, Status } from '../api/types.ts';
 import { addressOf } from '../build/service.ts';
 import { staleOf } from '../observe/serverAnswer.ts';
 import { isNewRoll } from '../pod/lastRoll.ts';
+import { backupStatus } from './backedUp.ts';
 import { conditionsOf, passingTypes, troubleOf } from './conditions.ts';
 import type { Said, Seen } from './seen.ts';
 import { graceMs, missingOf, missingStatusOf } from './waits.ts';
@@ -148,6 +149,7 @@ export function statusOf(server: LicenceServer, seen: Seen): StatusToWrite {
     regeneration: plan.regeneration.status,
     reactivation: plan.reactivation,
     staleSeats: plan.staleSeats.status,
+    backup: backupStatus(seen),
     nextDisruption: plan.nextDisruption,
     // What this pass has made roll counts even if the clock was set back since the last one.
     lastRoll:

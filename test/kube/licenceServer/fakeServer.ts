@@ -35,6 +35,8 @@ export class FakeServer {
   /** Keys that were activated again, in their order. */
   readonly reactivated: string[] = [];
   releases = 0;
+  /** What it says of its backups, if it makes any. */
+  backup: ServerStatus['backup'];
   polls = 0;
   #keys: { name: string; text: string }[] = [];
   #startedAt = '';
@@ -142,6 +144,7 @@ export class FakeServer {
           products: active ? [product] : [],
           keys,
           ...(this.#clearing === undefined ? {} : { clearing: this.#clearing }),
+          ...(this.backup === undefined ? {} : { backup: this.backup }),
         };
         return { status: 200, body: status };
       }

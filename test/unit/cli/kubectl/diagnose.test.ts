@@ -312,6 +312,28 @@ const cases: [string, Partial<Picture>, string, RegExp, RegExp | undefined][] = 
   ],
   ['stale seats', product({ seatsStale: 1 }), 'seats', /1 seats of erp are stale/, /clear-stale/],
   [
+    'a backup that fails',
+    {
+      server: serverOf(
+        {
+          conditions: [
+            {
+              type: 'BackedUp',
+              status: 'False',
+              reason: 'BackupFailing',
+              message: 'the bucket refuses',
+              lastTransitionTime: '',
+            },
+          ],
+        },
+        { backup: { schedule: '0 3 * * *' } },
+      ),
+    },
+    'backups',
+    /^none is made: the bucket refuses$/,
+    /tried again within the hour/,
+  ],
+  [
     'a term that has ended',
     product({ supportUntil: '2026-11-01T00:00:00Z' }),
     'support',

@@ -46,6 +46,24 @@ const edits: readonly SpecInput[] = [
   { tls: { secretName: 'u' } },
   { monitoring: { dashboard: 'Disabled' } },
   { resources: { limits: { memory: '1Gi' } } },
+  { backup: { schedule: '0 3 * * *', destination: { claim: { claimName: 'backups' } } } },
+  { backup: { schedule: '0 3 * * *', destination: { claim: { claimName: 'backups', subPath: 'office' } } } },
+  { backup: { schedule: '0 4 * * *', retention: { keep: 7 }, destination: { claim: { claimName: 'backups' } } } },
+  ...[
+    {},
+    { prefix: 'a/' },
+    { forcePathStyle: false },
+    { caRef: { secret: { name: 'ca' } } },
+    { caRef: { configMap: { name: 'ca' } } },
+    { credentialsSecretRef: { name: 'other' } },
+  ].map((more) => ({
+    backup: {
+      schedule: '0 3 * * *',
+      destination: {
+        s3: { endpoint: 'https://s3.example', bucket: 'licences', credentialsSecretRef: { name: 'account' }, ...more },
+      },
+    },
+  })),
   { podTemplate: { metadata: { labels: { team: 'a' } } } },
   { podTemplate: { spec: { containers: [{ name: 'server', image: 'x' }] } } },
 ];
