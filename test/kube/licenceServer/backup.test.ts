@@ -43,7 +43,7 @@ const isNotBackedUp = (reason: string) => (server: Parameters<typeof condition>[
   isReady(server) && condition(server, 'BackedUp')?.reason === reason;
 
 test('backups into a bucket: the server is told where, and a missing account or a refusing bucket is named while it runs on', async () => {
-  await create({ backup: { ...nightly({ s3 }), retention: { keep: 7 }, encryption: { recipients: ['age1xyz'] } } });
+  await create({ backup: { ...nightly({ s3 }), retention: { keep: 7 }, encryption: { recipients: ['age1xyzxyz'] } } });
   const missing = await stage.until('office', 'misses the account', isNotBackedUp('BackupSecretMissing'));
   expect(condition(missing, 'BackedUp')).toMatchObject({
     status: 'False',
@@ -53,7 +53,7 @@ test('backups into a bucket: the server is told where, and a missing account or 
   expect(settings).toMatchObject({
     LICENCE_BACKUP_SCHEDULE: '0 3 * * *',
     LICENCE_BACKUP_KEEP: '7',
-    LICENCE_BACKUP_RECIPIENTS: 'age1xyz',
+    LICENCE_BACKUP_RECIPIENTS: 'age1xyzxyz',
     LICENCE_BACKUP_S3_ENDPOINT: s3.endpoint,
     LICENCE_BACKUP_S3_BUCKET: 'licences',
     LICENCE_BACKUP_S3_PREFIX: `${stage.namespace}/office/`,
