@@ -60,6 +60,7 @@ export const kinds = {
   ServiceAccount: core('ServiceAccount', 'serviceaccounts'),
   Deployment: of('apps', 'v1', 'Deployment', 'deployments'),
   ReplicaSet: of('apps', 'v1', 'ReplicaSet', 'replicasets'),
+  Job: of('batch', 'v1', 'Job', 'jobs'),
   Lease: of('coordination.k8s.io', 'v1', 'Lease', 'leases'),
   Event: of('events.k8s.io', 'v1', 'Event', 'events'),
   Ingress: of('networking.k8s.io', 'v1', 'Ingress', 'ingresses'),

@@ -12,6 +12,7 @@ import { checkKeys } from './act/checkKeys.ts';
 import { finishDeletion, keepFinalizer } from './act/deletion.ts';
 import { followServer } from './act/followServer.ts';
 import type { Prune } from './act/prune.ts';
+import { runRestore } from './act/runRestore.ts';
 import type { StaleRelease } from './act/staleRelease.ts';
 import { takeBack } from './act/takeBack.ts';
 import type { Defaults } from './api/defaults.ts';
@@ -98,6 +99,7 @@ async function pass(
   const refusals = decided.paused
     ? []
     : await step('apply', () => applyChildren(options, server, valid, observed, children, signal, log));
+  const restoreAtMs = decided.paused ? undefined : await runRestore(options, valid, observed, options.defaults);
   await options.staleRelease.run(key, decided, observed.atMs, log);
 
   const now = options.stores.get(kinds.Deployment, valid.owner.namespace, namesOf(valid.owner.name).deployment);
@@ -113,7 +115,7 @@ async function pass(
   const pruneAtMs = decided.paused ? undefined : await options.prune.run(key, pruneInput, signal);
 
   const againAtMs = refusals.length > 0 ? asLongAgainMs(observed.atMs, refusedSinceMs(status), refused) : undefined;
-  const wakeAtMs = earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs, observed.lookAtMs);
+  const wakeAtMs = earliest(decided.wakeAtMs, dueAtMs, againAtMs, pruneAtMs, restoreAtMs, observed.lookAtMs);
   const wake = wakeAfter(observed.atMs, wakeAtMs, outcome !== 'unchanged');
   if (wake?.isMistake) {
     options.metrics.pastWakes.inc();

@@ -1,7 +1,8 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { fingerprintOf, rawPublicKey } from '../../../licence/fingerprint.ts';
 import type { Logger } from '../../../runtime/log.ts';
 import { ApiError } from '../../kube/apiError.ts';
+import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import type { Fault } from '../api/fault.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
@@ -54,18 +55,19 @@ export async function applyChildren(
   try {
     const taken = await takenNames(pass, observed, children);
     if (taken.length > 0 && observed.deployment === undefined) return taken;
-    const secrets = await allOf([makeIdentity(pass), makeTokens(pass), makeKeysCopy(pass)]);
+    const brought = await broughtBack(pass);
+    const secrets = await allOf([makeIdentity(pass, brought), makeTokens(pass, brought), makeKeysCopy(pass)]);
     const apply = async (name: keyof Children): Promise<Fault | undefined> => {
       const child = children[name];
       if (child === undefined) return undefined;
       const immutable = child.metadata.labels?.[labels.copy] !== undefined;
       return (await ensure.ensure(kindOf[name], child, { immutable })).fault;
     };
-    const { deployment: _, podRoleBinding: __, ...others } = kindOf;
+    const { deployment: _, podRoleBinding: __, restoreRoleBinding: ___, ...others } = kindOf;
     const names = Object.keys(others) as (keyof Children)[];
     const refused = await allOf(names.map(apply));
     // A role is handed on only once the API server knows what is in it.
-    refused.push(await apply('podRoleBinding'));
+    refused.push(await apply('podRoleBinding'), await apply('restoreRoleBinding'));
     // A pod whose settings or Secrets were refused would only hang.
     const mounted = [refused[names.indexOf('config')], refused[names.indexOf('trust')], ...secrets];
     if (mounted.every((fault) => fault === undefined)) refused.push(await apply('deployment'));
@@ -124,19 +126,39 @@ async function takenNames(
   return faults.filter((fault) => fault !== undefined);
 }
 
-/** The identity: made once, then never touched. */
-async function makeIdentity({ valid, ensure }: Pass): Promise<Fault | undefined> {
+type Secrets = Readonly<Record<string, string>>;
+
+/** Identity and tokens that a restored archive held, by their keys in the Secrets. */
+async function broughtBack({ options, valid: { owner, restore } }: Pass): Promise<Secrets> {
+  if (restore.kind !== 'over') return {};
+  const secret = await options.client.get<KubeObject & { readonly data?: Secrets }>(
+    kinds.Secret,
+    owner.namespace,
+    namesOf(owner.name).restored,
+  );
+  return Object.fromEntries(
+    Object.entries(secret?.data ?? {}).map(([key, text]) => [key, Buffer.from(text, 'base64').toString('utf8')]),
+  );
+}
+
+/** The identity: made once, or brought back, then never touched. */
+async function makeIdentity({ valid, ensure }: Pass, brought: Secrets): Promise<Fault | undefined> {
   if (!valid.makesIdentity) return undefined;
-  const { privateKey } = generateKeyPairSync('ed25519');
+  const known = brought[secretKeys.identity];
+  const privateKey = known === undefined ? generateKeyPairSync('ed25519').privateKey : createPrivateKey(known);
   const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const identity = identitySecret(valid.owner, pem, fingerprintOf(rawPublicKey(privateKey)));
   return (await ensure.ensure(kinds.Secret, identity, { immutable: true })).fault;
 }
 
 /** The tokens: made once, then a person's to change. */
-async function makeTokens({ options, server, valid: { owner }, ensure }: Pass): Promise<Fault | undefined> {
+async function makeTokens(
+  { options, server, valid: { owner, restore }, ensure }: Pass,
+  brought: Secrets,
+): Promise<Fault | undefined> {
+  if (restore.kind === 'running') return undefined; // the archive may hold them
   if (options.stores.get(kinds.Secret, owner.namespace, namesOf(owner.name).tokens) !== undefined) return undefined;
-  const tokens = secretKeys.tokens.map((role) => [role, randomBytes(32).toString('base64url')]);
+  const tokens = secretKeys.tokens.map((role) => [role, brought[role] ?? randomBytes(32).toString('base64url')]);
   const secret = tokensSecret(owner, Object.fromEntries(tokens));
   const { fault, made } = await ensure.ensure(kinds.Secret, secret, { immutable: true });
   if (made !== undefined) options.lookUp.learn(server, made);

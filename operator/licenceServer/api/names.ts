@@ -13,6 +13,8 @@ export const namesOf = (name: string) => ({
   identity: `${name}-identity`,
   tokens: `${name}-tokens`,
   claim: `${name}-data`,
+  restore: `${name}-restore`,
+  restored: `${name}-restored`,
   regenerated: (keyId: string) => `${name}-regenerated-${keyId}`,
   keys: (digest: string) => `${name}-keys-${digest}`,
   config: (digest: string) => `${name}-config-${digest}`,
@@ -35,6 +37,7 @@ export const podPaths = {
   backups: '/backups',
   backupAccount: '/etc/licence/backup-account',
   backupCa: '/etc/licence/backup-ca',
+  ageIdentity: '/etc/licence/age',
   sockets: '/run/postgresql',
   temporary: '/tmp',
 } as const;

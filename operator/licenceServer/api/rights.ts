@@ -34,6 +34,8 @@ export const rights = {
     rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['deployments'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('apps', ['replicasets'], 'list'),
+    // Of a start from a backup.
+    rule('batch', ['jobs'], 'list', 'get', 'create', 'delete'),
     rule('networking.k8s.io', ['networkpolicies'], 'get', 'list', 'watch', 'create', 'patch'),
     rule('networking.k8s.io', ['ingresses'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('policy', ['poddisruptionbudgets'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bounds } from '../../../licence/words.ts';
-import { backup } from './backupSchema.ts';
+import { backup, restoreFrom } from './backupSchema.ts';
 import {
   annotationMap,
   anyObject,
@@ -527,6 +527,11 @@ export const licenceServerSpec = withRules(
       .optional()
       .describe('An external PostgreSQL. Default: PostgreSQL embedded in the server, data on the volume.'),
     backup: backup.optional().describe('Backups that the server makes of itself, on a schedule. Default: none.'),
+    restoreFrom: restoreFrom
+      .optional()
+      .describe(
+        'A backup that a new LicenceServer starts from, before it serves for the first time: the same computer. It happens once; what is there already is never written over. Default: none.',
+      ),
     seats: seats.prefault({}).describe('How seats are held.'),
     staleSeats: staleSeats.prefault({}).describe('What happens to seats whose holder has gone silent.'),
     keyRotation: keyRotation.prefault({}).describe('How a changed key is put to work.'),

@@ -110,6 +110,13 @@ const staleSeats = z.object({
   failures: z.int().optional().describe('Clearings in a row that left stale seats behind.'),
 });
 
+const restore = z.object({
+  archive: z.string().optional().describe('Name of the archive; absent: there was data already.'),
+  fingerprint: z.string().optional().describe('The computer of the archive.'),
+  restoredAt: moment().optional().describe('When it was restored.'),
+  kept: z.boolean().optional().describe('There was data already, which stayed as it was.'),
+});
+
 const backup = z.object({
   lastSuccessAt: moment().optional().describe('When the newest archive of this computer at the destination was made.'),
   archive: z.string().optional().describe('Its name.'),
@@ -153,6 +160,7 @@ export const licenceServerStatus = z
     regeneration: regeneration.optional().describe('The last request for a new key of a licence.'),
     reactivation: reactivation.optional().describe('The last request to activate the keys again.'),
     staleSeats: staleSeats.optional().describe('What was done about stale seats.'),
+    restore: restore.optional().describe('What it was started from.'),
     backup: backup.optional().describe('The last backup, and the next one.'),
     nextDisruption: z
       .object({

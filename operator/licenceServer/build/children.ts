@@ -16,6 +16,7 @@ import { persistentVolumeClaim } from './persistentVolumeClaim.ts';
 import { podDisruptionBudget } from './podDisruptionBudget.ts';
 import { podRole, podRoleBinding } from './podRights.ts';
 import { prometheusRule } from './prometheusRule.ts';
+import { restoreRole, restoreRoleBinding } from './restoreJob.ts';
 import { service } from './service.ts';
 import { serviceAccount } from './serviceAccount.ts';
 import { serviceMonitor } from './serviceMonitor.ts';
@@ -28,6 +29,8 @@ export interface Children {
   readonly serviceAccount: Child;
   readonly podRole: Child | undefined;
   readonly podRoleBinding: Child | undefined;
+  readonly restoreRole: Child | undefined;
+  readonly restoreRoleBinding: Child | undefined;
   readonly config: Child;
   readonly trust: Child | undefined;
   readonly claim: Child | undefined;
@@ -46,6 +49,8 @@ export const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
   serviceAccount: kinds.ServiceAccount,
   podRole: kinds.Role,
   podRoleBinding: kinds.RoleBinding,
+  restoreRole: kinds.Role,
+  restoreRoleBinding: kinds.RoleBinding,
   config: kinds.ConfigMap,
   trust: kinds.ConfigMap,
   claim: kinds.PersistentVolumeClaim,
@@ -64,6 +69,8 @@ export const removable = {
   ingress: (name: string) => namesOf(name).ingress,
   podRoleBinding: (name: string) => namesOf(name).podRights,
   podRole: (name: string) => namesOf(name).podRights,
+  restoreRoleBinding: (name: string) => namesOf(name).restore,
+  restoreRole: (name: string) => namesOf(name).restore,
   podDisruptionBudget: (name: string) => namesOf(name).podDisruptionBudget,
   serviceMonitor: (name: string) => namesOf(name).serviceMonitor,
   prometheusRule: (name: string) => namesOf(name).prometheusRule,
@@ -82,6 +89,8 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
     serviceAccount: serviceAccount(owner),
     podRole: podRole(owner, spec),
     podRoleBinding: podRoleBinding(owner, spec),
+    restoreRole: valid.restore.kind === 'running' ? restoreRole(owner) : undefined,
+    restoreRoleBinding: valid.restore.kind === 'running' ? restoreRoleBinding(owner) : undefined,
     config: configMap(owner, settingsOf(owner, spec)),
     trust:
       observed.trust.kind === 'found' && observed.trust.text !== undefined

@@ -6,6 +6,7 @@ import { isPaused, type LicenceServer, requests, type Spec } from '../api/types.
 import { type DesiredKeys, desiredKeysOf } from '../observe/keySources.ts';
 import type { Observed } from '../observe/observed.ts';
 import { overlayFault } from '../pod/overlay.ts';
+import { type Restore, restoreOf } from './restore.ts';
 import { windowFault } from './windows.ts';
 
 /** A LicenceServer that can be acted on. Later steps never see the raw spec. */
@@ -18,6 +19,8 @@ export interface Valid {
   readonly desiredKeys: DesiredKeys;
   /** What a new pod could not start without; a pod that runs is left as it is. */
   readonly missing: readonly Fault[];
+  /** How far a start from a backup is. */
+  readonly restore: Restore;
   /** There is no identity yet. A lost one is never replaced by itself. */
   readonly makesIdentity: boolean;
   readonly requests: {
@@ -75,6 +78,10 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
       message: `Secret ${namesOf(name).identity} is gone, and with it the computer that the keys are bound to; restore it, or set the annotation ${requests.newIdentity}=accept to go on as another computer`,
     });
   }
+  const restore = restoreOf(spec, server.status ?? {}, observed);
+  if (restore.kind === 'running') {
+    missing.push({ reason: restore.isFailing ? 'RestoreFailing' : 'Restoring', message: restore.message });
+  }
   for (const [reason, found] of lookups) if (found.kind === 'missing') missing.push({ reason, message: found.message });
   return {
     ok: true,
@@ -85,7 +92,8 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
       spec: observed.backup?.claimMissing === undefined ? spec : withoutBackup(spec),
       desiredKeys: desiredKeysOf(name, observed.keySources),
       missing,
-      makesIdentity: !observed.identityExists && !isIdentityLost,
+      restore,
+      makesIdentity: !observed.identityExists && !isIdentityLost && restore.kind !== 'running',
       requests: {
         rollAt: request(server, requests.rollAt),
         reactivateAt: request(server, requests.reactivateAt),

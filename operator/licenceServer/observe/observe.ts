@@ -12,6 +12,7 @@ import type { LookUp } from './lookUp.ts';
 import { whyNoPod } from './noPod.ts';
 import type { Fleet, Observed } from './observed.ts';
 import { firstLookMs, lookAgain, type PodLook } from './podLook.ts';
+import { restoreReportOf } from './restoreReport.ts';
 import type { ServerClient } from './serverClient.ts';
 import type { ServerPoller } from './serverPoller.ts';
 import type { Stores } from './stores.ts';
@@ -72,6 +73,7 @@ export async function observe(
         serviceMonitor: watch.lists(kinds.ServiceMonitor, namespace),
         prometheusRule: watch.lists(kinds.PrometheusRule, namespace),
       },
+      restore: restoreSeen(stores, server),
       backup: spec.backup && missingOfBackups(stores, namespace, spec.backup.destination),
       unheard: watch.unheardIn(namespace),
       // Asked again in the moment of the decision.
@@ -80,6 +82,21 @@ export async function observe(
         claimMountedBy(stores.get(kinds.Deployment, namespace, namesOf(other.metadata.name).deployment)),
       ),
     },
+  };
+}
+
+function restoreSeen(stores: Stores, { metadata: { namespace, name, uid } }: LicenceServer): Observed['restore'] {
+  const secret = stores.get(kinds.Secret, namespace, namesOf(name).restored);
+  const report = restoreReportOf(secret);
+  const isTwin = (other: LicenceServer) =>
+    other.metadata.uid !== uid &&
+    other.status?.fingerprint === report?.fingerprint &&
+    (other.spec as { readonly suspend?: boolean }).suspend !== true;
+  const twin = report?.fingerprint === undefined ? undefined : stores.licenceServers.list().find(isTwin);
+  return {
+    exists: secret !== undefined,
+    report,
+    twin: twin && `${twin.metadata.namespace}/${twin.metadata.name}`,
   };
 }
 

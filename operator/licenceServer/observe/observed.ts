@@ -6,6 +6,7 @@ import type { ClaimView } from './claimView.ts';
 import type { DeploymentView } from './deploymentView.ts';
 import type { Found } from './found.ts';
 import type { KeySource } from './keySources.ts';
+import type { RestoreReport } from './restoreReport.ts';
 import type { ServerAnswer } from './serverAnswer.ts';
 
 /** What was seen of the world for one LicenceServer, as plain values. `observe.ts` gathers it; everything else reads it. */
@@ -38,6 +39,10 @@ export interface Observed {
   readonly noPod?: Fault | undefined;
   /** When to look at its pods again. */
   readonly lookAtMs?: number | undefined;
+  /** The Secret of a start from a backup, what it reports, and another LicenceServer that is the same computer and may run. */
+  readonly restore?:
+    | { readonly exists: boolean; readonly report?: RestoreReport | undefined; readonly twin?: string | undefined }
+    | undefined;
   /** What backups need and is not there, in a sentence each. */
   readonly backup?: { readonly secretMissing?: string; readonly claimMissing?: string } | undefined;
   /** Name of an older LicenceServer that uses the same claim. */

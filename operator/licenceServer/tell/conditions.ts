@@ -184,7 +184,9 @@ function stallOf(seen: Seen): Fault | undefined {
   const { valid, observed } = seen;
   const wait = waitOf(seen);
   const faults = [keysFault(seen), ...valid.missing, seen.refusals[0], claimMissing(seen)];
-  const fault = faults.find((f) => f !== undefined && (wait === undefined || !isMissing(f)));
+  const fault = faults.find(
+    (f) => f !== undefined && f.reason !== 'Restoring' && (wait === undefined || !isMissing(f)),
+  );
   if (fault !== undefined) return fault;
   if (observed.deployment?.failure !== undefined && !valid.spec.suspend) {
     return { reason: 'PodFailing', message: failureOf(seen) };
@@ -198,6 +200,7 @@ function progressOf(seen: Seen): Cause | undefined {
   const { rotation } = plan.rotation;
   const wait = waitOf(seen);
   if (wait !== undefined) return wait;
+  if (valid.restore.kind === 'running') return { reason: 'Restoring', message: valid.restore.message };
   if (plan.paused) {
     return plan.pending.length === 0
       ? undefined

@@ -119,6 +119,10 @@ function countsOf(seen: Seen): Counts {
   } as Counts;
 }
 
+/** What was restored is told for good: it is the memory that it was. */
+const restoreStatusOf = ({ valid: { restore }, before }: Seen): Status['restore'] =>
+  restore.kind === 'over' ? (restore.report as Status['restore']) : before.restore;
+
 export interface StatusToWrite {
   readonly status: Status;
   /** When to look again for what it holds back, or says only for a time. */
@@ -149,6 +153,7 @@ export function statusOf(server: LicenceServer, seen: Seen): StatusToWrite {
     regeneration: plan.regeneration.status,
     reactivation: plan.reactivation,
     staleSeats: plan.staleSeats.status,
+    restore: restoreStatusOf(seen),
     backup: backupStatus(seen),
     nextDisruption: plan.nextDisruption,
     // What this pass has made roll counts even if the clock was set back since the last one.
