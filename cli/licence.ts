@@ -5,6 +5,7 @@ import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { LicenceClient } from '../client/licenceClient.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { reportCluster } from './cluster/reportCluster.ts';
 import { runCommand } from './runCommand.ts';
 
 const seconds = (text: string): number => {
@@ -95,6 +96,83 @@ Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachabl
       },
       (line) => process.stderr.write(`licence: ${line}\n`),
     );
+  });
+
+/** `NAME=PRODUCT`, or `*=PRODUCT` of every other base. */
+const withProduct = (text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> => {
+  const [, base, product] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (base === undefined || product === undefined) throw new InvalidArgumentError('must be BASE=PRODUCT, or *=PRODUCT');
+  return new Map([...before, [base.toLowerCase(), product]]);
+};
+
+/** A number of seconds that is not 0. */
+const period = (text: string): number => {
+  const n = seconds(text);
+  if (n > 0) return n;
+  throw new InvalidArgumentError('must be more than 0');
+};
+
+const listenAt = (text: string): { host: string; port: number } => {
+  const [, host, port] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65_535) throw new InvalidArgumentError('must be HOST:PORT');
+  return { host, port: Number(port) };
+};
+
+program
+  .command('report-cluster')
+  .description('Reports who is in the bases of a 1C cluster, by its own tool rac; nothing in the bases is changed')
+  .addOption(
+    new Option('--server <url>', 'address of the licence server')
+      .env('LICENCE_SERVER_URL')
+      .argParser(address)
+      .makeOptionMandatory(),
+  )
+  .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
+  .addOption(
+    new Option(
+      '--base <base=product>',
+      'a base to report and its product; *=PRODUCT: every other base; may be repeated',
+    )
+      .argParser(withProduct)
+      .default(new Map<string, string>(), 'none')
+      .makeOptionMandatory(),
+  )
+  .addOption(new Option('--rac <path>', 'the program rac').env('LICENCE_RAC').default('rac'))
+  .addOption(new Option('--ras <host:port>', 'the administration server').env('LICENCE_RAS').default('localhost:1545'))
+  .addOption(new Option('--cluster <id>', 'id of the cluster, where ras has several').env('LICENCE_CLUSTER'))
+  .addOption(new Option('--cluster-user <name>', 'an administrator of the cluster').env('LICENCE_CLUSTER_USER'))
+  .option('--every <seconds>', 'how often', period, 60)
+  .option('--rac-timeout <seconds>', 'longest wait for rac', period, 30)
+  .option('--metrics <host:port>', 'serve metrics for Prometheus there', listenAt)
+  .option('--once', 'report once and end: 0 when every base was reported, else 70', false)
+  .addHelpText(
+    'after',
+    `
+The token is read from --token-file, else from LICENCE_TOKEN; the password of the cluster's administrator from LICENCE_CLUSTER_PASSWORD.
+Sleeping sessions, whose client is gone, count as absent. When rac gives no whole answer nothing is reported, and nobody loses a seat.`,
+  )
+  .action(async (options) => {
+    if (options.base.size === 0) program.error("error: name the bases with --base, for example --base '*=erp'");
+    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
+    const ended = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
+    process.exitCode = await reportCluster({
+      rac: {
+        program: options.rac,
+        server: options.ras,
+        timeoutMs: options.racTimeout * 1000,
+        ...(options.clusterUser ? { user: options.clusterUser } : {}),
+        ...(process.env.LICENCE_CLUSTER_PASSWORD ? { password: process.env.LICENCE_CLUSTER_PASSWORD } : {}),
+      },
+      ...(options.cluster ? { cluster: options.cluster } : {}),
+      products: options.base,
+      client: new LicenceClient({ url: options.server, ...(token ? { token } : {}) }),
+      periodMs: options.every * 1000,
+      once: options.once,
+      ...(options.metrics ? { metricsAt: options.metrics } : {}),
+      signal: ended.signal,
+      say: (line) => process.stderr.write(`licence: ${line}\n`),
+    });
   });
 
 await program.parseAsync();
