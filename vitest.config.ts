@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/*.test.ts'], testTimeout: 10_000 } },
+      { test: { name: 'onec', include: ['test/onec/**/*.test.ts'], fileParallelism: false } },
       {
         test: {
           name: 'db',

@@ -2,11 +2,12 @@ import { createInterface } from 'node:readline';
 import { ensureCommands } from './debian.ts';
 import { ensureImagePrerequisites, ensureImages } from './images.ts';
 import { ensureNodePrerequisites, nodeTools } from './node.ts';
+import { ensureOnecTools } from './onecTools.ts';
 import { ensurePostgres } from './postgres.ts';
 import { PrerequisiteMissing } from './prerequisite.ts';
 import { ensureTools } from './tools.ts';
 
-// Makes what the levels of tests need available, in the order given: `node cluster/prepare.ts db kube e2e`. One line of JSON a level
+// Makes what the levels of tests need available, in the order given: `node cluster/prepare.ts onec db kube e2e`. One line of JSON a level
 // on standard output; progress on standard error. A process of its own, so that it can be given a low priority.
 
 export interface Prepared {
@@ -19,6 +20,7 @@ export interface Prepared {
 }
 
 const steps: Record<string, () => Promise<unknown>> = {
+  onec: () => ensureOnecTools(),
   db: () => ensurePostgres(),
   kube: async () => {
     const purpose = 'to run a real Kubernetes API server';
