@@ -32,7 +32,7 @@ export async function examine(config: ServerConfig, nowMs: () => number): Promis
     ...(await checkDatabase(config, isRunning)),
     identified,
     trusted,
-    ...checkActivations(dataDir, trust, identity, nowMs()),
+    ...(await checkActivations(dataDir, trust, identity, nowMs())),
     ...(await checkConfiguredKeys(config.LICENCE_KEYS_DIR)),
     ...(await checkAuthority(config, trust, nowMs)),
     checkClock(dataDir, nowMs()),

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSyn
 import { join } from 'node:path';
 import { isExpired, verifyActivation } from '../../licence/activation.ts';
 import { momentOf } from '../../licence/moment.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { roles, shortestToken } from '../access/tokens.ts';
 import { isNearlyFull, roomOf } from '../dataVolume.ts';
 import { readConfiguredKeys } from '../keys/configuredKeys.ts';
@@ -144,12 +145,12 @@ const licenceFiles = (dataDir: string): string[] => {
 };
 
 /** Each activation as the server would judge it. */
-export function checkActivations(
+export async function checkActivations(
   dataDir: string,
   trust: Trust,
   identity: Identity | undefined,
   nowMs: number,
-): Finding[] {
+): Promise<Finding[]> {
   const check = 'activations';
   const files = licenceFiles(dataDir);
   if (files.length === 0) {
@@ -158,13 +159,17 @@ export function checkActivations(
   if (identity === undefined)
     return [fail(check, `${files.length} that belong to an identity that is not there`, 'see identity')];
   const context = { trusted: trust.keys, fingerprint: identity.fingerprint, publicKey: identity.publicKey, nowMs };
-  return files.map((name): Finding => {
+  const judged = files.map(async (name): Promise<Finding> => {
     const path = join(dataDir, 'Licence', name);
     let text: string;
     try {
-      text = readFileSync(path, 'utf8').trim();
+      text = (await readSmallFile(path)).trim();
     } catch (error) {
-      return fail(check, `${path} cannot be read (${codeOf(error)})`, 'let the user that runs the server read it');
+      return fail(
+        check,
+        `${path} cannot be read (${codeOf(error)})`,
+        'let the user that runs the server read it, or move away what is no activation',
+      );
     }
     const verified = verifyActivation(text, context);
     if (!verified.ok)
@@ -184,6 +189,7 @@ export function checkActivations(
     }
     return ok(check, said);
   });
+  return Promise.all(judged);
 }
 
 export async function checkConfiguredKeys(dir: string | undefined): Promise<Finding[]> {

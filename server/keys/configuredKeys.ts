@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ParsedKey, parseKey } from '../../licence/key.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 
 /** A key that the configuration names. */
 export interface ConfiguredKey {
@@ -24,7 +25,7 @@ export async function readConfiguredKeys(dir: string): Promise<ConfiguredKey[]> 
   });
   const texts = new Map<string, string>();
   for (const name of names.filter((n) => !n.startsWith('.')).sort()) {
-    const text = await readFile(join(dir, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readSmallFile(join(dir, name)).catch((error: NodeJS.ErrnoException) => {
       // Gone since the listing, or a directory: no key. What cannot be read is one, if a useless one.
       return error.code === 'ENOENT' || error.code === 'EISDIR' ? undefined : '';
     });

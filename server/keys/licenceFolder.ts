@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isKeyId } from '../../licence/key.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { clearTemporary, removeDurably, writeDurably } from './durableFile.ts';
 
 /** A file of the folder; what it holds is judged elsewhere. */
@@ -42,7 +43,7 @@ export async function openLicenceFolder(dataDir: string): Promise<LicenceFolder>
   const readOne = async (file: string): Promise<LicenceFile[]> => {
     const name = file.slice(0, -suffix.length);
     try {
-      return [{ name, text: (await readFile(join(path, file), 'utf8')).trim() }];
+      return [{ name, text: (await readSmallFile(join(path, file))).trim() }];
     } catch (error) {
       // removed since the listing: not there
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
@@ -77,6 +78,9 @@ function causeOf(error: unknown): string {
     EDQUOT: 'the disk quota is used up; free some space',
     ENOTDIR: 'something that is no folder is in the way; move it',
     EEXIST: 'a file of that name is in the way; move it',
+    EISDIR: 'it is a folder; move it away',
+    ENOTFILE: 'it is no file; move it away',
+    EFBIG: 'it is too large for an activation; move it away',
     EIO: 'the disk reports an error',
     ESTALE: 'the network file system has lost it; mount it again',
   };

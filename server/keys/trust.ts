@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseTrustedKeys, type TrustedKeys } from '../../licence/jwks.ts';
 import { openKeySet } from '../../licence/keySet.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { writeDurably } from './durableFile.ts';
 
 /** The authorities' keys in force, and what is wrong with their file, if anything is. */
@@ -34,7 +34,7 @@ export function openTrust(file: string | undefined, dataDir: string): TrustStore
     read: async () => {
       const trust = await readTrust(file, configured);
       configured = trust.keys;
-      const learned = await readFile(learnedFile, 'utf8').catch(() => '');
+      const learned = await readSmallFile(learnedFile).catch(() => '');
       const vouched = openKeySet(learned.trim(), configured) ?? [];
       return { ...trust, keys: new Map([...vouched, ...configured]) };
     },
@@ -58,7 +58,7 @@ export async function readTrust(file: string | undefined, before: TrustedKeys = 
     };
   }
   try {
-    const parsed = parseTrustedKeys(await readFile(file, 'utf8'));
+    const parsed = parseTrustedKeys(await readSmallFile(file));
     return parsed.ok ? { keys: parsed.keys } : { keys: before, trouble: `the trusted keys ${file}: ${parsed.message}` };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);

@@ -49,14 +49,16 @@ export function productOf(value: unknown): string {
 const firstMs = Date.parse('0001-01-02T00:00:00Z');
 const lastMs = Date.parse('9999-12-30T23:59:59Z');
 
+const isDay = (day: string): boolean => new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
+
 /** A day or a moment, in ms since the epoch; one without a zone, as 1C:Enterprise writes its dates, is UTC. */
 export function momentAt(value: unknown, name: string): number {
   const at =
     typeof value === 'string' && moment.test(value)
       ? Date.parse(withoutZone.test(value) ? `${value}Z` : value)
       : Number.NaN;
-  // the database's calendar has no year 0, and years of five digits are no RFC 3339
-  if (Number.isNaN(at) || at < firstMs || at > lastMs)
+  // the database's calendar has no year 0, years of five digits are no RFC 3339, and 30 February is no day, whatever Date makes of it
+  if (Number.isNaN(at) || at < firstMs || at > lastMs || !isDay(String(value).slice(0, 10)))
     throw invalid(`${name}: must be YYYY-MM-DD or RFC 3339, for example 2026-01-31T12:00:00Z`);
   return at;
 }

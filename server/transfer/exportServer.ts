@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { DatabaseConfig } from '../../runtime/database/session.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { type Entry, readTables, tablesOf } from '../../runtime/postgres/tables.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { roles } from '../access/tokens.ts';
 import { loadIdentity } from '../keys/identity.ts';
 import { archiveFormat, type Manifest, writeArchive } from './archive.ts';
@@ -51,7 +52,7 @@ export async function exportServer(request: ExportRequest, log: Logger, signal =
     }
     await writeArchive(request.file, async function* () {
       const told = yield* unlessEnding(readTables(ledger.client), signal);
-      for (const file of files) yield { name: file.name, content: readFileSync(file.path) } satisfies Entry;
+      for (const file of files) yield { name: file.name, content: await contentOf(file.path) } satisfies Entry;
       tables = told.tables;
       return {
         format: archiveFormat,
@@ -102,4 +103,14 @@ function filesOf(request: ExportRequest, identityFile: string): { readonly name:
           .map((name) => ({ name: `tokens/${name}`, path: join(tokens, name) }))
       : []),
   ];
+}
+
+/** @throws Error naming the file */
+async function contentOf(path: string): Promise<Buffer> {
+  try {
+    return Buffer.from(await readSmallFile(path));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : error;
+    throw new Error(`cannot read ${path} (${code}); let this user read it, or move away what is no activation`);
+  }
 }

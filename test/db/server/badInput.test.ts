@@ -60,6 +60,7 @@ describe('a body that is not right is refused, and the refusal names the field a
     ['a wait of a day', { product: 'erp', holder, wait: 86_400 }, /wait: must be a whole number/],
     ['half a second of wait', { product: 'erp', holder, wait: 0.5 }, /wait: must be a whole number/],
     ['a release date in words', { product: 'erp', holder, programReleasedOn: 'yesterday' }, /YYYY-MM-DD/],
+    ['30 February', { product: 'erp', holder, programReleasedOn: '2026-02-30' }, /YYYY-MM-DD/],
     ['the 13th month', { product: 'erp', holder, programReleasedOn: '2026-13-01' }, /YYYY-MM-DD/],
     ['an empty nonce', { product: 'erp', holder, nonce: '' }, /nonce: must be a text/],
   ];
@@ -167,12 +168,16 @@ describe('a body that is not right is refused, and the refusal names the field a
       expect((await s.call('GET', `/v1/leases?${query}`, undefined, bearer(secrets.admin))).status).toBe(400);
     },
   );
-  it.each(['from=x', 'step=1', 'from=2026-01-02&to=2026-01-01', 'from=1990-01-01&step=60', 'product=%00'])(
-    'GET /v1/usage?%s',
-    async (query) => {
-      expect((await s.call('GET', `/v1/usage?${query}`, undefined, bearer(secrets.admin))).status).toBe(400);
-    },
-  );
+  it.each([
+    'from=x',
+    'step=1',
+    'from=2026-01-02&to=2026-01-01',
+    'from=2026-02-30&to=2026-03-05&step=3600',
+    'from=1990-01-01&step=60',
+    'product=%00',
+  ])('GET /v1/usage?%s', async (query) => {
+    expect((await s.call('GET', `/v1/usage?${query}`, undefined, bearer(secrets.admin))).status).toBe(400);
+  });
 });
 
 describe('tokens', () => {
