@@ -177,7 +177,8 @@ describe('an import', () => {
     await repack(older, (told) => {
       // what the build before the functions had files of their own told of itself
       told.migrations = [...migrations.slice(0, 1), ...readRetired(migrationsDir).filter(({ name }) => name < '008')];
-      for (const later of ['denial_tally', 'ledger_owner', 'base_owner', 'outage', 'seat', 'tally']) delete told.tables[later];
+      for (const later of ['denial_tally', 'ledger_owner', 'base_owner', 'outage', 'seat', 'tally'])
+        delete told.tables[later];
     });
     await using target = await createTestDatabase();
     await importServer({ dataDir: emptyDir(), databaseUrl: target.url, file: older }, log);
