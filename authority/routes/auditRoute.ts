@@ -4,7 +4,7 @@ import type { ActivationsDeps } from '../activations.ts';
 import * as answers from '../answers.ts';
 import { readAudit } from '../audit.ts';
 import { plain } from './requests.ts';
-import { customer, operation } from './routing.ts';
+import { customer, operation, vendorOnly } from './routing.ts';
 
 /** What was done, page by page. */
 export function registerAuditRoute(http: Http, { transact }: Pick<ActivationsDeps, 'transact'>): void {
@@ -23,7 +23,11 @@ export function registerAuditRoute(http: Http, { transact }: Pick<ActivationsDep
         }),
       },
     },
-    async ({ actor: { organisation }, query: { licenceId, before, limit } }) => {
+    async (request) => {
+      const { organisation } = request.actor;
+      // whose a token of nobody in particular is, nobody knows: the history of everybody is the vendor's
+      if (organisation === undefined) vendorOnly(request, 'the history of all customers is for the vendor');
+      const { licenceId, before, limit } = request.query;
       const page = { limit, ...(licenceId ? { licenceId } : {}), ...(before === undefined ? {} : { before }) };
       const own = organisation === undefined ? {} : { organisation };
       const entries = await transact((client) => readAudit(client, { ...page, ...own }));
