@@ -57,16 +57,21 @@ export async function ensureImages(wanted: readonly Target[] = targets): Promise
   return images;
 }
 
-/** One image of the repository's Dockerfile. */
-export async function ensureImage(target: Target): Promise<ImageArchive> {
+/** One image of a Dockerfile: of this repository's, or of an earlier one's sources in `root`, under a tag of its own. */
+export async function ensureImage(target: Target, root = repository, tag = 'dev'): Promise<ImageArchive> {
   const base = await baseImage();
   const short = `licence-${target}`;
-  const name = `localhost/${short}:dev`;
-  return archive(short, name, keyOf(target, base.name, ...sourceInputs(repository)), async () => {
-    await ensureBaseImage(base);
-    progress(`building image ${short}`);
-    await build(repository, name, ['--target', target, '--build-arg', `BASE_IMAGE=${base.name}`]);
-  });
+  const name = `localhost/${short}:${tag}`;
+  return archive(
+    `${short}${tag === 'dev' ? '' : `.${tag}`}`,
+    name,
+    keyOf(target, base.name, ...sourceInputs(root)),
+    async () => {
+      await ensureBaseImage(base);
+      progress(`building image ${short}:${tag}`);
+      await build(root, name, ['--target', target, '--build-arg', `BASE_IMAGE=${base.name}`]);
+    },
+  );
 }
 
 /** Files that an image is made of: the Dockerfile, and exactly what .dockerignore lets into a build. Path and content alternate. */
@@ -238,6 +243,14 @@ async function archive(short: string, name: string, key: string, make: () => Pro
     .slice(3);
   for (const old of stale) rmSync(old, { recursive: true, force: true });
   return { name, short, key: `${short}-${key}`, tar: join(dir, 'image.tar') };
+}
+
+/** Writes an image into a folder as an OCI layout, under the reference `tag`. */
+export async function ociLayout(image: ImageArchive, folder: string, tag: string): Promise<void> {
+  await withLock(buildLock, async () => {
+    const id = (await buildah(['pull', '-q', `docker-archive:${image.tar}`])).trim();
+    await buildah(['push', '-q', '--format', 'oci', id, `oci:${folder}:${tag}`]);
+  });
 }
 
 /** Layers that no image of a name is built on are kept for some days, since the next build may use them again. */

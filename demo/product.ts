@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { IssuedKey, IssueRequest, RegenerateRequest } from '../licence/authorityWire.ts';
 import type { Kubectl } from './kubectl.ts';
@@ -12,6 +13,8 @@ export interface Place {
   readonly images: { readonly operator: string; readonly server: string; readonly authority: string };
   /** Namespaces whose LicenceServers the operator looks after; they are made if missing. */
   readonly namespaces: readonly string[];
+  /** The folder of the charts; default: this repository's. */
+  readonly charts?: string;
   /** One line a step, for a person who waits. */
   say(line: string): void;
 }
@@ -29,7 +32,7 @@ export interface Vendor {
   jwks(): Promise<string>;
 }
 
-const chart = (name: string) => fileURLToPath(new URL(`../charts/${name}`, import.meta.url));
+const ownCharts = fileURLToPath(new URL('../charts', import.meta.url));
 
 /** `registry/name:tag` as the two values that charts take. */
 const imageValues = (prefix: string, image: string): string[] => {
@@ -56,7 +59,7 @@ export async function installProduct(place: Place): Promise<Vendor> {
         'upgrade',
         '--install',
         release,
-        chart(chartName),
+        join(place.charts ?? ownCharts, chartName),
         '-n',
         namespace,
         '--wait',
