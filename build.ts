@@ -8,6 +8,7 @@ import { build as buildPages } from 'vite';
 // time (SQL, pages, schemas) are copied to the same relative place below dist/<program>, and every module goes on seeing them there.
 // Without a name, or with the name `client`, `kubectl` or `1c`, what others use is built too: the package dist/package, the command
 // dist/kubectl-licence, the extension for 1C:Enterprise dist/1c.
+// With the name `site`: the documentation as a site, dist/site.
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const programs = ['operator', 'server', 'authority'] as const;
@@ -97,7 +98,7 @@ function copyAssets(folder: string, to: string): void {
 }
 
 const named = process.argv.slice(2);
-if (!['client', 'kubectl', '1c'].includes(named.join())) {
+if (!['client', 'kubectl', '1c', 'site'].includes(named.join())) {
   const configFile = join(root, 'web/vite.config.ts');
   for (const page of ['web', 'web/cabinet']) await buildPages({ root: join(root, page), configFile, logLevel: 'warn' });
 }
@@ -140,4 +141,11 @@ if (isShared && existsSync(join(root, 'client'))) {
 if ((named.length === 0 || named.includes('1c')) && existsSync(join(root, 'client/1c'))) {
   const { buildOnecExtension } = await import('./onecExtension.ts');
   buildOnecExtension(join(root, 'dist/1c'));
+}
+
+if (named.includes('site')) {
+  const { buildSite } = await import('./site/build.ts');
+  process.stdout.write(
+    `${relative(process.cwd(), await buildSite(join(root, 'dist/site'), join(root, 'dist/site-pages')))}\n`,
+  );
 }

@@ -12,6 +12,7 @@ import { createTestDatabase } from './testDatabase.ts';
 /** The licence server as a program, on a database of its own, with a real authority beside it. */
 export interface PageServer extends AsyncDisposable {
   readonly url: string;
+  readonly databaseUrl: string;
   readonly authority: TestAuthority;
   readonly tokens: { readonly admin: string; readonly client: string };
   /** A call with a token; answers status and body. */
@@ -89,6 +90,7 @@ export async function startPageServer(): Promise<PageServer> {
   }
   return {
     url,
+    databaseUrl: database.url,
     authority,
     tokens,
     call: async (role, method, path, body) => {

@@ -16,6 +16,7 @@ export const productNamespaces = [
   'e2e-access',
   'e2e-volume',
   'e2e-kubectl',
+  'first-steps',
 ] as const;
 
 declare module 'vitest' {
