@@ -1,4 +1,4 @@
-import type { Clock } from '../../../runtime/clock.ts';
+import { type Clock, monotonicOf } from '../../../runtime/clock.ts';
 import { canonical } from '../api/digest.ts';
 import type { ServerAnswer } from './serverAnswer.ts';
 import type { ServerClient, ServerTarget } from './serverClient.ts';
@@ -7,7 +7,7 @@ import type { ServerClient, ServerTarget } from './serverClient.ts';
  * Watches licence servers by asking each for its status at its own pace, and keeps the last answer. A reconcile reads what
  * is known; it never waits for a server. Answers that say something new wake the reconcile.
  *
- * Pace: `steadyMs` with jitter while all is quiet; `eagerMs` while a change is under way, doubling up to the steady pace
+ * Pace: `steadyMs` with jitter while all is quiet, several servers at a time; `eagerMs` while a change is under way, doubling up to the steady pace
  * as long as nothing answers. An answer that no pass has looked at yet is not asked for again so soon: with thousands of
  * servers in the queue that would be thousands of questions a second. One lost answer is not yet an unreachable server.
  */
@@ -35,6 +35,8 @@ interface Watched {
 }
 
 const failuresToUnreachable = 2;
+/** In so many steps at least a steady pace is gone through. */
+const fewestSteps = 20;
 
 export class ServerPoller {
   readonly #options: PollerOptions;
@@ -42,11 +44,13 @@ export class ServerPoller {
   readonly #expected = new Map<string, ServerTarget>();
   readonly #urgent: string[] = [];
   readonly #waiting: string[] = [];
+  readonly #startedMs: number;
   #asking = 0;
   #stopped = false;
 
   constructor(options: PollerOptions) {
     this.#options = options;
+    this.#startedMs = monotonicOf(options.clock);
   }
 
   /** A server that is about to come up: it is asked from `cameUp` on. */
@@ -175,7 +179,20 @@ export class ServerPoller {
     const { steadyMs, eagerMs, random } = this.#options;
     const pace =
       (eager && !told) || failures > 0 ? Math.min(steadyMs, eagerMs * 2 ** Math.min(failures, 20)) : steadyMs;
-    return pace * (0.8 + 0.4 * random());
+    const delayMs = pace * (0.8 + 0.4 * random());
+    return pace === steadyMs ? this.#inStep(delayMs) : delayMs;
+  }
+
+  /**
+   * Servers that nobody is in a hurry for are asked together, about as many as may be asked at one time: to wake the process
+   * for each of them costs more than the question.
+   */
+  #inStep(delayMs: number): number {
+    const { clock, concurrency, steadyMs } = this.#options;
+    const steps = fewestSteps * Math.max(1, Math.ceil(this.#servers.size / (fewestSteps * concurrency)));
+    const stepMs = steadyMs / steps;
+    const nowMs = monotonicOf(clock) - this.#startedMs;
+    return Math.max(0, Math.round((nowMs + delayMs) / stepMs) * stepMs - nowMs);
   }
 }
 

@@ -57,6 +57,40 @@ describe('the poller', () => {
     expect(changes).toEqual(['a', 'a']);
   });
 
+  test('asks those that nobody is in a hurry for together, each at its own pace, and never too many', async () => {
+    for (const [servers, moments] of [
+      [40, 24],
+      [400, 240],
+    ] as const) {
+      clock = new FakeClock();
+      const times: number[] = [];
+      let seed = 1;
+      const many = new ServerPoller({
+        ...{ client: { status: async () => up }, clock, steadyMs: 10_000, eagerMs: 1_000, concurrency: 2 },
+        random: () => {
+          seed = (seed * 16_807) % 2_147_483_647;
+          return seed / 2_147_483_647;
+        },
+        onChange: () => {},
+      });
+      const after = clock.after.bind(clock);
+      clock.after = (delayMs, fn) => {
+        times.push(Math.round(clock.monotonic() + delayMs));
+        return after(delayMs, fn);
+      };
+      for (let i = 0; i < servers; i++) {
+        many.track(`n/${i}`, target(), false);
+        await clock.advance(7);
+      }
+      times.length = 0;
+      await clock.advance(12_000);
+      const shown = times.filter((at) => at < clock.monotonic() + 8_000);
+      expect(new Set(shown).size).toBeLessThanOrEqual(moments);
+      expect(times.length).toBeGreaterThanOrEqual(servers * 0.9);
+      many.stop();
+    }
+  });
+
   test('asks eagerly while a change is under way, and tells of every answer then', async () => {
     poller.track('a', target(), true);
     for (let second = 0; second < 3; second++) {
