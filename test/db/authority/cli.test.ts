@@ -39,6 +39,15 @@ const json = async (args: readonly string[]) => {
 const issue = ['issue', '--organisation', 'Romashka', '--product', 'erp', '--seats', '5'];
 
 describe('licence-authority', () => {
+  it('issues and corrects what a seat is, and how many there are beyond the limit', async () => {
+    const issued = await json([...issue, '--count-by', 'userOnHost', '--overdraft-seats', '2']);
+    const listed = async () => (await json(['list', '--key-id', issued.keyId])).licences[0];
+    expect(await listed()).toMatchObject({ countBy: 'userOnHost', overdraftSeats: 2 });
+    await json(['correct', issued.licenceId, '--count-by', 'session', '--overdraft-seats', '0']);
+    expect(await listed()).not.toHaveProperty('countBy');
+    expect(await listed()).not.toHaveProperty('overdraftSeats');
+    expect((await run([...issue, '--count-by', 'floor'])).status).toBe(2);
+  });
   it('issues a trial for so many days', async () => {
     const before = Date.now();
     const issued = await json([...issue, '--trial', '30d']);

@@ -47,6 +47,10 @@ describe('an activation', () => {
       createActivation({ ...payload, entitlements: { ...payload.entitlements, ...entitlements } }, 'kid', privateKey);
     expect(written({}).split('.')[1]).toBe(good.split('.')[1]);
     expect(readActivation(written({ trial: true }))?.entitlements.trial).toBe(true);
+    const more = { countBy: 'userOnHost', overdraftSeats: 3 };
+    expect(readActivation(written(more))?.entitlements).toMatchObject(more);
+    for (const wrong of [{ countBy: 'session' }, { countBy: 'floor' }, { overdraftSeats: 0 }, { overdraftSeats: 1.5 }])
+      expect(readActivation(written(wrong))).toBeUndefined();
     // one spelling: what is not a trial says nothing
     const spelled = (trial: unknown) =>
       written({}).replace(/\.([^.]+)\./, (_, body) => {
