@@ -150,6 +150,9 @@ function registerProbes(http: Http, parts: AppParts): void {
   );
 }
 
+/** What reads it takes no more: the operator keeps it in the status of a resource. */
+const longestTrouble = 2_000;
+
 function registerStatus(http: Http, parts: AppParts): void {
   http.get(
     '/v1/status',
@@ -188,7 +191,9 @@ function registerStatus(http: Http, parts: AppParts): void {
         keys,
         ...(clearing === undefined ? {} : { clearing }),
         ...(conflicts.length === 0 ? {} : { baseConflicts: conflicts }),
-        ...(trouble === '' ? {} : { trouble }),
+        ...(trouble === ''
+          ? {}
+          : { trouble: trouble.length > longestTrouble ? `${trouble.slice(0, longestTrouble)}…` : trouble }),
         ...(parts.backups === undefined ? {} : { backup: parts.backups.status() }),
       };
       return status as z.infer<typeof serverStatus>;

@@ -74,10 +74,10 @@ async function foldPool(tx: pg.PoolClient, poolId: number): Promise<number> {
        FROM unnest($1::uuid[], $2::text[]) u(i, h) WHERE l.lease_id = u.i`,
     [renamed.map((row) => row.lease_id), renamed.map((row) => keyOf(row.holder))],
   );
-  // no text that reservations are made from: whose seat each lease uses is said anew when the limits are set
+  // no text that seats are counted by: whose seat each lease has is said anew when the limits are set
   await tx.query(
     `UPDATE pool SET in_use = (SELECT count(*) FROM lease WHERE pool_id = $1),
-            reservations = CASE WHEN reserved IS NULL THEN reservations ELSE '' END WHERE pool_id = $1`,
+            reservations = CASE WHEN reserved IS NULL AND count_by IS NULL THEN reservations ELSE '' END WHERE pool_id = $1`,
     [poolId],
   );
   return gone.length;
