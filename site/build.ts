@@ -30,7 +30,7 @@ export async function buildSite(out: string, staging: string): Promise<string> {
   await run(process.execPath, [await vitepress(), 'build', staging, '--outDir', to], { timeoutMs: 300_000 });
   writeFileSync(
     join(out, 'index.html'),
-    `<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=./${versions[0]}/"><a href="./${versions[0]}/">Softonit Licence</a>\n`,
+    `<!doctype html><meta charset="utf-8"><link rel="icon" href="./${versions[0]}/icon.svg"><meta http-equiv="refresh" content="0; url=./${versions[0]}/"><a href="./${versions[0]}/">Softonit Licence</a>\n`,
   );
   return to;
 }

@@ -120,6 +120,7 @@ export const siteConfig = ({ version, versions, menu }: SiteVersions) => ({
   title: 'Softonit Licence',
   description: 'A floating-seat licence server and the Kubernetes operator that runs it',
   base: `/${version}/`,
+  head: [['link', { rel: 'icon', href: `/${version}/icon.svg`, type: 'image/svg+xml' }]],
   vite: { logLevel: 'warn' },
   markdown: {
     html: false,

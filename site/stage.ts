@@ -103,6 +103,7 @@ export function stage(folder: string): Staged {
   };
   for (const [path, text] of staged.pages) writeFileSync(put(path), text);
   for (const file of staged.files) cpSync(join(repository, file), put(`public/files/${file}.txt`));
+  cpSync(join(repository, 'web/shared/icon.svg'), put('public/icon.svg'));
   const pictures = join(repository, 'docs/pictures');
   if (existsSync(pictures)) cpSync(pictures, put('docs/pictures'), { recursive: true });
   return staged;
