@@ -365,25 +365,20 @@ describe.skipIf(chromium === undefined)('the cabinet', () => {
     }
   });
 
-  it('costs at most 100 kB over the wire and can be used within a second', async () => {
-    const times: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const context = await browser.newContext(inEnglish);
-      const page = await context.newPage();
-      const network = await context.newCDPSession(page);
-      await network.send('Network.enable');
-      let bytes = 0;
-      network.on('Network.loadingFinished', (event) => {
-        bytes += event.encodedDataLength;
-      });
-      await page.goto(url);
-      await page.locator('input[name=email]').waitFor();
-      times.push(await page.evaluate(() => performance.now()));
-      await page.waitForLoadState('networkidle');
-      expect(bytes).toBeGreaterThan(5_000);
-      expect(bytes).toBeLessThanOrEqual(100_000);
-      await context.close();
-    }
-    expect(Math.min(...times)).toBeLessThan(1_000);
+  it('costs at most 100 kB over the wire', async () => {
+    const context = await browser.newContext(inEnglish);
+    const page = await context.newPage();
+    const network = await context.newCDPSession(page);
+    await network.send('Network.enable');
+    let bytes = 0;
+    network.on('Network.loadingFinished', (event) => {
+      bytes += event.encodedDataLength;
+    });
+    await page.goto(url);
+    await page.locator('input[name=email]').waitFor();
+    await page.waitForLoadState('networkidle');
+    expect(bytes).toBeGreaterThan(5_000);
+    expect(bytes).toBeLessThanOrEqual(100_000);
+    await context.close();
   });
 });
