@@ -1,9 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyRequest } from 'fastify';
 import type { Http } from '../runtime/httpShell.ts';
 import { ProblemError } from '../runtime/problem.ts';
+import { readSmallFile } from '../runtime/smallFile.ts';
 import { cookieOf, isSameOrigin, sessionCookie } from './cabinet/cookies.ts';
 import { csrfTokenOf, type Session } from './cabinet/sessions.ts';
 import type { Count } from './rates.ts';
@@ -126,22 +127,36 @@ type TokenFile = keyof typeof files;
 /**
  * Tokens from the files of a directory, one a line. A line of `customer` goes on with the organisation that it is for, by id
  * or name: `TOKEN org-0123456789abcdef`. One of `cabinet` does not: it opens every customer's licences. Read again every few
- * seconds, so tokens are rotated without a restart.
- * @param onOpen told once of a `customer` file with lines for nobody in particular: they open everything, as they always did
+ * seconds, so tokens are rotated without a restart; of a file that cannot be read the last ones stay.
+ * @param warn told once of a `customer` file with lines for nobody in particular (they open everything, as they always did), and
+ *   once of a file that cannot be read
  */
-export function tokensFrom(dir: string, nowMs: () => number, onOpen: (message: string) => void = () => {}): ReadTokens {
+export function tokensFrom(dir: string, nowMs: () => number, warn: (message: string) => void = () => {}): ReadTokens {
   let readAt = Number.NEGATIVE_INFINITY;
   let tokens: readonly Token[] = [];
   let told = false;
+  const last = new Map<TokenFile, { readonly tokens: readonly Token[]; readonly fault?: string }>();
+  const readFile = async (file: TokenFile) => {
+    const before = last.get(file)?.tokens ?? [];
+    const read = await readTokens(dir, file).then(
+      (found) => ({ tokens: found }),
+      (error: Error) => ({ tokens: before, fault: error.message }),
+    );
+    if ('fault' in read && read.fault !== last.get(file)?.fault) {
+      warn(`the tokens in ${join(dir, file)} cannot be read (${read.fault}); the last ones stay`);
+    }
+    last.set(file, read);
+    return { file, tokens: read.tokens };
+  };
   return async () => {
     if (Math.abs(nowMs() - readAt) < 5_000) return tokens;
     const names = Object.keys(files) as TokenFile[];
-    const read = await Promise.all(names.map(async (file) => ({ file, tokens: await readTokens(dir, file) })));
+    const read = await Promise.all(names.map(readFile));
     readAt = nowMs();
     tokens = read.flatMap((r) => r.tokens);
     const open = read.some((r) => r.file === 'customer' && r.tokens.some((t) => t.organisation === undefined));
     if (open && !told) {
-      onOpen(
+      warn(
         `${join(dir, 'customer')} has a token without an organisation: whoever has it sees and regenerates the licences of all ` +
           'customers; add the organisation behind it, or, if it is that of your own cabinet, move the line to the file cabinet',
       );
@@ -152,7 +167,10 @@ export function tokensFrom(dir: string, nowMs: () => number, onOpen: (message: s
 }
 
 async function readTokens(dir: string, file: TokenFile): Promise<Token[]> {
-  const text = await readFile(join(dir, file), 'utf8').catch(() => '');
+  const text = await readSmallFile(join(dir, file)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
   const role = files[file];
   return text
     .split('\n')

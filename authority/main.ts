@@ -1,5 +1,4 @@
 import '../runtime/stopRequest.ts';
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +18,7 @@ import { migrate } from '../runtime/migrate.ts';
 import { startEmbedded } from '../runtime/postgres/embedded.ts';
 import { runProgram } from '../runtime/program.ts';
 import { Lifetime, unlessAborted } from '../runtime/shutdown.ts';
+import { readSmallFile } from '../runtime/smallFile.ts';
 import { stopRequest } from '../runtime/stopRequest.ts';
 import { ensureTokens, tokensFrom } from './access.ts';
 import { createAuthority } from './app.ts';
@@ -168,7 +168,7 @@ async function identityProvider(config: Config<typeof settings>): Promise<Identi
       'AUTHORITY_OIDC_ISSUER needs AUTHORITY_OIDC_CLIENT_ID, AUTHORITY_OIDC_CLIENT_SECRET_FILE and AUTHORITY_CABINET_URL; set them',
     );
   }
-  const clientSecret = await readFile(secretFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const clientSecret = await readSmallFile(secretFile).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`cannot read ${secretFile} (${error.code}), which AUTHORITY_OIDC_CLIENT_SECRET_FILE names`);
   });
   const home = cabinetUrl.endsWith('/') ? cabinetUrl : `${cabinetUrl}/`;

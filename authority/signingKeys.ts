@@ -1,10 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { type PublicJwk, publicJwk } from '../licence/jwks.ts';
 import { createKeySet } from '../licence/keySet.ts';
 import { momentOf } from '../licence/moment.ts';
+import { readSmallFile } from '../runtime/smallFile.ts';
 
 /**
  * The keys that sign activations. A rollover has three steps, so that no server ever meets an unknown key: `add` publishes
@@ -75,7 +76,7 @@ export async function openSigningKeys(dataDir: string, nowMs: number): Promise<S
   const reload = async () => {
     const stamp = await stampOf(path);
     if (stamp === seen) return;
-    const parsed = stored.safeParse(jsonOf(await readFile(path, 'utf8')));
+    const parsed = stored.safeParse(jsonOf(await readSmallFile(path)));
     if (!parsed.success) throw new Error(`${path} is damaged; restore it from a backup`);
     use(parsed.data.keys);
     seen = stamp;

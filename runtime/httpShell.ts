@@ -41,7 +41,7 @@ export interface HttpLimits {
   readonly requestTimeoutMs?: number;
   /** Addresses and networks, separated by commas, whose `X-Forwarded-For` names the client. */
   readonly trustedProxies?: string;
-  readonly https?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly https?: { readonly cert: string; readonly key: string };
 }
 
 const problemOf = (error: FastifyError | ProblemError | StoreUnavailable, requestId: string): Problem => {

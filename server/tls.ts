@@ -1,18 +1,19 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Server } from 'node:https';
 import { join } from 'node:path';
 import type { Logger } from '../runtime/log.ts';
+import { readSmallFileSync } from '../runtime/smallFile.ts';
 
 export interface Certificate {
-  readonly cert: Buffer;
-  readonly key: Buffer;
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** @throws Error naming the file that cannot be read. */
 export function readCertificate(dir: string): Certificate {
   const read = (name: string) => {
     try {
-      return readFileSync(join(dir, name));
+      return readSmallFileSync(join(dir, name));
     } catch (error) {
       throw new Error(`cannot read ${join(dir, name)}: ${error instanceof Error ? error.message : String(error)}`);
     }

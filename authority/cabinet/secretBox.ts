@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 
 /** Keeps small secrets in the database under a key that is not in it: a copy of the database gives none of them away. */
 export interface SecretBox {
@@ -23,7 +24,7 @@ export async function openSecretBox(dataDir: string): Promise<SecretBox> {
       if (error.code !== 'EEXIST') throw error;
     },
   );
-  const key = Buffer.from(await readFile(path, 'utf8'), 'base64');
+  const key = Buffer.from(await readSmallFile(path), 'base64');
   if (key.length !== keyBytes) throw new Error(`${path} is damaged; restore it from a backup`);
   return createSecretBox(key);
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, getCACertificates } from 'node:tls';
+import { readSmallFileSync } from '../smallFile.ts';
 import { messageOf } from './fault.ts';
 
 /**
@@ -32,9 +32,9 @@ const systemAuthorities = (): string[] => [
   ...new Set([...getCACertificates('default'), ...getCACertificates('system')]),
 ];
 
-function read(file: string): Buffer {
+function read(file: string): string {
   try {
-    return readFileSync(file);
+    return readSmallFileSync(file);
   } catch (error) {
     throw new Error(`cannot read ${file}, which the database's address names: ${messageOf(error)}`);
   }

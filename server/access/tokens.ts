@@ -1,16 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  type FSWatcher,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  watch,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../runtime/log.ts';
+import { readSmallFileSync } from '../../runtime/smallFile.ts';
 
 /** `admin` may do everything; `client` takes and gives back seats; `metrics` reads `/metrics`. */
 export const roles = ['client', 'admin', 'metrics'] as const;
@@ -129,7 +121,7 @@ export class TokenFiles implements TokenVerifier {
 
 function readLines(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8')
+    return readSmallFileSync(file)
       .split('\n')
       .map((line) => line.trim())
       .filter((line) => line !== '');

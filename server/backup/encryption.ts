@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { Decrypter, Encrypter } from 'age-encryption';
+import { readSmallFileSync } from '../../runtime/smallFile.ts';
 
 /**
  * Archives as files of age (age-encryption.org): who writes knows the recipients only, so a stolen server opens no archive.
@@ -46,7 +46,7 @@ export async function decrypted(source: Readable, identityFile: string): Promise
 
 function readIdentities(file: string): string[] {
   try {
-    const lines = readFileSync(file, 'utf8').split('\n');
+    const lines = readSmallFileSync(file).split('\n');
     return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
   } catch (error) {
     throw new Error(`the age identity ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fetch } from 'undici';
 import { createOutwardAgent, holdsCertificates } from '../../runtime/outwardAgent.ts';
+import { readSmallFileSync } from '../../runtime/smallFile.ts';
 import type { BackupConfig } from './backupSettings.ts';
 import type { Destination } from './destination.ts';
 import { folderDestination } from './folderDestination.ts';
@@ -70,7 +70,7 @@ function readCredentials(dir: string | undefined): { accessKeyId: string; secret
   const read = (names: readonly string[]): string => {
     for (const name of names) {
       try {
-        const text = readFileSync(join(dir ?? '', name), 'utf8').trim();
+        const text = readSmallFileSync(join(dir ?? '', name)).trim();
         if (text !== '') return text;
       } catch {
         // the next name
@@ -89,7 +89,7 @@ function readCertificates(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   let pem: string;
   try {
-    pem = readFileSync(path, 'utf8');
+    pem = readSmallFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`the certificates of the bucket's service cannot be read: ${path} (${code})`);

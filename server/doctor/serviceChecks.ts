@@ -29,6 +29,7 @@ import {
   unprivilegedAccount,
 } from '../../runtime/postgres/programs.ts';
 import { isRetired, readRetired } from '../../runtime/retiredMigrations.ts';
+import { readSmallFileSync } from '../../runtime/smallFile.ts';
 import { migrationsDir } from '../db/database.ts';
 import type { Trust } from '../keys/trust.ts';
 import { poolSetup } from '../seats/seatSql.ts';
@@ -213,7 +214,7 @@ export async function checkAuthority(config: ServerConfig, trust: Trust, nowMs: 
     ...http1,
     connect: {
       timeout: 5_000,
-      ...(config.LICENCE_AUTHORITY_CA === undefined ? {} : { ca: readFileSync(config.LICENCE_AUTHORITY_CA) }),
+      ...(config.LICENCE_AUTHORITY_CA === undefined ? {} : { ca: readSmallFileSync(config.LICENCE_AUTHORITY_CA) }),
     },
   });
   try {

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { holdsCertificates } from '../../runtime/outwardAgent.ts';
+import { readSmallFileSync } from '../../runtime/smallFile.ts';
 
 /** A file of certificates that is read again before each use, so that a replaced one needs no restart. */
 export interface CertificatesFile {
@@ -16,7 +16,7 @@ export function followCertificates(path: string, setting: string): CertificatesF
   const read = (): string => {
     let pem: string;
     try {
-      pem = readFileSync(path, 'utf8');
+      pem = readSmallFileSync(path);
     } catch (error) {
       throw new Error(`${setting}: cannot read ${path} (${(error as NodeJS.ErrnoException).code})`);
     }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rm } from 'node:fs/promises';
+import { link, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { writeDurably } from './durableFile.ts';
 
 /**
@@ -9,7 +10,7 @@ import { writeDurably } from './durableFile.ts';
  */
 export async function folderIdOf(folder: string): Promise<string | undefined> {
   const path = join(folder, '.folder');
-  const read = async () => (await readFile(path, 'utf8')).trim() || undefined;
+  const read = async () => (await readSmallFile(path)).trim() || undefined;
   try {
     return (await read().catch(() => undefined)) ?? (await make(folder, path).then(read));
   } catch {

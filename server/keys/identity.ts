@@ -1,7 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
-import { link, mkdir, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fingerprintOf, rawPublicKey } from '../../licence/fingerprint.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { writeDurably } from './durableFile.ts';
 
 /** Who this server is: the private key that makes it one computer, wherever it runs. */
@@ -35,7 +36,7 @@ export function identityOf(key: KeyObject): Identity {
 
 async function readKey(file: string): Promise<KeyObject> {
   const hint = 'give the PKCS#8 PEM file of an Ed25519 private key';
-  const pem = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const pem = await readSmallFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`cannot read the server's identity ${file} (${error.code}); ${hint}`);
   });
   const key = ((): KeyObject | undefined => {
@@ -52,7 +53,7 @@ async function readKey(file: string): Promise<KeyObject> {
 /** Two servers that start side by side on one folder must end with one identity: a link never replaces a file. */
 async function makeOnce(dataDir: string, file: string): Promise<void> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const exists = await readFile(file).then(
+  const exists = await readSmallFile(file).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
   );

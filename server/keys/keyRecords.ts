@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { momentOf } from '../../licence/moment.ts';
+import { readSmallFile } from '../../runtime/smallFile.ts';
 import { writeDurably } from './durableFile.ts';
 
 export const keySources = ['configuration', 'web', 'api', 'file'] as const;
@@ -63,7 +64,7 @@ export async function openKeyRecords(dataDir: string, onDamaged: (message: strin
   let stored: Stored = settings.parse({});
 
   const reload = async () => {
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readSmallFile(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw new Error(`cannot read ${path} (${error.code}); let the user that runs the server read and write it`);
     });
