@@ -1,4 +1,5 @@
 import type { LeaseMode } from '../../licence/words.ts';
+import { admission, type Counts, type Shortage } from './admission.ts';
 
 /**
  * The rules of the ledger, and nothing else. The store applies them in SQL, batched; random histories run through both.
@@ -90,8 +91,7 @@ export type CheckOutOutcome =
   | { readonly code: 'barred'; readonly cap: number }
   | {
       readonly code: 'denied';
-      /** `taken`: no seat is free; `reserved`: the free ones are kept for others; `queued`: those who wait longer come first. */
-      readonly shortage: 'taken' | 'reserved' | 'queued';
+      readonly shortage: Shortage;
       readonly place?: number;
     };
 
@@ -110,24 +110,13 @@ export const newPool = (seatLimit: number, reserved: readonly number[] = []): Po
 const expiryOf = (mode: LeaseMode, now: number, leaseMs: number): number =>
   mode === 'leased' ? now + leaseMs : Number.POSITIVE_INFINITY;
 
-const usedOf = (pool: Pool, slot: number): number => {
-  let n = 0;
-  for (const seat of pool.seats.values()) if (seat.slot === slot) n += 1;
-  return n;
-};
-
-/** Free seats that are kept for reservations. */
-export const reservedFree = (pool: Pool): number => {
-  const kept = pool.reserved.reduce((sum, seats, i) => sum + Math.max(seats - usedOf(pool, i + 1), 0), 0);
-  return Math.max(Math.min(pool.seatLimit - pool.seats.size, kept), 0);
-};
-
-/** General seats that are free: what reservations hold back, used or not, is not among them. */
-export const generalFree = (pool: Pool): number => {
-  const heldBack = pool.reserved.reduce((sum, seats, i) => sum + Math.max(seats, usedOf(pool, i + 1)), 0);
-  const general = pool.seats.size - pool.reserved.reduce((sum, _, i) => sum + usedOf(pool, i + 1), 0);
-  return pool.seatLimit - heldBack - general;
-};
+/** What decides about a check-out, counted. */
+export function countsOf(pool: Pool): Counts {
+  const reservedUsed = pool.reserved.map(() => 0);
+  for (const { slot } of pool.seats.values()) if (slot > 0) reservedUsed[slot - 1] = (reservedUsed[slot - 1] ?? 0) + 1;
+  const { seatLimit, overdraft, reserved } = pool;
+  return { seatLimit, overdraft, inUse: pool.seats.size, reserved, reservedUsed };
+}
 
 /** A lease ends; its seat is free if it was the last that shared it. */
 function end(pool: Pool, lease: Lease): void {
@@ -152,36 +141,23 @@ export function reap(pool: Pool, now: number): number {
 const isBefore = (w: Waiter, priority: number, ticket: number): boolean =>
   w.priority > priority || (w.priority === priority && w.ticket < ticket);
 
-/**
- * The reservation's own seat if one is left, else a general one, but not before those who wait longer; when all seats are in use,
- * one beyond the limit, if the licence allows that.
- */
-function seatFor(pool: Pool, slot: number, ahead: number): { slot: number; overdrawn: boolean } | undefined {
-  const own = pool.reserved[slot - 1];
-  const inUse = pool.seats.size;
-  if (own !== undefined && inUse < pool.seatLimit && usedOf(pool, slot) < own) return { slot, overdrawn: false };
-  if (generalFree(pool) > ahead) return { slot: 0, overdrawn: false };
-  if (inUse >= pool.seatLimit && inUse + ahead < pool.seatLimit + pool.overdraft) return { slot: 0, overdrawn: true };
-  return undefined;
-}
-
 function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome {
   const shared = pool.seats.get(c.part);
-  // a seat that is shared is counted already: only who may not come in at all is kept out
-  const cap = c.caps.findIndex((r) =>
-    shared === undefined ? (pool.tallies.get(r.tally) ?? 0) >= r.most : r.most === 0,
-  );
-  if (cap >= 0) {
-    pool.waiters.delete(c.holder); // nobody waits behind one whom no free seat would help
-    return { code: 'barred', cap };
-  }
   const waiter = pool.waiters.get(c.holder);
   const ticket = waiter?.ticket ?? Number.POSITIVE_INFINITY;
-  const ahead = [...pool.waiters.values()].filter((w) => isBefore(w, c.priority, ticket)).length;
-  const found = shared === undefined ? seatFor(pool, c.slot, ahead) : { slot: shared.slot, overdrawn: false };
-  if (found !== undefined) {
+  const decided = admission(countsOf(pool), {
+    slot: c.slot,
+    ahead: [...pool.waiters.values()].filter((w) => isBefore(w, c.priority, ticket)).length,
+    shared: shared?.slot,
+    caps: c.caps.map(({ tally, most }) => ({ most, used: pool.tallies.get(tally) ?? 0 })),
+  });
+  if (decided.code === 'barred') {
+    pool.waiters.delete(c.holder); // nobody waits behind one whom no free seat would help
+    return decided;
+  }
+  if (decided.code === 'granted') {
     pool.waiters.delete(c.holder);
-    const { slot, overdrawn } = found;
+    const { slot, overdrawn } = decided;
     const { leaseId, holder, part, mode } = c;
     const expiresAt = expiryOf(mode, now, leaseMs);
     pool.leases.set(holder, { leaseId, holder, part, mode, slot, acquiredAt: now, renewedAt: now, expiresAt });
@@ -192,7 +168,7 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
     }
     return { code: 'granted', leaseId, overdrawn };
   }
-  const shortage = pool.seats.size >= pool.seatLimit ? 'taken' : generalFree(pool) <= 0 ? 'reserved' : 'queued';
+  const { shortage } = decided;
   if (c.queueMs === 0) return { code: 'denied', shortage };
   if (waiter) waiter.liveUntil = now + c.queueMs;
   else {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type CountBy, countings, type LeaseMode } from '../../../../licence/words.ts';
+import { reservedFree } from '../../../../server/seats/admission.ts';
 import { baseOf, holderKey } from '../../../../server/seats/holderKey.ts';
 import * as ledger from '../../../../server/seats/ledger.ts';
 import { partOf } from '../../../../server/seats/recount.ts';
@@ -259,7 +260,7 @@ class World {
     expect([got.inUse, got.seatLimit]).toEqual([pool.seats.size, pool.seatLimit]);
     // what a refusal counts; where nobody is refused it is not asked
     if (outcomes.some((o) => o.code === 'denied' || o.code === 'barred'))
-      expect([got.reservedFree, got.waiting]).toEqual([ledger.reservedFree(pool), pool.waiters.size]);
+      expect([got.reservedFree, got.waiting]).toEqual([reservedFree(ledger.countsOf(pool)), pool.waiters.size]);
   }
 
   async heartbeat(s: Step & { kind: 'heartbeat' }): Promise<void> {
