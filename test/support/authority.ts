@@ -68,7 +68,10 @@ const unlimitedAttempts = { account: perMinute(6e6), anywhere: perMinute(6e6), a
 const unlimited: Rates = { token: perMinute(6e6), activation: perMinute(6e6), failure: perMinute(6e6) };
 
 export async function startAuthority(
-  options: Pick<AuthorityDeps, 'clonePolicy' | 'rates' | 'clock' | 'cabinet'> = {},
+  {
+    port: wanted,
+    ...options
+  }: Pick<AuthorityDeps, 'clonePolicy' | 'rates' | 'clock' | 'cabinet'> & { readonly port?: number } = {},
   limits: HttpLimits = {},
 ): Promise<TestAuthority> {
   const database = await createTestDatabase(template);
@@ -80,7 +83,7 @@ export async function startAuthority(
   const dir = await mkdtemp(join(tmpdir(), 'authority-'));
   const signingKeys = await openSigningKeys(dir, Date.now());
   let aheadMs = 0;
-  let port = 0;
+  let port = wanted ?? 0;
   const build = () =>
     createAuthority(
       {

@@ -1,45 +1,18 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import Provider from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionCookie, signOnCookie } from '../../../../authority/cabinet/cookies.ts';
 import { createIdentityProvider } from '../../../../authority/cabinet/identityProvider.ts';
 import { startAuthority, type TestAuthority } from '../../../support/authority.ts';
 import { comeIn, createVisitor, type Visitor } from '../../../support/cabinet.ts';
+import { cabinetClient, startProvider } from '../../../support/openIdProvider.ts';
 
 const home = 'https://authority.example/';
 
 /** Who the identity provider knows; whoever signs in there is believed to be who they say. */
-const accounts: Readonly<Record<string, { email: string; email_verified: boolean; name: string }>> = {
+const accounts = {
   anna: { email: 'Anna@romashka.example', email_verified: true, name: 'Anna P.' },
   liar: { email: 'boss@vendor.example', email_verified: false, name: 'Not the boss' },
   olga: { email: 'olga@elsewhere.example', email_verified: true, name: 'Olga' },
 };
-
-/** A real OpenID Connect provider on loopback, with its own pages to sign in and to consent. */
-async function startProvider() {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const provider = new Provider(issuer, {
-    clients: [
-      { client_id: 'cabinet', client_secret: 'a-secret-of-the-cabinet', redirect_uris: [`${home}v1/sign-on/callback`] },
-    ],
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
-    conformIdTokenClaims: false,
-    findAccount: (_: unknown, sub: string) => ({ accountId: sub, claims: async () => ({ sub, ...accounts[sub] }) }),
-    pkce: { required: () => true },
-  });
-  server.on('request', provider.callback());
-  return {
-    issuer,
-    end: () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
-}
 
 /** Goes through the provider's pages as a browser does; answers the address that it sends the browser back to. */
 async function signInThere(start: string, login: string): Promise<URL> {
@@ -78,13 +51,12 @@ describe('a sign-in by the identity provider', () => {
   let provider: Awaited<ReturnType<typeof startProvider>>;
   let authority: TestAuthority;
   beforeAll(async () => {
-    provider = await startProvider();
+    provider = await startProvider(home, accounts);
     authority = await startAuthority({
       cabinet: {
         provider: createIdentityProvider({
           issuer: provider.issuer,
-          clientId: 'cabinet',
-          clientSecret: 'a-secret-of-the-cabinet',
+          ...cabinetClient,
           name: 'Company',
           cabinetUrl: home,
         }),
