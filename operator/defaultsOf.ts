@@ -3,8 +3,17 @@ import type { Defaults } from './licenceServer/api/defaults.ts';
 import type { settings } from './settings.ts';
 
 /** What every LicenceServer gets from the operator's settings. The controller and the plan of another version use the same. */
-export const defaultsOf = (config: Config<typeof settings>, operatorNamespace: string | undefined): Defaults => ({
+export const defaultsOf = (
+  config: Config<typeof settings>,
+  operatorNamespace: string | undefined,
+  fixedIds: boolean,
+): Defaults => ({
   image: config.OPERATOR_SERVER_IMAGE,
+  pods: {
+    fixedIds,
+    imagePullSecrets: config.OPERATOR_SERVER_PULL_SECRETS,
+    resources: config.OPERATOR_SERVER_RESOURCES,
+  },
   operatorNamespace,
   monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
   runbooks: config.OPERATOR_RUNBOOKS_URL,

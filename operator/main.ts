@@ -20,6 +20,7 @@ import { createLicenceServerController } from './licenceServer/controller.ts';
 import { createServerClient, throughApiServer, throughService } from './licenceServer/observe/serverClient.ts';
 import { Watch } from './licenceServer/observe/watch.ts';
 import { createOperatorMetrics } from './licenceServer/tell/operatorMetrics.ts';
+import { fixedIdsOf } from './openShift.ts';
 import { operatorHttp } from './operatorHttp.ts';
 import { runPlan } from './planCommand.ts';
 import { programVersion, settings } from './settings.ts';
@@ -75,6 +76,7 @@ export const program: Program<typeof settings> = {
       const servers = createServerClient(
         config.OPERATOR_SERVER_ADDRESS === 'service' ? throughService() : throughApiServer(client),
       );
+      const fixedIds = await fixedIdsOf(config.OPERATOR_FIXED_IDS, { client, clock, log }, signal);
       await watch.whenSettled(signal);
       log.info({ licenceServers: watch.stores.licenceServers.size }, 'working');
       const controller = createLicenceServerController({
@@ -86,7 +88,7 @@ export const program: Program<typeof settings> = {
         log,
         kubeMetrics,
         metrics: operatorMetrics,
-        defaults: defaultsOf(config, ownNamespace),
+        defaults: defaultsOf(config, ownNamespace, fixedIds),
         workers: config.OPERATOR_WORKERS,
         maxRollouts: config.OPERATOR_MAX_ROLLOUTS,
         pollMs: config.OPERATOR_POLL_SECONDS * 1_000,

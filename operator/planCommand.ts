@@ -15,6 +15,7 @@ import type { KubeObject } from './kube/object.ts';
 import { kinds } from './kube/resourceKind.ts';
 import type { Preview } from './licenceServer/preview/preview.ts';
 import { type Previews, previewAll } from './licenceServer/preview/previewWorld.ts';
+import { isOpenShift } from './openShift.ts';
 import type { settings } from './settings.ts';
 
 /** `licence-operator plan`: what an edited file, or this version of the operator, would do. Nothing is written. */
@@ -117,6 +118,8 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
       ...(image === undefined ? {} : { OPERATOR_SERVER_IMAGE: image }),
       ...(asked.maxRollouts === undefined ? {} : { OPERATOR_MAX_ROLLOUTS: asked.maxRollouts }),
     });
+    const ids = config.OPERATOR_FIXED_IDS;
+    const fixedIds = ids === 'Auto' ? !(await isOpenShift(client, signal)) : ids === 'Enabled';
     const previews = await previewAll(
       {
         client,
@@ -124,7 +127,7 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
         log: createLog('licence-operator', 'silent'),
         namespaces:
           asked.namespace !== undefined ? [asked.namespace] : await namespacesOf(client, config, changed, signal),
-        defaults: defaultsOf(config, config.OPERATOR_NAMESPACE ?? (isInCluster ? namespace : undefined)),
+        defaults: defaultsOf(config, config.OPERATOR_NAMESPACE ?? (isInCluster ? namespace : undefined), fixedIds),
         maxRollouts: config.OPERATOR_MAX_ROLLOUTS,
         changed,
       },

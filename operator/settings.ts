@@ -2,6 +2,7 @@ import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
 import { logLevels } from '../runtime/log.ts';
 import { usualRunbooks } from './licenceServer/build/alerts.ts';
 import { markSettings } from './markSettings.ts';
+import { podSettings } from './podSettings.ts';
 
 export const programVersion = '0.1.0';
 
@@ -24,6 +25,7 @@ export const settings = {
   OPERATOR_POLL_SECONDS: integer('how often a settled licence server is asked for its status', 15, 1, 3_600),
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
   OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', usualRunbooks),
+  ...podSettings,
   ...markSettings,
   OPERATOR_CONTEXT: text('context of the kubeconfig; default: its current one'),
   OPERATOR_QPS: integer('requests to the API server per second; 0: no more than 32 at one time', 0, 0, 10_000),

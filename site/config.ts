@@ -41,6 +41,7 @@ export const sidebar: readonly MenuItem[] = [
     'With',
     page('Argo CD', 'docs/with/argocd'),
     page('kube-prometheus-stack', 'docs/with/kube-prometheus-stack'),
+    page('OpenShift', 'docs/with/openshift'),
   ),
   section(
     'For vendors and programs',

@@ -22,6 +22,17 @@ app.kubernetes.io/component: authority
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- range $name, $value := .Values.commonLabels }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* `annotations:` of an object, of the common ones and those given. Arguments: list CONTEXT ANNOTATIONS */}}
+{{- define "authority.annotations" -}}
+{{- with merge (dict) (index . 1) (index . 0).Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{- define "authority.tokens" -}}
@@ -43,6 +54,11 @@ https://{{ .Values.ingress.host }}/
 
 {{/* What no schema can say: values that do not fit together. */}}
 {{- define "authority.checks" -}}
+{{- range $name, $_ := .Values.commonLabels -}}
+{{- if has $name (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}
+{{- fail (printf "commonLabels: %s is set by the chart itself" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.enabled=true needs ingress.host" -}}
 {{- end -}}

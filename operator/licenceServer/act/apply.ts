@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { fingerprintOf, rawPublicKey } from '../../../licence/fingerprint.ts';
 import type { Logger } from '../../../runtime/log.ts';
 import { ApiError } from '../../kube/apiError.ts';
-import type { KubeObject } from '../../kube/object.ts';
+import { type KubeObject, keyOf } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import type { Fault } from '../api/fault.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
@@ -50,7 +50,7 @@ export async function applyChildren(
   log: Logger,
 ): Promise<readonly Fault[]> {
   const written: Written[] = [];
-  const ensure = new Ensure(options, valid.owner, (what) => written.push(what));
+  const ensure = new Ensure(options, valid, (what) => written.push(what));
   const pass: Pass = { options, server, valid, ensure, signal };
   try {
     const taken = await takenNames(pass, observed, children);
@@ -65,7 +65,7 @@ export async function applyChildren(
     };
     const { deployment: _, podRoleBinding: __, restoreRoleBinding: ___, ...others } = kindOf;
     const names = Object.keys(others) as (keyof Children)[];
-    const refused = await allOf(names.map(apply));
+    const refused = await allOf([...names.map(apply), ...marksOfToday(pass)]);
     // A role is handed on only once the API server knows what is in it.
     refused.push(await apply('podRoleBinding'), await apply('restoreRoleBinding'));
     // A pod whose settings or Secrets were refused would only hang.
@@ -79,6 +79,15 @@ export async function applyChildren(
   } finally {
     if (written.length > 0) log.info({ written }, 'applied');
   }
+}
+
+/** What was made once has the labels of its day: that changes no content, and so no pod. */
+function marksOfToday({ options: { stores }, server, ensure }: Pass): Promise<Fault | undefined>[] {
+  const { namespace, name } = server.metadata;
+  return [
+    ...stores.ownSecrets(keyOf(server)).map((secret) => ensure.remark(kinds.Secret, secret)),
+    ...stores.copies('configMaps', namespace, name).map((copy) => ensure.remark(kinds.ConfigMap, copy)),
+  ];
 }
 
 /** All of them, each to its end: what is under way when another one fails must not be left behind. */

@@ -53,7 +53,7 @@ export async function askForKey(
     const reply = await ask(allowanceCall(before.keyId, token));
     return { call, answer: typeof reply === 'string' ? unanswered(reply) : readAllowance(reply) };
   }
-  const ensure = new Ensure(options, valid.owner, (written) => log.info({ written: [written] }, 'applied'));
+  const ensure = new Ensure(options, valid, (written) => log.info({ written: [written] }, 'applied'));
   const { key: name, keyId: replaces } = before;
   // Nothing is spent for what could not be kept.
   const trial = regeneratedSecret(valid.owner, { name, replaces, keyId: 'trial', digest: '' }, 'trial');

@@ -3,9 +3,11 @@ import type { Applied, Applier } from '../../kube/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import type { MarkDefaults, Marks } from '../api/defaults.ts';
 import type { Fault } from '../api/fault.ts';
 import type { Owner } from '../api/owner.ts';
-import { contentDigest } from '../api/types.ts';
+import { contentDigest, type Spec } from '../api/types.ts';
+import { commonMarks, markedOnce, remarked } from '../build/marks.ts';
 import type { Child } from '../build/object.ts';
 import type { Stores } from '../observe/stores.ts';
 import { strangerTo } from './ownership.ts';
@@ -14,6 +16,13 @@ export interface EnsureOptions {
   readonly client: KubeClient;
   readonly applier: Applier;
   readonly stores: Stores;
+  readonly defaults: MarkDefaults;
+}
+
+/** Whose children they are, and what is asked of them. */
+export interface For {
+  readonly owner: Owner;
+  readonly spec: Spec;
 }
 
 /** What a pass wrote, for its log line. */
@@ -38,13 +47,16 @@ export interface Ensured {
 export class Ensure {
   readonly #options: EnsureOptions;
   readonly #owner: Owner;
+  /** On what is made once; the others have them as they are built. */
+  readonly #marks: Marks;
   readonly #tell: (written: Written) => void;
   /** What was asked for beside the stores. */
   readonly #looked = new Map<string, Promise<KubeObject | undefined>>();
 
-  constructor(options: EnsureOptions, owner: Owner, tell: (written: Written) => void) {
+  constructor(options: EnsureOptions, { owner, spec }: For, tell: (written: Written) => void) {
     this.#options = options;
     this.#owner = owner;
+    this.#marks = commonMarks(spec, options.defaults);
     this.#tell = tell;
   }
 
@@ -78,7 +90,7 @@ export class Ensure {
       const fault = await this.taken(kind, name);
       if (fault !== undefined) return { fault };
       const there = await this.#look(kind, name);
-      if (immutable) return there === undefined ? await this.#create(kind, child) : {};
+      if (immutable) return there === undefined ? await this.#create(kind, markedOnce(child, this.#marks)) : {};
       await this.#apply(kind, child, there);
       return {};
     } catch (error) {
@@ -93,14 +105,34 @@ export class Ensure {
    */
   async refusalOf(kind: ResourceKind, child: Child): Promise<Fault | undefined> {
     try {
-      await this.#options.client.dryRun().create(kind, child);
+      await this.#options.client.dryRun().create(kind, markedOnce(child, this.#marks));
       return undefined;
     } catch (error) {
       return isAlreadyExists(error) ? undefined : this.#refusal(kind, child, error);
     }
   }
 
-  #refusal(kind: ResourceKind, { kind: of, metadata: { name } }: Child, error: unknown): Fault {
+  /** Gives something that was made once the labels and annotations of today. @returns what the API server refused */
+  async remark(kind: ResourceKind, there: KubeObject): Promise<Fault | undefined> {
+    const { client, stores } = this.#options;
+    const { name, namespace, uid, deletionTimestamp } = there.metadata;
+    const patch = deletionTimestamp === undefined ? remarked(there, this.#marks) : undefined;
+    if (patch === undefined || strangerTo(this.#owner, there) !== undefined) return undefined;
+    try {
+      const written = await client.mergePatch(kind, namespace, name, { metadata: { ...patch, uid } });
+      stores.of(kind)?.assume(written);
+      this.#tell({ kind: kind.kind, name, outcome: 'labelled', changed: Object.keys(patch) });
+      return undefined;
+    } catch (error) {
+      return this.#refusal(kind, { ...there, kind: kind.kind }, error);
+    }
+  }
+
+  #refusal(
+    kind: ResourceKind,
+    { kind: of, metadata: { name } }: Pick<Child, 'kind'> & Pick<KubeObject, 'metadata'>,
+    error: unknown,
+  ): Fault {
     const isOfSpec = isInvalid(error) || isForbidden(error) || isUnreadable(error);
     // An optional kind that is broken, or goes in this moment, keeps nothing else from being made.
     if (!isOfSpec && !(error instanceof ApiError && isOptional(this.#options.stores, kind))) throw error;

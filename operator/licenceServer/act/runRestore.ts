@@ -35,7 +35,7 @@ export async function runRestore(
   // Its name is of no matter: the keys are not mounted.
   const parts = partsOf(valid, observed, defaults, 'none');
   if (restore.kind !== 'running' || from === undefined || parts === undefined) return undefined;
-  const ensure = new Ensure(options, owner, () => {});
+  const ensure = new Ensure(options, valid, () => {});
   const { fault } = await ensure.ensure(kinds.Secret, restoreSecret(owner), { immutable: true });
   if (fault !== undefined) throw new Error(fault.message);
   const job = restoreJob(owner, spec, parts, from, observed.identityExists);

@@ -13,10 +13,24 @@ export interface MarkDefaults {
   readonly dashboards?: Marks;
 }
 
+/** What the pods of every LicenceServer get that does not ask for something else. */
+export interface PodDefaults {
+  /** Default: true. */
+  readonly fixedIds?: boolean | undefined;
+  readonly imagePullSecrets?: readonly { readonly name: string }[] | undefined;
+  readonly resources?: Resources | undefined;
+}
+type Amounts = Readonly<Record<string, string | number>> | undefined;
+interface Resources {
+  readonly requests?: Amounts;
+  readonly limits?: Amounts;
+}
+
 /** What the operator's own configuration adds. */
 export interface Defaults extends MarkDefaults {
   /** Image of servers whose spec names none. */
   readonly image: string;
+  readonly pods?: PodDefaults;
   readonly operatorNamespace?: string | undefined;
   readonly monitoringNamespace?: string | undefined;
   /** New keys may be asked for, with a customer's token. */

@@ -504,7 +504,13 @@ export const licenceServerSpec = withRules(
       'name',
     )
       .optional()
-      .describe('Secrets for a private registry. Default: none. At most 16.'),
+      .describe("Secrets for a private registry. Default: the operator's (OPERATOR_SERVER_PULL_SECRETS). At most 16."),
+    fixedIds: z
+      .enum(['Enabled', 'Disabled'])
+      .optional()
+      .describe(
+        "Whether the pod names its uid, gid and fsGroup (10001) itself. Disabled: the cluster gives them, as OpenShift does. Default: the operator's (OPERATOR_FIXED_IDS), which leaves them out on OpenShift.",
+      ),
     replicas: z
       .int()
       .min(1)
@@ -545,7 +551,9 @@ export const licenceServerSpec = withRules(
       .optional()
       .describe('TLS served by the pod itself, reloaded when the Secret changes. Default: none, plain HTTP.'),
     monitoring: monitoring.prefault({}).describe('Objects for Prometheus and Grafana.'),
-    resources: resources.optional().describe("Resources of the server's container. Default: none."),
+    resources: resources
+      .optional()
+      .describe("Resources of the server's container. Default: the operator's (OPERATOR_SERVER_RESOURCES)."),
     commonLabels: labelMap()
       .optional()
       .describe(

@@ -108,6 +108,9 @@ export const regeneratedKey = {
   digest: `${group}/key-digest`,
 } as const;
 
+/** Annotation of what is made once: names of the labels and annotations that somebody wanted on it, so that they can be taken off again. */
+export const commonNames = `${group}/common`;
+
 export const labels = {
   managedBy: 'app.kubernetes.io/managed-by',
   name: 'app.kubernetes.io/name',

@@ -33,12 +33,14 @@ export function partsOf(
         ? names.trust(observed.trust.digest)
         : before?.trust;
   const claim = spec.storage.existingClaim ?? names.claim;
+  const ground = defaults.pods;
   return {
     image: spec.image ?? defaults.image,
     keys,
     config: settingsNameOf(owner, settingsOf(owner, spec)),
     trust,
     claim,
+    ground,
     databaseDigest:
       database.kind === 'unasked' ? undefined : database.kind === 'found' ? database.digest : before?.database,
     marks: {
@@ -47,6 +49,6 @@ export function partsOf(
       reactivation: valid.requests.reactivateAt ?? before?.reactivation,
       restartReason: observed.deployment?.restartReason,
     },
-    rest: restOf(owner, spec, { trust, claim }),
+    rest: restOf(owner, spec, { trust, claim, ground }),
   };
 }

@@ -20,7 +20,7 @@ export interface Asked {
 const form = 1;
 
 export function askedOf(spec: Spec): Asked {
-  const { access, activation, backup, podTemplate, seats, staleSeats, storage, tls } = spec;
+  const { access, activation, backup, fixedIds, podTemplate, seats, staleSeats, storage, tls } = spec;
   const { caRef, trustedKeys, url } = activation.authority ?? {};
   const containers = (podTemplate?.spec?.containers ?? []) as readonly { name?: unknown; image?: unknown }[];
   return {
@@ -47,6 +47,7 @@ export function askedOf(spec: Spec): Asked {
       [spec.imagePullPolicy ?? '', spec.imagePullSecrets ?? [], spec.resources ?? {}, podTemplate ?? {}],
       [spec.database ?? {}, storage.existingClaim ?? ''],
       ...(backup === undefined ? [] : [mountedOf(backup.destination)]),
+      ...(fixedIds === undefined ? [] : [{ fixedIds }]),
     ]),
   };
 }

@@ -1,3 +1,4 @@
+import type { PodDefaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
 import { containerName, containerPort, namesOf, podPaths, portName } from '../api/names.ts';
 import { type Owner, selectorOf } from '../api/owner.ts';
@@ -5,6 +6,7 @@ import { isScalable } from '../api/scalable.ts';
 import { databaseDigest, podMarks, type Spec } from '../api/types.ts';
 import { destinationMounts, destinationVolumes } from './backup.ts';
 import { databaseParts, isOfParts, uriOfParts } from './databaseParts.ts';
+import { type Ground, groundOf, podSecurityOf } from './ground.ts';
 import { overlay } from './overlay.ts';
 
 /** What a pod template is made from besides the spec. */
@@ -18,6 +20,8 @@ export interface PodParts {
   readonly trust?: string | undefined;
   /** The claim that holds the data. */
   readonly claim: string;
+  /** What the operator was told for the pods of all. */
+  readonly ground?: PodDefaults | undefined;
   readonly databaseDigest?: string | undefined;
   readonly marks: PodMarks;
   /** From `restOf`: as long as it is the same, whatever has no reason of its own is. */
@@ -31,7 +35,7 @@ export interface PodParts {
 }
 
 /** The parts that `restOf` depends on. */
-type RestParts = Pick<PodParts, 'trust' | 'claim'>;
+type RestParts = Pick<PodParts, 'trust' | 'claim' | 'ground'>;
 
 /** What the pod was made for, as it stands on the template. */
 export interface PodMarks {
@@ -118,7 +122,7 @@ const environmentOf = (spec: Spec, parts: PodParts) => {
   ].filter(present);
 };
 
-const containerOf = (spec: Spec, parts: PodParts) => {
+const containerOf = (spec: Spec, parts: PodParts, { resources }: Ground) => {
   const scheme = spec.tls === undefined ? 'HTTP' : 'HTTPS';
   const probe = (path: string) => ({ httpGet: { path, port: portName, scheme }, timeoutSeconds: 3 });
   return {
@@ -133,7 +137,7 @@ const containerOf = (spec: Spec, parts: PodParts) => {
     startupProbe: { ...probe('/healthz/live'), periodSeconds: 1, failureThreshold: 300 },
     livenessProbe: { ...probe('/healthz/live'), periodSeconds: 10, failureThreshold: 6 },
     readinessProbe: { ...probe('/healthz/ready'), periodSeconds: 3, failureThreshold: 2 },
-    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
+    ...(resources === undefined ? {} : { resources }),
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
@@ -150,6 +154,8 @@ export interface Template {
 
 /** Renders the template; the same parts give the same one. */
 export function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template {
+  const ground = groundOf(spec, parts.ground);
+  const { imagePullSecrets } = ground;
   const pod = {
     serviceAccountName: namesOf(owner.name).serviceAccount,
     // Only a server that judges the tokens of pods speaks to the API server.
@@ -157,16 +163,8 @@ export function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template 
     // Variables of Services would look like settings of the server.
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 30,
-    ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: 10001,
-      runAsGroup: 10001,
-      fsGroup: 10001,
-      // Walking through a large volume at each start would take minutes, and PostgreSQL minds its modes.
-      fsGroupChangePolicy: 'OnRootMismatch',
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    ...(imagePullSecrets === undefined ? {} : { imagePullSecrets }),
+    securityContext: podSecurityOf(ground),
     ...(isScalable(spec)
       ? {
           topologySpreadConstraints: [
@@ -179,7 +177,7 @@ export function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template 
           ],
         }
       : {}),
-    containers: [containerOf(spec, parts)],
+    containers: [containerOf(spec, parts, ground)],
     volumes: volumesOf(owner, spec, parts),
   };
   const { clearing, rolledAt, reactivation, restartReason } = parts.marks;
@@ -206,7 +204,7 @@ export function templateOf(owner: Owner, spec: Spec, parts: PodParts): Template 
 }
 
 /** Digest of the template without all that has a reason of its own to restart for, so that one change gives one reason. */
-export const restOf = (owner: Owner, spec: Spec, { trust, claim }: RestParts): string => {
-  const blank = { image: '', keys: '', config: '', claim, marks: {}, rest: '' };
+export const restOf = (owner: Owner, spec: Spec, { trust, claim, ground }: RestParts): string => {
+  const blank = { image: '', keys: '', config: '', claim, ground, marks: {}, rest: '' };
   return digestOf(templateOf(owner, spec, trust === undefined ? blank : { ...blank, trust: '' }), 16);
 };

@@ -213,7 +213,6 @@ describe('the chart of the operator', () => {
       ...set('monitoring.labels.team=monitoring', 'monitoring.dashboardAnnotations.owner=office'),
     ]);
     for (const { kind, metadata } of objects) {
-      if (kind === 'Pod') continue;
       const isMonitor = ['ServiceMonitor', 'PrometheusRule'].includes(kind);
       expect(metadata.labels, `${kind} ${metadata.name}`).toMatchObject({ team: isMonitor ? 'monitoring' : 'office' });
       if (kind !== 'CustomResourceDefinition') expect(metadata.annotations, kind).toMatchObject({ note: 'n' });
@@ -227,6 +226,48 @@ describe('the chart of the operator', () => {
       grafana_folder: 'Licences',
       owner: 'office',
     });
+  });
+
+  it('puts labels and annotations on all of the authority too', async () => {
+    const objects = await render(tools.helm, 'licence-authority', [
+      ...set('commonLabels.team=office', 'commonAnnotations.note=n', 'ingress.enabled=true', 'ingress.host=a.example'),
+      ...set('service.annotations.own=service', 'podLabels.team=pods'),
+    ]);
+    expect(objects.map(({ kind }) => kind).sort()).toEqual([
+      'Deployment',
+      'Ingress',
+      'NetworkPolicy',
+      'PersistentVolumeClaim',
+      'Secret',
+      'Service',
+      'ServiceAccount',
+    ]);
+    for (const { kind, metadata } of objects) {
+      expect(metadata, kind).toMatchObject({ labels: { team: 'office' }, annotations: { note: 'n' } });
+    }
+    expect(ofKind(objects, 'Service')[0]?.metadata.annotations).toEqual({ note: 'n', own: 'service' });
+    expect(ofKind(objects, 'Deployment')[0]?.spec.template.metadata.labels).toMatchObject({ team: 'pods' });
+    const wrong = render(tools.helm, 'licence-authority', set('commonLabels.team=a b'));
+    await expect(wrong).rejects.toThrow(/commonLabels/);
+  });
+
+  it('hands on what the pods of all servers get', async () => {
+    const told = async (...args: string[]) => environment(await render(tools.helm, 'licence-operator', args));
+    const plain = await told();
+    expect(plain.OPERATOR_FIXED_IDS).toBe('Auto');
+    expect(plain).not.toHaveProperty('OPERATOR_SERVER_PULL_SECRETS');
+    expect(plain).not.toHaveProperty('OPERATOR_SERVER_RESOURCES');
+    const all = await told(
+      ...set('servers.imagePullSecrets[0].name=mirror', 'servers.imagePullSecrets[1].name=other', 'fixedIds=Disabled'),
+      ...set('servers.resources.limits.memory=1Gi', 'servers.resources.requests.cpu=1'),
+    );
+    expect(all).toMatchObject({ OPERATOR_SERVER_PULL_SECRETS: 'mirror,other', OPERATOR_FIXED_IDS: 'Disabled' });
+    expect(JSON.parse(all.OPERATOR_SERVER_RESOURCES ?? '')).toEqual({
+      limits: { memory: '1Gi' },
+      requests: { cpu: 1 },
+    });
+    const wrong = render(tools.helm, 'licence-operator', set('servers.resources.limit.memory=1Gi'));
+    await expect(wrong).rejects.toThrow(/servers/);
   });
 
   it('keeps the pod of its test, with its log, and bounds what it takes', async () => {

@@ -2,10 +2,13 @@ import { describe, expect, test } from 'vitest';
 import type { Defaults } from '../../../../../operator/licenceServer/api/defaults.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { childrenOf } from '../../../../../operator/licenceServer/build/children.ts';
+import { markedOnce, remarked } from '../../../../../operator/licenceServer/build/marks.ts';
+import { keptByDeployers } from '../../../../../operator/licenceServer/build/object.ts';
+import { tokensSecret } from '../../../../../operator/licenceServer/build/tokensSecret.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import { markSettings } from '../../../../../operator/markSettings.ts';
 import { readConfig } from '../../../../../runtime/config.ts';
-import { defaults, licenceServer, observed, valid } from '../world.ts';
+import { defaults, licenceServer, observed, owner, valid } from '../world.ts';
 
 const seen = observed({ monitoring: { serviceMonitor: true, prometheusRule: true } });
 function children(spec: SpecInput, more: Partial<Defaults> = {}) {
@@ -101,5 +104,53 @@ describe("the operator's settings of them", () => {
   ])('refuse %s in one sentence at the start', (text, says) => {
     expect(() => read({ OPERATOR_COMMON_LABELS: text })).toThrow(`OPERATOR_COMMON_LABELS`);
     expect(() => read({ OPERATOR_COMMON_LABELS: text })).toThrow(says);
+  });
+});
+
+describe('labels and annotations of what is made once', () => {
+  const plain = tokensSecret(owner, { admin: 'a' });
+  const first = { labels: { team: 'office', cost: '7' }, annotations: { note: 'n' } };
+  /** What the API server makes of a merge patch. */
+  function patched(object: typeof plain, patch: ReturnType<typeof remarked>): typeof plain {
+    const part = (of: 'labels' | 'annotations') =>
+      Object.fromEntries(
+        Object.entries({ ...object.metadata[of], ...(patch?.[of] as Record<string, string | null>) }).filter(
+          (entry): entry is [string, string] => entry[1] !== null,
+        ),
+      );
+    return { ...object, metadata: { ...object.metadata, labels: part('labels'), annotations: part('annotations') } };
+  }
+
+  test('are on it from the beginning, and settled', () => {
+    const made = markedOnce(plain, first);
+    expect(made.metadata.labels).toMatchObject({ ...plain.metadata.labels, ...first.labels });
+    expect(made.metadata.annotations).toMatchObject({ ...keptByDeployers, ...first.annotations });
+    expect(remarked(made, first)).toBeUndefined();
+    expect(markedOnce(plain, {})).toEqual(plain);
+    expect(remarked(plain, {})).toBeUndefined();
+  });
+
+  test('come, change and go with the wish, and nothing else does', () => {
+    const others = patched(markedOnce(plain, first), { labels: { velero: 'x' }, annotations: { person: 'y' } });
+    const second = { labels: { cost: '8', region: 'north' }, annotations: {} };
+    const patch = remarked(others, second);
+    expect(patch).toMatchObject({ labels: { team: null, cost: '8', region: 'north' }, annotations: { note: null } });
+    const now = patched(others, patch);
+    expect(now).toEqual(patched(markedOnce(plain, second), { labels: { velero: 'x' }, annotations: { person: 'y' } }));
+    expect(remarked(now, second)).toBeUndefined();
+    const none = patched(now, remarked(now, {}));
+    expect(none).toEqual(patched(plain, { labels: { velero: 'x' }, annotations: { person: 'y' } }));
+    // Of before anybody could wish for any.
+    expect(patched(plain, remarked(plain, first))).toEqual(markedOnce(plain, first));
+  });
+
+  test('take no protection from what is to stay, and mind no note that somebody wrote into', () => {
+    const pruned = { annotations: { 'argocd.argoproj.io/sync-options': 'Prune=true', note: 'n' } };
+    const made = markedOnce(plain, pruned);
+    expect(made.metadata.annotations).toMatchObject({ ...keptByDeployers, note: 'n' });
+    expect(remarked(made, pruned)).toBeUndefined();
+    expect(patched(made, remarked(made, {})).metadata.annotations).toMatchObject(keptByDeployers);
+    const scribbled = patched(made, { annotations: { 'licensing.softonit.ru/common': '[1' } });
+    expect(patched(scribbled, remarked(scribbled, pruned))).toEqual(made);
   });
 });

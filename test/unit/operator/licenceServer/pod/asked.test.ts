@@ -12,6 +12,7 @@ const edits: readonly SpecInput[] = [
   { image: 'private/server:2' },
   { imagePullPolicy: 'Always' },
   { imagePullSecrets: [{ name: 'registry' }] },
+  { fixedIds: 'Disabled' },
   { replicas: 2 },
   { suspend: true },
   { keys: [{ name: 'erp', secretRef: { name: 'keys', key: 'erp' } }] },
