@@ -1,7 +1,8 @@
 import { digestOf } from '../api/digest.ts';
+import { labels } from '../api/metadata.ts';
 import { containerName, namesOf, podPaths, secretKeys } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { labels, type Spec } from '../api/types.ts';
+import type { Spec } from '../api/types.ts';
 import { destinationMounts, destinationSettings, destinationVolumes } from '../pod/backup.ts';
 import { type PodParts, templateOf } from '../pod/template.ts';
 import { type Child, ownedMeta } from './object.ts';
