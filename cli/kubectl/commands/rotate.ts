@@ -140,13 +140,19 @@ export const rotationProgress =
     const { phase, reason, message } = rotation;
     const isPassing =
       reason === undefined || (passingFaults as readonly string[]).includes(reason) || waits.includes(reason);
-    if (phase === 'RolledBack' || (phase === 'Staged' && !isPassing)) {
+    // a first key has nothing that could be put back: it stays in place, and waits for another one
+    const isRefused = phase === 'Proving' && view?.keyId === keyId && view.state === 'Refused' && !isPassing;
+    if (phase === 'RolledBack' || isRefused || (phase === 'Staged' && !isPassing)) {
       const todo = aboutKey[reason as keyof typeof aboutKey]?.({
         namespace: metadata.namespace,
         name: metadata.name,
         key: name,
       });
-      const kept = phase === 'RolledBack' ? 'the previous key was put back' : 'the running key stays';
+      const kept = isRefused
+        ? 'and there is no key to go back to'
+        : phase === 'RolledBack'
+          ? 'the previous key was put back'
+          : 'the running key stays';
       return { done: 'never', says: `not proven, ${kept}: ${message ?? reason}`, todo };
     }
     return { done: false, says: `${phase}: ${message ?? asLongAs[phase] ?? 'proven'}` };
