@@ -11,7 +11,7 @@ import type { DatabaseConfig } from '../runtime/database/session.ts';
 import { waitForDatabase } from '../runtime/database/waitForDatabase.ts';
 import { lockDirectory } from '../runtime/directoryLock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
-import { listenOn } from '../runtime/httpShell.ts';
+import { keepAliveSeconds, listenOn } from '../runtime/httpShell.ts';
 import { createLog, type Logger, logLevels } from '../runtime/log.ts';
 import { createProgramMetrics } from '../runtime/metrics.ts';
 import { migrate } from '../runtime/migrate.ts';
@@ -70,6 +70,12 @@ const settings = {
   AUTHORITY_ACTIVATION_RATE: integer('activations and checks a minute from one address', 300, 1, 1_000_000),
   AUTHORITY_FAILURE_RATE: integer('wrong tokens and unknown keys a minute from one address', 60, 1, 1_000_000),
   AUTHORITY_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),
+  AUTHORITY_KEEP_ALIVE_SECONDS: integer(
+    'an idle connection is kept so long; give more than the load balancer in front does, or it meets closed ones',
+    keepAliveSeconds,
+    1,
+    3_600,
+  ),
   AUTHORITY_CABINET_URL: checkedText(
     'where people find the cabinet; needed for the identity provider',
     cabinetUrlFault,
@@ -150,7 +156,10 @@ async function start(config: Config<typeof settings>, log: Logger, lifetime: Lif
         ...(provider === undefined ? {} : { provider }),
       },
     },
-    proxies === undefined ? {} : { trustedProxies: proxies },
+    {
+      keepAliveSeconds: config.AUTHORITY_KEEP_ALIVE_SECONDS,
+      ...(proxies === undefined ? {} : { trustedProxies: proxies }),
+    },
   );
   lifetime.onStop('http', () => closeHttp(http));
   const address = await listenOn(http, config.AUTHORITY_LISTEN);

@@ -18,7 +18,11 @@ export const defaultsOf = (
   monitoringNamespace: config.OPERATOR_MONITORING_NAMESPACE,
   runbooks: config.OPERATOR_RUNBOOKS_URL,
   regeneration: config.OPERATOR_REGENERATION === 'true',
+  proxy: proxyOf(config.OPERATOR_SERVER_PROXY, config.OPERATOR_SERVER_NO_PROXY),
   common: { labels: config.OPERATOR_COMMON_LABELS, annotations: config.OPERATOR_COMMON_ANNOTATIONS },
   monitoring: { labels: config.OPERATOR_MONITORING_LABELS },
   dashboards: { labels: config.OPERATOR_DASHBOARD_LABELS, annotations: config.OPERATOR_DASHBOARD_ANNOTATIONS },
 });
+
+const proxyOf = (url: string | undefined, noProxy: string | undefined): Defaults['proxy'] =>
+  url === undefined ? undefined : { url, noProxy: noProxy?.split(/[,\s]+/).filter((one) => one !== '') };

@@ -1,5 +1,6 @@
-import { integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
+import { checkedText, integer, listen, oneOf, text, textOr } from '../runtime/config.ts';
 import { logLevels } from '../runtime/log.ts';
+import { proxyFault } from '../runtime/proxyUrl.ts';
 import { usualRunbooks } from './licenceServer/build/alerts.ts';
 import { markSettings } from './markSettings.ts';
 import { podSettings } from './podSettings.ts';
@@ -24,6 +25,12 @@ export const settings = {
   OPERATOR_SERVER_ADDRESS: oneOf('how licence servers are reached', ['service', 'apiserver-proxy'], 'service'),
   OPERATOR_POLL_SECONDS: integer('how often a settled licence server is asked for its status', 15, 1, 3_600),
   OPERATOR_MONITORING_NAMESPACE: text('namespace of Prometheus, let in by each NetworkPolicy'),
+  OPERATOR_SERVER_PROXY: checkedText(
+    'proxy of licence servers whose spec names none, to the authority and to buckets; without an account',
+    (url) =>
+      url.includes('@') ? 'has an account; servers get it in clear, so name it in a Secret of each' : proxyFault(url),
+  ),
+  OPERATOR_SERVER_NO_PROXY: text('what they reach without it besides names of the cluster, separated by commas'),
   OPERATOR_RUNBOOKS_URL: textOr('where the runbooks are that alerts link to', usualRunbooks),
   ...podSettings,
   ...markSettings,

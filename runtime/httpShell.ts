@@ -41,6 +41,10 @@ export interface HttpLimits {
   readonly requestTimeoutMs?: number;
   /** Addresses and networks, separated by commas, whose `X-Forwarded-For` names the client. */
   readonly trustedProxies?: string;
+  /** What paths may begin with, such as `/licences`: the program's own follow it. */
+  readonly pathPrefix?: string;
+  /** How long an idle connection is kept. */
+  readonly keepAliveSeconds?: number;
   readonly https?: { readonly cert: string; readonly key: string };
 }
 
@@ -73,6 +77,8 @@ const problemOf = (error: FastifyError | ProblemError | StoreUnavailable, reques
   };
 };
 
+/** Longer than load balancers usually keep one (60 s), so that they never send a request into one that is just closed. */
+export const keepAliveSeconds = 72;
 const connectionsCheckingInterval = 2_000;
 const maxParamLength = 2_500; // 200 characters of any script, percent-encoded
 
@@ -107,7 +113,8 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     requestTimeout: limits.requestTimeoutMs ?? 30_000,
     connectionTimeout: 0,
     trustProxy: limits.trustedProxies ?? false,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: (limits.keepAliveSeconds ?? keepAliveSeconds) * 1_000,
+    ...(limits.pathPrefix === undefined ? {} : { rewriteUrl: withoutPrefix(limits.pathPrefix) }),
     routerOptions: { maxParamLength },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
@@ -119,6 +126,7 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
   } as FastifyServerOptions;
   const http = fastify(options).withTypeProvider<ZodTypeProvider>() as unknown as Http;
   drainWith(http, drain);
+  if (limits.pathPrefix !== undefined) leadIntoPrefix(http, limits.pathPrefix);
   logRequestsLazily(http);
   readJsonPlainly(http);
   http.setValidatorCompiler(nullIsAbsent);
@@ -150,6 +158,20 @@ export function createHttp(log: Logger, limits: HttpLimits = {}): Http {
     return sendProblem(reply, { status: 405, reason: 'MethodNotAllowed', detail });
   });
   return http;
+}
+
+const withoutPrefix =
+  (prefix: string) =>
+  ({ url = '/' }: { url?: string }): string =>
+    url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : url;
+
+/** The prefix alone, without the slash that what a page refers to needs. */
+function leadIntoPrefix(http: Http, prefix: string): void {
+  http.addHook('onRequest', async (request, reply) => {
+    const [path, query] = request.originalUrl.split('?');
+    if (path === prefix && request.method === 'GET')
+      return reply.redirect(`${prefix}/${query === undefined ? '' : `?${query}`}`, 308);
+  });
 }
 
 /** Starts listening; a taken port becomes an error that says so. Answers the address in use. */

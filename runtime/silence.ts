@@ -9,9 +9,10 @@ export const proxiesOf = (env: Env = process.env): string[] => proxySettings.fil
 /**
  * Why there was no answer, in a few words: what is known of the cause, and that a proxy may be it. Never with an address that
  * holds a password.
+ * @param givenProxy where a proxy stands that is used in the place of those of the environment
  */
-export function causeOfSilence(error: unknown): string {
-  const proxies = proxiesOf();
+export function causeOfSilence(error: unknown, givenProxy?: string): string {
+  const proxies = givenProxy === undefined ? proxiesOf() : [givenProxy];
   const beside = proxies.length === 0 ? '' : `; ${proxies.join(' and ')} may lead through a proxy`;
   return `${wordOf(error)}${beside}`;
 }

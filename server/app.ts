@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BackupStatus, ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
+import { certificatesTrouble } from '../runtime/database/tls.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -173,6 +174,7 @@ function registerStatus(http: Http, parts: AppParts): void {
       const conflicts = store.owners.conflicts();
       const trouble = [
         store.trouble(),
+        certificatesTrouble(),
         parts.dataVolume.trouble(),
         store.clockTrouble(),
         store.reservationTrouble(),

@@ -163,7 +163,7 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
   const authority =
     authorityUrl === undefined
       ? undefined
-      : createAuthorityClient({ url: authorityUrl, ...(caFile === undefined ? {} : { caFile }) });
+      : createAuthorityClient({ url: authorityUrl, caFile, proxyFile: config.LICENCE_PROXY_FILE });
   if (authority) life.onStop('authority', () => authority.close());
   const keys = await createKeys({
     log,
@@ -211,6 +211,8 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     clearing: () => clearing,
     stopping: () => life.signal.aborted,
     limits: {
+      keepAliveSeconds: config.LICENCE_KEEP_ALIVE_SECONDS,
+      ...(config.LICENCE_PATH_PREFIX === undefined ? {} : { pathPrefix: config.LICENCE_PATH_PREFIX }),
       ...(tls === undefined ? {} : { https: tls }),
       ...(config.LICENCE_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.LICENCE_TRUSTED_PROXIES }),
     },

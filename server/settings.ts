@@ -13,7 +13,9 @@ import {
   textOr,
 } from '../runtime/config.ts';
 import { uriFault } from '../runtime/database/address.ts';
+import { keepAliveSeconds } from '../runtime/httpShell.ts';
 import { logLevels } from '../runtime/log.ts';
+import { proxyFileSetting } from '../runtime/proxyUrl.ts';
 import { backupSettings } from './backup/backupSettings.ts';
 import type { ClearPolicy } from './seats/clearing.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
@@ -52,6 +54,12 @@ const rules: Setting<SeatRule[]> = list(
   parseRules,
 );
 
+const ownPaths = /^\/(v1|assets|healthz|metrics|openapi)(\/|$)/;
+const pathPrefixFault = (path: string): string | undefined =>
+  /^(\/[\w~-][\w.~-]*)+$/.test(path) && !ownPaths.test(path)
+    ? undefined
+    : 'must be a path such as /licences, without a slash at its end, and none of the server itself';
+
 const clearStale: Setting<ClearPolicy> = {
   help: 'which starts clear stale seats (start | never | once:ID)',
   schema: z
@@ -85,6 +93,9 @@ export const settings = {
   LICENCE_AUTHORITY_CA: text(
     "PEM file of the authority's certificate authorities, believed beside the system's; taken up when it changes",
   ),
+  [proxyFileSetting]: text(
+    'file with the URL of a proxy to the authority and to buckets, for one with a password; read at each use, in the place of HTTPS_PROXY and HTTP_PROXY',
+  ),
   LICENCE_IDENTITY_FILE: text("PEM file of the server's private key; unset: made once in the data directory"),
   LICENCE_REACTIVATE: text('an id: activate the configured keys again, once per id'),
   LICENCE_ACCESS: oneOf('how clients prove themselves', ['token', 'serviceaccount', 'open'], 'token'),
@@ -111,6 +122,16 @@ export const settings = {
   LICENCE_HISTORY_DAYS: integer('days that events, denials and the audit are kept', 90, 1, 3_650),
   LICENCE_DRAIN_SECONDS: integer('told to stop, it goes on serving so long while others learn that it goes', 0, 0, 300),
   LICENCE_TRUSTED_PROXIES: networks('whose X-Forwarded-For is believed; without: the peer is the client'),
+  LICENCE_PATH_PREFIX: checkedText(
+    'what addresses begin with outside, such as /licences, where what stands in front leaves it there',
+    pathPrefixFault,
+  ),
+  LICENCE_KEEP_ALIVE_SECONDS: integer(
+    'an idle connection is kept so long; give more than the load balancer in front does, or it meets closed ones',
+    keepAliveSeconds,
+    1,
+    3_600,
+  ),
   LICENCE_TLS_DIR: text('directory with tls.crt and tls.key: serve HTTPS; reloaded when they change'),
   LICENCE_SOCKET_DIR: text("directory for the embedded PostgreSQL's socket; unset: the system's temporary directory"),
   LICENCE_POSTGRES_BIN: text('directories of PostgreSQL programs, as in PATH; unset: searched'),

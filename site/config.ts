@@ -40,6 +40,7 @@ export const sidebar: readonly MenuItem[] = [
   section(
     'With',
     page('Argo CD', 'docs/with/argocd'),
+    page('Proxy, CA, load balancer', 'docs/with/proxy'),
     page('kube-prometheus-stack', 'docs/with/kube-prometheus-stack'),
     page('OpenShift', 'docs/with/openshift'),
   ),

@@ -1,4 +1,6 @@
 import * as oidc from 'openid-client';
+import { fetch } from 'undici';
+import { createOutwardAgent } from '../../runtime/outwardAgent.ts';
 
 export interface ProviderSettings {
   readonly issuer: string;
@@ -25,6 +27,9 @@ export const isLoopback = (hostname: string): boolean => ['127.0.0.1', '[::1]', 
 
 export function createIdentityProvider(settings: ProviderSettings): IdentityProvider {
   const issuer = new URL(settings.issuer);
+  const dispatcher = createOutwardAgent({ connectMs: 10_000, answerMs: 10_000, keepAliveMs: 1_000 });
+  const outward = ((url: string, options: object) =>
+    fetch(url, { ...options, dispatcher })) as unknown as oidc.CustomFetch;
   let known: Promise<oidc.Configuration> | undefined;
   return {
     name: settings.name,
@@ -33,6 +38,7 @@ export function createIdentityProvider(settings: ProviderSettings): IdentityProv
     discovered: () => {
       known ??= oidc.discovery(issuer, settings.clientId, settings.clientSecret, undefined, {
         timeout: 10,
+        [oidc.customFetch]: outward,
         // anywhere else a provider without TLS is refused
         ...(isLoopback(issuer.hostname) ? { execute: [oidc.allowInsecureRequests] } : {}),
       });

@@ -53,7 +53,8 @@ const conditions: Readonly<Record<string, (named: Named) => string>> = {
     `restore Secret ${n.name}-identity from a backup; else annotate licensing.softonit.ru/new-identity=accept and regenerate the keys`,
   WindowInvalid: () => 'correct spec.staleSeats.windows',
   CertificateMissing: () => 'create the Secret of type kubernetes.io/tls; nothing else is needed',
-  CertificatesMissing: () => 'create what caRef names; nothing else is needed',
+  CertificatesMissing: () => 'put the certificates (PEM) where caRef says; nothing else is needed',
+  ProxyMissing: () => 'put the URL of the proxy where activation.authority.proxy says; nothing else is needed',
   TrustedKeysMissing: () =>
     "put the vendor's key set (GET /.well-known/jwks.json of the authority) into that ConfigMap",
   RolloutHeld: (n) =>

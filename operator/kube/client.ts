@@ -363,6 +363,8 @@ export class KubeClient {
       return { response, stopTimeout };
     } catch (error) {
       stopTimeout();
+      // Another authority than the one that was read: it may stand in the kubeconfig by now.
+      if (isOfAuthority(error)) connection.renew();
       throw error;
     } finally {
       metrics.restRequests.inc({ code, method, host: this.host });
@@ -381,6 +383,9 @@ export class KubeClient {
     return new ApiError(`${request.method} ${request.path}`, status);
   }
 }
+
+const isOfAuthority = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /SELF_SIGNED|UNABLE_TO_|CERT_SIGNATURE/.test(String(error.code));
 
 const isWrite = (request: KubeRequest): boolean => request.method !== 'GET';
 

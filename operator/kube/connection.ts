@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { holdsCertificates } from '../../runtime/certificates.ts';
 import { type Clock, monotonicOf } from '../../runtime/clock.ts';
 import { http1 } from '../../runtime/http1.ts';
 
@@ -49,10 +50,12 @@ export function openConnection(options: ConnectionOptions): Connection & { reado
   let dispatcher: { readonly hash: string; readonly agent: Dispatcher } | undefined;
   let known: { readonly at: number; readonly credentials: Promise<Credentials> } | undefined;
 
+  const checkAuthorities = lastSound();
   const read = async (): Promise<Credentials> => {
     // The library refuses plain HTTP (a local proxy, a test) unless TLS checks are off; there are none to do.
     const https: RequestOptions = {};
     if (url.protocol === 'https:') await config.applyToHTTPSOptions(https);
+    checkAuthorities(https);
     const hash = tlsHash(https);
     if (dispatcher?.hash !== hash) {
       const old = dispatcher;
@@ -121,6 +124,21 @@ const contextNames = (config: KubeConfig): string =>
     .getContexts()
     .map((context) => `"${context.name}"`)
     .join(', ') || 'none';
+
+/** Of a file in the middle of being replaced, or of a broken one: what was read before still stands. @throws where nothing was */
+const lastSound = () => {
+  let sound: RequestOptions['ca'];
+  return (https: RequestOptions): void => {
+    const { ca } = https;
+    if (ca === undefined) return;
+    if (holdsCertificates(String(ca))) sound = ca;
+    else if (sound === undefined) {
+      throw new Error(
+        'what the kubeconfig or the service account has as certificate authority holds no certificates as PEM',
+      );
+    } else https.ca = sound;
+  };
+};
 
 const tlsFields = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'servername', 'rejectUnauthorized'] as const;
 

@@ -77,5 +77,6 @@ export const kinds = {
     false,
   ),
   ServiceMonitor: of('monitoring.coreos.com', 'v1', 'ServiceMonitor', 'servicemonitors'),
+  HTTPRoute: of('gateway.networking.k8s.io', 'v1', 'HTTPRoute', 'httproutes'),
   PrometheusRule: of('monitoring.coreos.com', 'v1', 'PrometheusRule', 'prometheusrules'),
 } as const satisfies Record<string, ResourceKind>;

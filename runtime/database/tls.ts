@@ -1,4 +1,5 @@
 import { type ConnectionOptions, getCACertificates } from 'node:tls';
+import { holdsCertificates } from '../certificates.ts';
 import { readSmallFileSync } from '../smallFile.ts';
 import { messageOf } from './fault.ts';
 
@@ -15,22 +16,49 @@ export interface Tls {
   readonly passphrase?: string | undefined;
 }
 
-/** @throws Error naming the file that cannot be read */
+/** @throws Error naming the file that cannot be read, or that holds no certificates */
 export function tlsOptions({ mode, ca, cert, key, passphrase }: Tls): ConnectionOptions {
   const isChecked = mode.startsWith('verify') || (mode === 'require' && ca !== undefined);
   return {
     ...(isChecked ? {} : { rejectUnauthorized: false }),
     ...(isChecked && mode !== 'verify-full' ? { checkServerIdentity: () => undefined } : {}),
-    ...(!isChecked || ca === undefined ? {} : { ca: ca === 'system' ? systemAuthorities() : read(ca) }),
+    ...(!isChecked || ca === undefined ? {} : authorities(ca)),
     ...(cert === undefined ? {} : { cert: read(cert) }),
     ...(key === undefined ? {} : { key: read(key) }),
     ...(passphrase === undefined ? {} : { passphrase }),
   };
 }
 
+// A file is believed as it is, also where it holds no root: the certificate itself, or a part of the way to its root.
+const authorities = (ca: string): ConnectionOptions =>
+  ca === 'system' ? { ca: systemAuthorities() } : { ca: authoritiesIn(ca), allowPartialTrustChain: true };
+
 const systemAuthorities = (): string[] => [
   ...new Set([...getCACertificates('default'), ...getCACertificates('system')]),
 ];
+
+/** Certificates as their file last had them: one that is broken later, or in the middle of being replaced, ends no server. */
+const lastSound = new Map<string, string>();
+const troubles = new Map<string, string>();
+
+function authoritiesIn(file: string): string {
+  try {
+    const pem = read(file);
+    if (!holdsCertificates(pem)) throw new Error(`${file} holds no certificates as PEM`);
+    lastSound.set(file, pem);
+    troubles.delete(file);
+    return pem;
+  } catch (error) {
+    const known = lastSound.get(file);
+    if (known === undefined) throw error;
+    troubles.set(file, `database: ${messageOf(error)}; the last sound ones count`);
+    return known;
+  }
+}
+
+/** What is wrong with files of certificates, as one sentence; undefined: nothing, as far as connections have looked. */
+export const certificatesTrouble = (): string | undefined =>
+  troubles.size === 0 ? undefined : [...troubles.values()].join('; ');
 
 function read(file: string): string {
   try {

@@ -36,4 +36,5 @@ export const backupSettings = {
     'true',
   ),
 };
-export type BackupConfig = Config<typeof backupSettings>;
+/** With the way out, which is the server's own. */
+export type BackupConfig = Config<typeof backupSettings> & { readonly LICENCE_PROXY_FILE?: string | undefined };

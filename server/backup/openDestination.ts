@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { fetch } from 'undici';
-import { createOutwardAgent, holdsCertificates } from '../../runtime/outwardAgent.ts';
+import { holdsCertificates } from '../../runtime/certificates.ts';
+import { createOutwardAgent } from '../../runtime/outwardAgent.ts';
+import { readProxyFile } from '../../runtime/proxyUrl.ts';
 import { readSmallFileSync } from '../../runtime/smallFile.ts';
 import type { BackupConfig } from './backupSettings.ts';
 import type { Destination } from './destination.ts';
@@ -36,7 +38,9 @@ export async function openDestination(config: BackupConfig, signal: AbortSignal)
   }
   const account = readCredentials(config.LICENCE_BACKUP_S3_CREDENTIALS);
   const ca = readCertificates(config.LICENCE_BACKUP_S3_CA);
-  const agent = createOutwardAgent({ ca, connectMs, answerMs: requestMs, keepAliveMs: 4_000 });
+  const { LICENCE_PROXY_FILE: proxyFile } = config;
+  const proxy = proxyFile === undefined ? undefined : readProxyFile(proxyFile);
+  const agent = createOutwardAgent({ ca, proxy, connectMs, answerMs: requestMs, keepAliveMs: 4_000 });
   const send = (input: string, init: Record<string, unknown>) => {
     // What tidies up goes on for a moment after the end.
     const isTidying = init.method === 'DELETE';

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import type { ActivationCheckResponse, ActivationRequest, ActivationResponse } from '../../licence/authorityWire.ts';
 import { type KeyFault, keyFaultReasons } from '../../licence/keyFaults.ts';
 import { countings, supportPolicies } from '../../licence/words.ts';
+import { messageOf } from '../../runtime/database/fault.ts';
 import { createOutwardAgent } from '../../runtime/outwardAgent.ts';
+import { proxyFileSetting, readProxyFile } from '../../runtime/proxyUrl.ts';
 import { causeOfSilence } from '../../runtime/silence.ts';
 import { followCertificates } from './caFile.ts';
 
@@ -32,7 +34,9 @@ export interface AuthorityClientOptions {
   /** Base URL, `https://cabinet.example.org`. */
   readonly url: string;
   /** PEM file of the certificate authorities to believe beside all others; taken up when it changes. */
-  readonly caFile?: string;
+  readonly caFile?: string | undefined;
+  /** File with the URL of a proxy, in the place of those of the environment; taken up when it changes. */
+  readonly proxyFile?: string | undefined;
   /** For the whole exchange. */
   readonly timeoutMs?: number;
 }
@@ -60,18 +64,39 @@ const checkResponse = z.object({
 });
 const refusal = z.object({ reason: z.string(), detail: z.string().max(1_000) });
 
-export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: AuthorityClientOptions): AuthorityClient {
+export function createAuthorityClient(options: AuthorityClientOptions): AuthorityClient {
+  const { url, caFile, proxyFile, timeoutMs = 10_000 } = options;
   const own = caFile === undefined ? undefined : followCertificates(caFile, 'LICENCE_AUTHORITY_CA');
   // calls are rare: an idle connection only goes stale
-  const agentFor = (ca: string | undefined) => createOutwardAgent({ ca, connectMs: timeoutMs, keepAliveMs: 1_000 });
-  let [believed, agent] = [own?.pem, agentFor(own?.pem)];
-  /** The agent that believes what the file says now. What the one before has under way, it ends. */
+  const agentFor = (ca: string | undefined, proxy: string | undefined) =>
+    createOutwardAgent({ ca, proxy, connectMs: timeoutMs, keepAliveMs: 1_000 });
+  const proxyTold = proxyFile === undefined ? undefined : proxyFileSetting;
+  let proxy: string | undefined;
+  let proxyTrouble: string | undefined;
+  /** As it was last sound. Past a proxy that cannot be known nothing goes. */
+  const lookForProxy = () => {
+    if (proxyFile === undefined) return;
+    try {
+      proxy = readProxyFile(proxyFile);
+      proxyTrouble = undefined;
+    } catch (error) {
+      proxyTrouble = messageOf(error);
+      if (proxy === undefined) throw error;
+      proxyTrouble += '; the last sound one counts';
+    }
+  };
+  // a fault of the environment ends the program; one of a file is told, and may end
+  let agent = proxyFile === undefined ? agentFor(own?.pem, undefined) : undefined;
+  let [believed, used] = [own?.pem, proxy];
+  /** The agent that goes by what the files say now. What the one before has under way, it ends. */
   const dispatcherNow = () => {
     own?.look();
-    if (own?.pem !== believed) {
+    lookForProxy();
+    if (agent === undefined || own?.pem !== believed || proxy !== used) {
       const before = agent;
-      [believed, agent] = [own?.pem, agentFor(own?.pem)];
-      before.close().catch(() => {});
+      agent = agentFor(own?.pem, proxy);
+      [believed, used] = [own?.pem, proxy];
+      before?.close().catch(() => {});
     }
     return agent;
   };
@@ -103,7 +128,7 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
       retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
       body = jsonOf(await bounded(response.body));
     } catch (error) {
-      return { ok: false, fault: unreachable(`cannot be reached (${causeOfSilence(error)})`) };
+      return { ok: false, fault: unreachable(`cannot be reached (${causeOfSilence(error, proxyTold)})`) };
     }
     if (status === 407) return { ok: false, fault: unreachable('cannot be reached: the proxy asks for credentials') };
     if (status >= 500 || status === 429 || status === 408) {
@@ -140,8 +165,8 @@ export function createAuthorityClient({ url, caFile, timeoutMs = 10_000 }: Autho
         return undefined;
       }
     },
-    trouble: () => own?.trouble,
-    close: () => agent.destroy(),
+    trouble: () => own?.trouble ?? proxyTrouble,
+    close: async () => agent?.destroy(),
   };
 }
 

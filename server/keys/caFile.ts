@@ -1,4 +1,4 @@
-import { holdsCertificates } from '../../runtime/outwardAgent.ts';
+import { holdsCertificates } from '../../runtime/certificates.ts';
 import { readSmallFileSync } from '../../runtime/smallFile.ts';
 
 /** A file of certificates that is read again before each use, so that a replaced one needs no restart. */

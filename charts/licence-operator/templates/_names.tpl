@@ -81,3 +81,26 @@ annotations:
 {{- if not (.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}true{{- end -}}
 {{- else if eq .Values.fixedIds "Enabled" -}}true{{- end -}}
 {{- end -}}
+
+{{/* Variables of the proxy. Names and addresses of the cluster are inside; that of the API server each program knows by itself. */}}
+{{- define "operator.proxy" -}}
+{{- with .Values.proxy -}}
+{{- if .existingSecret }}
+- name: HTTPS_PROXY
+  valueFrom: { secretKeyRef: { name: {{ .existingSecret }}, key: url } }
+- name: HTTP_PROXY
+  valueFrom: { secretKeyRef: { name: {{ .existingSecret }}, key: url } }
+{{- else if or .httpsProxy .httpProxy }}
+{{- with .httpsProxy }}
+- name: HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+- name: HTTP_PROXY
+  value: {{ .httpProxy | default .httpsProxy | quote }}
+{{- end }}
+{{- if or .existingSecret .httpsProxy .httpProxy }}
+- name: NO_PROXY
+  value: {{ concat (list "localhost" "127.0.0.1" "::1" ".svc" ".cluster.local" "kubernetes.default") .noProxy | join "," | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}

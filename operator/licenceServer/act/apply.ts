@@ -5,9 +5,8 @@ import { ApiError } from '../../kube/apiError.ts';
 import { type KubeObject, keyOf } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import type { Fault } from '../api/fault.ts';
-import { labels } from '../api/metadata.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
-import type { LicenceServer } from '../api/types.ts';
+import { type LicenceServer, labels } from '../api/types.ts';
 import { type Children, kindOf, removable } from '../build/children.ts';
 import { identitySecret } from '../build/identitySecret.ts';
 import { keysSecret } from '../build/keysSecret.ts';
@@ -72,6 +71,7 @@ export async function applyChildren(
     // A pod whose settings or Secrets were refused would only hang.
     const mounted = [refused[names.indexOf('config')], refused[names.indexOf('trust')], ...secrets];
     if (mounted.every((fault) => fault === undefined)) refused.push(await apply('deployment'));
+    if (valid.spec.httpRoute !== undefined && observed.knowsRoutes === false) refused.push(unknownRoutes);
     for (const [name, nameOf] of Object.entries(removable) as [keyof typeof removable, (name: string) => string][]) {
       if (children[name] !== undefined) continue;
       refused.push(await remove(options, server, kindOf[name], nameOf(valid.owner.name)));
@@ -90,6 +90,12 @@ function marksOfToday({ options: { stores }, server, ensure }: Pass): Promise<Fa
     ...stores.copies('configMaps', namespace, name).map((copy) => ensure.remark(kinds.ConfigMap, copy)),
   ];
 }
+
+const unknownRoutes: Fault = {
+  reason: 'HTTPRouteRefused',
+  message:
+    'the cluster does not know the kind HTTPRoute (gateway.networking.k8s.io/v1); install the Gateway API, or remove spec.httpRoute',
+};
 
 /** All of them, each to its end: what is under way when another one fails must not be left behind. */
 async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {

@@ -10,7 +10,8 @@ import {
   unanswered,
 } from '../../../licence/authorityCalls.ts';
 import type { Logger } from '../../../runtime/log.ts';
-import { createOutwardAgent } from '../../../runtime/outwardAgent.ts';
+import { createOutwardAgent, type OutwardOptions } from '../../../runtime/outwardAgent.ts';
+import { proxyFault } from '../../../runtime/proxyUrl.ts';
 import { causeOfSilence } from '../../../runtime/silence.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
@@ -24,6 +25,7 @@ import type { RegenerationCall } from '../decide/regeneration.ts';
 import type { Valid } from '../decide/validate.ts';
 import type { LocalRefusal, RegenerationAnswer } from '../observe/authorityAnswer.ts';
 import { readKeySource } from '../observe/keySources.ts';
+import { insideNames, type SpecProxy } from '../pod/proxy.ts';
 import { Ensure, type EnsureOptions } from './ensure.ts';
 
 /** Makes a call that is due, and keeps the key that comes of it; undefined: it cannot be made as things stand. */
@@ -48,7 +50,9 @@ export async function askForKey(
     caPlace &&
     (await textIn(client, configMap === undefined ? kinds.Secret : kinds.ConfigMap, namespace, caPlace, signal));
   if (caPlace !== undefined && ca === undefined) return { call, answer: missing(caPlace) };
-  const ask = (what: AuthorityCall) => send(authority.url ?? '', what, ca, signal);
+  const proxy = await proxyOf(client, namespace, authority.proxy, signal);
+  if (typeof proxy === 'string') return { call, answer: { ok: false, reason: 'SecretMissing', message: proxy } };
+  const ask = (what: AuthorityCall) => send(authority.url ?? '', what, { ca, ...proxy }, signal);
   if (call === 'allowance') {
     const reply = await ask(allowanceCall(before.keyId, token));
     return { call, answer: typeof reply === 'string' ? unanswered(reply) : readAllowance(reply) };
@@ -108,6 +112,23 @@ async function textIn(
   return text?.trim() || undefined;
 }
 
+/** The spec's proxy; without one the operator's own environment counts. A text says what is wrong with it, never what it is. */
+async function proxyOf(
+  client: KubeClient,
+  namespace: string,
+  asked: SpecProxy | undefined,
+  signal: AbortSignal,
+): Promise<Pick<OutwardOptions, 'proxy' | 'noProxy'> | string> {
+  const { secretRef, url, noProxy = [] } = asked ?? {};
+  const inside = [...insideNames, ...noProxy];
+  if (secretRef === undefined) return url === undefined ? {} : { proxy: url, noProxy: inside };
+  const text = await textIn(client, kinds.Secret, namespace, secretRef, signal);
+  if (text === undefined) return missing(secretRef).message;
+  const fault = proxyFault(text);
+  if (fault !== undefined) return `what Secret ${secretRef.name} has under "${secretRef.key}" ${fault}`;
+  return { proxy: text, noProxy: inside };
+}
+
 const timeoutMs = 10_000;
 const longestBody = 65_536;
 
@@ -115,10 +136,10 @@ const longestBody = 65_536;
 async function send(
   base: string,
   { method, path, headers, body }: AuthorityCall,
-  ca: string | undefined,
+  way: Pick<OutwardOptions, 'ca' | 'proxy' | 'noProxy'>,
   signal: AbortSignal,
 ): Promise<AuthorityReply | string> {
-  const dispatcher = createOutwardAgent({ ca, connectMs: 5_000, answerMs: timeoutMs, longestAnswer: longestBody });
+  const dispatcher = createOutwardAgent({ ...way, connectMs: 5_000, answerMs: timeoutMs, longestAnswer: longestBody });
   try {
     const reply = await request(`${base.replace(/\/+$/, '')}${path}`, {
       method,
@@ -138,7 +159,7 @@ async function send(
   } catch (error) {
     // The operator is to end: that says nothing of the authority.
     signal.throwIfAborted();
-    return causeOfSilence(error);
+    return causeOfSilence(error, way.proxy === undefined ? undefined : 'activation.authority.proxy');
   } finally {
     await dispatcher.close();
   }

@@ -1,10 +1,9 @@
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
-import { fieldManager } from '../api/coordinates.ts';
 import type { Defaults } from '../api/defaults.ts';
-import { labels } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
+import { fieldManager, labels } from '../api/types.ts';
 import { restoreJob, restoreLabels, restoreSecret } from '../build/restoreJob.ts';
 import { partsOf } from '../decide/target.ts';
 import type { Valid } from '../decide/validate.ts';
@@ -39,7 +38,7 @@ export async function runRestore(
   const ensure = new Ensure(options, valid, () => {});
   const { fault } = await ensure.ensure(kinds.Secret, restoreSecret(owner), { immutable: true });
   if (fault !== undefined) throw new Error(fault.message);
-  const job = restoreJob(owner, spec, parts, from, observed.identityExists);
+  const job = restoreJob(owner, spec, parts, from, observed.identityExists, defaults);
   const jobs = await removeJobs(options.client, valid, job.metadata.name);
   if (jobs.length === 0) await ensure.ensure(kinds.Job, job, { immutable: true });
   return observed.atMs + lookEveryMs;

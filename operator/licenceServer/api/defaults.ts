@@ -26,8 +26,15 @@ interface Resources {
   readonly limits?: Amounts;
 }
 
+/** The proxy of servers that name none: without an account, since it stands in their settings. */
+export interface ProxyDefault {
+  readonly url: string;
+  readonly noProxy?: readonly string[] | undefined;
+}
+
 /** What the operator's own configuration adds. */
 export interface Defaults extends MarkDefaults {
+  readonly proxy?: ProxyDefault | undefined;
   /** Image of servers whose spec names none. */
   readonly image: string;
   readonly pods?: PodDefaults;

@@ -1,4 +1,4 @@
-import { labels } from './metadata.ts';
+import { labels } from './types.ts';
 
 /** The LicenceServer that children are built for. */
 export interface Owner {

@@ -38,6 +38,7 @@ export const rights = {
     rule('batch', ['jobs'], 'list', 'get', 'create', 'delete'),
     rule('networking.k8s.io', ['networkpolicies'], 'get', 'list', 'watch', 'create', 'patch'),
     rule('networking.k8s.io', ['ingresses'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
+    rule('gateway.networking.k8s.io', ['httproutes'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule('policy', ['poddisruptionbudgets'], 'get', 'list', 'watch', 'create', 'patch', 'delete'),
     rule(
       'monitoring.coreos.com',

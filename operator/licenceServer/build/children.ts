@@ -8,6 +8,7 @@ import { settingsOf } from '../pod/settings.ts';
 import { configMap, trustConfigMap } from './configMap.ts';
 import { dashboard } from './dashboard.ts';
 import { deployment } from './deployment.ts';
+import { httpRoute } from './httpRoute.ts';
 import { ingress } from './ingress.ts';
 import { commonMarks, dashboardMarks, marked, monitoringMarks } from './marks.ts';
 import { networkPolicy } from './networkPolicy.ts';
@@ -37,6 +38,7 @@ export interface Children {
   readonly service: Child;
   readonly networkPolicy: Child;
   readonly ingress: Child | undefined;
+  readonly httpRoute: Child | undefined;
   readonly podDisruptionBudget: Child | undefined;
   readonly serviceMonitor: Child | undefined;
   readonly prometheusRule: Child | undefined;
@@ -57,6 +59,7 @@ export const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
   service: kinds.Service,
   networkPolicy: kinds.NetworkPolicy,
   ingress: kinds.Ingress,
+  httpRoute: kinds.HTTPRoute,
   podDisruptionBudget: kinds.PodDisruptionBudget,
   serviceMonitor: kinds.ServiceMonitor,
   prometheusRule: kinds.PrometheusRule,
@@ -67,6 +70,7 @@ export const kindOf: Readonly<Record<keyof Children, ResourceKind>> = {
 /** Children that go when they are no longer wanted, by the name that they had. */
 export const removable = {
   ingress: (name: string) => namesOf(name).ingress,
+  httpRoute: (name: string) => namesOf(name).httpRoute,
   podRoleBinding: (name: string) => namesOf(name).podRights,
   podRole: (name: string) => namesOf(name).podRights,
   restoreRoleBinding: (name: string) => namesOf(name).restore,
@@ -91,7 +95,7 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
     podRoleBinding: podRoleBinding(owner, spec),
     restoreRole: valid.restore.kind === 'running' ? restoreRole(owner) : undefined,
     restoreRoleBinding: valid.restore.kind === 'running' ? restoreRoleBinding(owner) : undefined,
-    config: configMap(owner, settingsOf(owner, spec)),
+    config: configMap(owner, settingsOf(owner, spec, defaults)),
     trust:
       observed.trust.kind === 'found' && observed.trust.text !== undefined
         ? trustConfigMap(owner, observed.trust.text)
@@ -100,8 +104,9 @@ export function childrenOf(valid: Valid, plan: Plan, observed: Observed, default
     service: service(owner, spec),
     networkPolicy: networkPolicy(owner, spec, defaults),
     ingress: ingress(owner, spec),
-    podDisruptionBudget: podDisruptionBudget(owner, spec),
     // A kind that the cluster does not know cannot be made, whatever the spec says.
+    httpRoute: observed.knowsRoutes === true ? httpRoute(owner, spec) : undefined,
+    podDisruptionBudget: podDisruptionBudget(owner, spec),
     serviceMonitor:
       known.serviceMonitor && wanted(monitoring.serviceMonitor, true) ? serviceMonitor(owner, spec) : undefined,
     prometheusRule:

@@ -21,7 +21,7 @@ export function ingress(owner: Owner, spec: Spec): Child | undefined {
           http: {
             paths: [
               {
-                path: '/',
+                path: spec.http?.pathPrefix ?? '/',
                 pathType: 'Prefix',
                 backend: { service: { name: names.service, port: { name: portName } } },
               },

@@ -1,9 +1,11 @@
+import type { Defaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
-import { labels } from '../api/metadata.ts';
 import { containerName, namesOf, podPaths, secretKeys } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import type { Spec } from '../api/types.ts';
+import { labels, type Spec } from '../api/types.ts';
 import { destinationMounts, destinationSettings, destinationVolumes } from '../pod/backup.ts';
+import { proxySettings } from '../pod/proxy.ts';
+import { databaseTrust } from '../pod/settings.ts';
 import { type PodParts, templateOf } from '../pod/template.ts';
 import { type Child, ownedMeta } from './object.ts';
 
@@ -56,16 +58,19 @@ export function restoreJob(
   parts: PodParts,
   from: NonNullable<Spec['restoreFrom']>,
   hasIdentity: boolean,
+  defaults: Pick<Defaults, 'proxy'> = {},
 ): Child {
   const { backup: _, ...plain } = spec;
   const pod = templateOf(owner, plain, parts).spec as unknown as Pod & Record<string, unknown>;
   const names = namesOf(owner.name);
-  const kept = ['data', 'sockets', 'temporary', ...(hasIdentity ? ['identity'] : [])];
+  const kept = ['data', 'sockets', 'temporary', 'proxy', 'database-ca', ...(hasIdentity ? ['identity'] : [])];
   const age = from.identitySecretRef;
   const settings = {
     LICENCE_DATA_DIR: podPaths.data,
     LICENCE_SOCKET_DIR: podPaths.sockets,
     ...(hasIdentity ? { LICENCE_IDENTITY_FILE: `${podPaths.identity}/${secretKeys.identity}` } : {}),
+    ...databaseTrust(spec),
+    ...proxySettings(spec.activation.authority?.proxy, defaults.proxy),
     ...destinationSettings(owner, from.destination),
     ...(age === undefined ? {} : { LICENCE_BACKUP_AGE_IDENTITY: `${podPaths.ageIdentity}/identity` }),
   };

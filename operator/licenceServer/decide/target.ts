@@ -37,7 +37,7 @@ export function partsOf(
   return {
     image: spec.image ?? defaults.image,
     keys,
-    config: settingsNameOf(owner, settingsOf(owner, spec)),
+    config: settingsNameOf(owner, settingsOf(owner, spec, defaults)),
     trust,
     claim,
     ground,

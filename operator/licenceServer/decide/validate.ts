@@ -2,8 +2,7 @@ import { cronFault } from '../../../runtime/cron/cronTimes.ts';
 import type { Fault } from '../api/fault.ts';
 import { namesOf } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { isPaused, requests } from '../api/requests.ts';
-import type { LicenceServer, Spec } from '../api/types.ts';
+import { isPaused, type LicenceServer, requests, type Spec } from '../api/types.ts';
 import { type DesiredKeys, desiredKeysOf } from '../observe/keySources.ts';
 import type { Observed } from '../observe/observed.ts';
 import { overlayFault } from '../pod/overlay.ts';
@@ -67,6 +66,8 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
   const lookups = [
     ['TrustedKeysMissing', observed.trust],
     ['CertificatesMissing', observed.ca],
+    ['CertificatesMissing', observed.databaseCa],
+    ['ProxyMissing', observed.proxy],
     ['CertificateMissing', observed.tls],
     ['DatabaseSecretMissing', observed.database],
   ] as const;
@@ -83,7 +84,8 @@ export function validate(server: LicenceServer, spec: Spec, observed: Observed):
   if (restore.kind === 'running') {
     missing.push({ reason: restore.isFailing ? 'RestoreFailing' : 'Restoring', message: restore.message });
   }
-  for (const [reason, found] of lookups) if (found.kind === 'missing') missing.push({ reason, message: found.message });
+  for (const [reason, found] of lookups)
+    if (found?.kind === 'missing') missing.push({ reason, message: found.message });
   return {
     ok: true,
     valid: {

@@ -1,14 +1,15 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { fingerprintOf, isFingerprint } from '../../../licence/fingerprint.ts';
 import { parseKey } from '../../../licence/key.ts';
+import { holdsCertificates } from '../../../runtime/certificates.ts';
+import { proxyFault } from '../../../runtime/proxyUrl.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, keyFor, keyOf } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
 import type { Store } from '../../kube/store.ts';
 import { digestOf } from '../api/digest.ts';
-import { identityFingerprint } from '../api/metadata.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
-import type { LicenceServer, Spec } from '../api/types.ts';
+import { identityFingerprint, type LicenceServer, type Spec } from '../api/types.ts';
 import { readDatabase } from './databaseSecret.ts';
 import type { Found } from './found.ts';
 import { type KeySource, keyFiles, readKeySource, type SecretData } from './keySources.ts';
@@ -26,6 +27,8 @@ export interface LookedUp {
   readonly trust: Found;
   readonly ca: Found;
   readonly tls: Found;
+  readonly databaseCa: Found;
+  readonly proxy: Found;
   readonly database: Found;
   readonly fingerprint: string | undefined;
   /** Certificates that the server's own one is checked against: of its authority if they are there, else its own. */
@@ -116,29 +119,34 @@ export class LookUp {
       };
       return part(keyPart(key.name), from, source, derive);
     };
-    const foundInSecret = (id: string, of: string, key: string) =>
-      fromSecret(id, of, key, (data) => foundIn('Secret', of, key, decoded(data?.[key]), data !== undefined));
-    const foundInConfigMap = (id: string, of: string, key: string) =>
+    const foundInSecret = (id: string, of: string, key: string, faultIn?: (text: string) => string | undefined) =>
+      fromSecret(id, of, key, (data) =>
+        foundIn('Secret', of, key, decoded(data?.[key]), data !== undefined, { faultIn }),
+      );
+    const foundInConfigMap = (id: string, of: string, key: string, faultIn?: (text: string) => string | undefined) =>
       part(id, `${of}\n${key}`, this.#options.configMaps.get(keyFor(namespace, of)), async () => {
         const text = await this.#text(namespace, of, key, signal);
-        return foundIn('ConfigMap', of, key, text.value, text.exists, { keepText: true });
+        return foundIn('ConfigMap', of, key, text.value, text.exists, { keepText: true, faultIn });
       });
+    const foundCertificates = (id: string, { configMap, secret }: CaRef = {}): Promise<Found> | Found =>
+      configMap
+        ? foundInConfigMap(id, configMap.name, configMap.key, certificatesFault)
+        : secret
+          ? foundInSecret(id, secret.name, secret.key, certificatesFault)
+          : unasked;
 
     const { mode, authority } = spec.activation;
     const trust = authority?.trustedKeys?.configMapRef;
-    const { configMap, secret } = authority?.caRef ?? {};
+    const proxy = authority?.proxy?.secretRef;
     const { tls, database } = spec;
-    const unasked: Found = { kind: 'unasked' };
     const keySources: KeySource[] = [];
     for (const key of spec.keys ?? []) keySources.push(await keySource(key));
     const found: LookedUp = {
       keySources,
       trust: trust === undefined ? unasked : await foundInConfigMap('trust', trust.name, trust.key),
-      ca: configMap
-        ? await foundInConfigMap('ca', configMap.name, configMap.key)
-        : secret
-          ? await foundInSecret('ca', secret.name, secret.key)
-          : unasked,
+      ca: await foundCertificates('ca', authority?.caRef),
+      databaseCa: await foundCertificates('databaseCa', database?.caRef),
+      proxy: proxy === undefined ? unasked : await foundInSecret('proxy', proxy.name, proxy.key, proxyTextFault),
       tls: tls === undefined ? unasked : await foundInSecret('tls', tls.secretName, 'tls.crt'),
       serverCa:
         tls === undefined
@@ -277,6 +285,11 @@ const adminTokenIn = (data: SecretData) => decoded(data?.admin)?.split('\n')[0]?
 const decoded = (base64: string | undefined): string | undefined =>
   base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('utf8');
 
+type CaRef = NonNullable<NonNullable<Spec['activation']['authority']>['caRef']>;
+const unasked: Found = { kind: 'unasked' };
+const certificatesFault = (pem: string) => (holdsCertificates(pem) ? undefined : 'holds no certificates as PEM');
+const proxyTextFault = (text: string) => proxyFault(text.trim());
+
 /** One value that the spec refers to, found or missing by a name that a person can act on. */
 function foundIn(
   kind: 'Secret' | 'ConfigMap',
@@ -284,12 +297,18 @@ function foundIn(
   key: string,
   text: string | undefined,
   exists: boolean,
-  options: { readonly keepText?: boolean } = {},
+  options: {
+    readonly keepText?: boolean;
+    /** What is wrong with the text, as the rest of a sentence, without the text itself. */
+    readonly faultIn?: ((text: string) => string | undefined) | undefined;
+  } = {},
 ): Found {
   if (!exists) return { kind: 'missing', message: `${kind} ${name} does not exist; create it` };
   if (text === undefined || text === '') {
     return { kind: 'missing', message: `${kind} ${name} has nothing under "${key}"; add it there` };
   }
+  const fault = options.faultIn?.(text);
+  if (fault !== undefined) return { kind: 'missing', message: `what ${kind} ${name} has under "${key}" ${fault}` };
   return { kind: 'found', digest: digestOf(text, 10), ...(options.keepText ? { text } : {}) };
 }
 

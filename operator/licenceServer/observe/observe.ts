@@ -73,6 +73,7 @@ export async function observe(
         serviceMonitor: watch.lists(kinds.ServiceMonitor, namespace),
         prometheusRule: watch.lists(kinds.PrometheusRule, namespace),
       },
+      knowsRoutes: watch.lists(kinds.HTTPRoute, namespace),
       restore: restoreSeen(stores, server),
       backup: spec.backup && missingOfBackups(stores, namespace, spec.backup.destination),
       unheard: watch.unheardIn(namespace),

@@ -23,6 +23,9 @@ export interface Observed {
   readonly trust: Found;
   readonly ca: Found;
   readonly tls: Found;
+  readonly databaseCa?: Found;
+  /** The URL of the proxy, if it is in a Secret. */
+  readonly proxy?: Found;
   /** The database's Secret; `digest` of its connection URI. */
   readonly database: Found;
   readonly server: ServerAnswer;
@@ -32,6 +35,8 @@ export interface Observed {
   readonly regeneration?: RegenerationAnswer | undefined;
   /** Optional kinds that are there and were listed. */
   readonly monitoring: { readonly serviceMonitor: boolean; readonly prometheusRule: boolean };
+  /** Whether the cluster knows HTTPRoutes. */
+  readonly knowsRoutes?: boolean;
   /** Kinds of which nothing is heard in the namespace now, and why. */
   readonly unheard?: readonly Pick<Unheard, 'kind' | 'optional' | 'message'>[];
   readonly fleet: Fleet;

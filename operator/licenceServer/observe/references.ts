@@ -20,6 +20,8 @@ export function referencesOf(name: string, spec: Spec): References {
       names.tokens,
       spec.database?.secretRef.name,
       authority?.caRef?.secret?.name,
+      authority?.proxy?.secretRef?.name,
+      spec.database?.caRef?.secret?.name,
       spec.tls?.secretName,
       s3?.credentialsSecretRef.name,
       s3?.caRef?.secret?.name,
@@ -27,6 +29,7 @@ export function referencesOf(name: string, spec: Spec): References {
     configMaps: some(
       authority?.trustedKeys?.configMapRef.name,
       authority?.caRef?.configMap?.name,
+      spec.database?.caRef?.configMap?.name,
       s3?.caRef?.configMap?.name,
     ),
   };

@@ -2,9 +2,7 @@ import type { WatchedKind } from '../../kube/namespaceWatch.ts';
 import { type KubeObject, keyFor } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../../kube/store.ts';
-import { fieldManager, licenceServerKind } from '../api/coordinates.ts';
-import { labels } from '../api/metadata.ts';
-import type { LicenceServer } from '../api/types.ts';
+import { fieldManager, type LicenceServer, labels, licenceServerKind } from '../api/types.ts';
 import { referenceIndex } from './references.ts';
 import { clearingIndex, pacedIndex } from './rollingIndexes.ts';
 
@@ -44,6 +42,7 @@ export class Stores {
       watch(kinds.NetworkPolicy, specStore()),
       watch(kinds.Ingress, specStore()),
       watch(kinds.PodDisruptionBudget, specStore()),
+      watch(kinds.HTTPRoute, specStore(), { optional: true }),
       watch(kinds.ServiceMonitor, specStore(), { optional: true }),
       watch(kinds.PrometheusRule, specStore(), { optional: true }),
     ];

@@ -2,6 +2,8 @@ import { digestOf } from '../api/digest.ts';
 import { containerName } from '../api/names.ts';
 import { isScalable } from '../api/scalable.ts';
 import type { Spec } from '../api/types.ts';
+import { proxySettings } from './proxy.ts';
+import { httpSettings } from './settings.ts';
 
 /**
  * Whether a person asked for a roll, told by what differs: digests of what of the spec each part of the pod comes from. They
@@ -20,7 +22,7 @@ export interface Asked {
 const form = 1;
 
 export function askedOf(spec: Spec): Asked {
-  const { access, activation, backup, fixedIds, podTemplate, seats, staleSeats, storage, tls } = spec;
+  const { access, activation, backup, database, fixedIds, http, podTemplate, seats, staleSeats, storage, tls } = spec;
   const { caRef, trustedKeys, url } = activation.authority ?? {};
   const containers = (podTemplate?.spec?.containers ?? []) as readonly { name?: unknown; image?: unknown }[];
   return {
@@ -38,6 +40,9 @@ export function askedOf(spec: Spec): Asked {
         ...(seats.groups === undefined ? [] : ['groups']),
       ],
       staleSeats.after,
+      ...later(proxySettings(activation.authority?.proxy)),
+      ...later(httpSettings(http)),
+      ...(database?.caRef === undefined ? [] : ['databaseCa']),
       // Without it the digest is the same as of a version that did not know it.
       ...(backup === undefined ? [] : [{ ...backup, destination: placeOf(backup.destination) }]),
     ]),
@@ -45,12 +50,18 @@ export function askedOf(spec: Spec): Asked {
       [access.clients, isScalable(spec)],
       [caRef ?? {}, trustedKeys !== undefined, tls ?? {}, ...(seats.groups === undefined ? [] : [seats.groups])],
       [spec.imagePullPolicy ?? '', spec.imagePullSecrets ?? [], spec.resources ?? {}, podTemplate ?? {}],
-      [spec.database ?? {}, storage.existingClaim ?? ''],
+      [database ?? {}, storage.existingClaim ?? ''],
+      ...(activation.authority?.proxy?.secretRef === undefined
+        ? []
+        : [{ proxy: activation.authority.proxy.secretRef }]),
       ...(backup === undefined ? [] : [mountedOf(backup.destination)]),
       ...(fixedIds === undefined ? [] : [{ fixedIds }]),
     ]),
   };
 }
+
+/** What came later is in a digest only where it says something: without it that is the same as of a version that did not know it. */
+const later = (settings: Record<string, string>) => (Object.keys(settings).length === 0 ? [] : [settings]);
 
 type Destination = NonNullable<Spec['backup']>['destination'];
 /** What the settings say of where backups go, and what of it is mounted. */

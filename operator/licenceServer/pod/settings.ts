@@ -1,3 +1,4 @@
+import type { Defaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
 import { containerPort, namesOf, podPaths, secretKeys } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
@@ -5,6 +6,7 @@ import { isScalable } from '../api/scalable.ts';
 import { durationMs } from '../api/times.ts';
 import type { Spec } from '../api/types.ts';
 import { backupSettings } from './backup.ts';
+import { proxySettings } from './proxy.ts';
 
 /** The audience of the tokens that pods show to this server: one made for another server is of no use here. */
 const audienceOf = (owner: Owner): string => `${namesOf(owner.name).service}.${owner.namespace}.svc`;
@@ -13,7 +15,11 @@ const audienceOf = (owner: Owner): string => `${namesOf(owner.name).service}.${o
 const drainSeconds = 5;
 
 /** What the server is told through its environment; every name is one of its settings. */
-export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, string>> => ({
+export const settingsOf = (
+  owner: Owner,
+  spec: Spec,
+  defaults: Pick<Defaults, 'proxy'> = {},
+): Readonly<Record<string, string>> => ({
   // Every address, of whichever families the pod has.
   LICENCE_LISTEN: `:${containerPort}`,
   LICENCE_DATA_DIR: podPaths.data,
@@ -33,6 +39,9 @@ export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, st
     ? {}
     : { LICENCE_TRUSTED_KEYS: `${podPaths.trust}/jwks.json` }),
   ...(spec.activation.authority?.caRef === undefined ? {} : { LICENCE_AUTHORITY_CA: `${podPaths.ca}/ca.crt` }),
+  ...proxySettings(spec.activation.authority?.proxy, defaults.proxy),
+  ...databaseTrust(spec),
+  ...httpSettings(spec.http),
   ...(spec.tls === undefined ? {} : { LICENCE_TLS_DIR: podPaths.tls }),
   ...(spec.seats.reservations === undefined || spec.seats.reservations.length === 0
     ? {}
@@ -42,6 +51,18 @@ export const settingsOf = (owner: Owner, spec: Spec): Readonly<Record<string, st
     : { LICENCE_RULES: JSON.stringify(spec.seats.rules) }),
   ...(spec.seats.groups === undefined ? {} : { LICENCE_GROUPS_DIR: podPaths.groups }),
   ...backupSettings(owner, spec.backup),
+});
+
+/** Where the database's URI says something of `sslmode` itself, that counts. */
+export const databaseTrust = ({ database }: Spec): Record<string, string> =>
+  database?.caRef === undefined ? {} : { DATABASE_CA: `${podPaths.databaseCa}/ca.crt`, PGSSLMODE: 'verify-full' };
+
+export const httpSettings = (http: Spec['http']): Record<string, string> => ({
+  ...(http?.trustedProxies === undefined || http.trustedProxies.length === 0
+    ? {}
+    : { LICENCE_TRUSTED_PROXIES: http.trustedProxies.join(',') }),
+  ...(http?.keepAliveSeconds === undefined ? {} : { LICENCE_KEEP_ALIVE_SECONDS: String(http.keepAliveSeconds) }),
+  ...(http?.pathPrefix === undefined ? {} : { LICENCE_PATH_PREFIX: http.pathPrefix }),
 });
 
 /** Name of the ConfigMap that holds them: another one for other settings. */

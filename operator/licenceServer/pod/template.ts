@@ -1,14 +1,14 @@
 import type { PodDefaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
-import { databaseDigest, podMarks } from '../api/metadata.ts';
 import { containerName, containerPort, namesOf, podPaths, portName } from '../api/names.ts';
 import { type Owner, selectorOf } from '../api/owner.ts';
 import { isScalable } from '../api/scalable.ts';
-import type { Spec } from '../api/types.ts';
+import { databaseDigest, podMarks, type Spec } from '../api/types.ts';
 import { destinationMounts, destinationVolumes } from './backup.ts';
 import { databaseParts, isOfParts, uriOfParts } from './databaseParts.ts';
 import { type Ground, groundOf, podSecurityOf } from './ground.ts';
 import { overlay } from './overlay.ts';
+import { proxyVolume } from './proxy.ts';
 
 /** What a pod template is made from besides the spec. */
 export interface PodParts {
@@ -48,21 +48,29 @@ export interface PodMarks {
 
 const present = <T>(value: T | undefined): value is T => value !== undefined;
 
+type CaRef = NonNullable<NonNullable<Spec['activation']['authority']>['caRef']>;
+const certificates = (name: string, { configMap, secret }: CaRef = {}): Record<string, unknown>[] => {
+  const items = (key: string) => [{ key, path: 'ca.crt' }];
+  return [
+    ...(configMap === undefined ? [] : [{ name, configMap: { name: configMap.name, items: items(configMap.key) } }]),
+    ...(secret === undefined ? [] : [{ name, secret: { secretName: secret.name, items: items(secret.key) } }]),
+  ];
+};
+
 const volumesOf = (owner: Owner, spec: Spec, parts: PodParts) => {
   const names = namesOf(owner.name);
   // Readable by the server's group, by nobody else.
   const defaultMode = 0o440;
-  const ca = spec.activation.authority?.caRef;
   const { groups } = spec.seats;
-  const caFile = (key: string) => [{ key, path: 'ca.crt' }];
   return [
     { name: 'data', persistentVolumeClaim: { claimName: parts.claim } },
     { name: 'keys', secret: { secretName: parts.keys, defaultMode } },
     { name: 'identity', secret: { secretName: names.identity, defaultMode } },
     { name: 'tokens', secret: { secretName: names.tokens, defaultMode } },
     parts.trust === undefined ? undefined : { name: 'trust', configMap: { name: parts.trust } },
-    ca?.configMap && { name: 'ca', configMap: { name: ca.configMap.name, items: caFile(ca.configMap.key) } },
-    ca?.secret && { name: 'ca', secret: { secretName: ca.secret.name, items: caFile(ca.secret.key) } },
+    ...certificates('ca', spec.activation.authority?.caRef),
+    proxyVolume(spec.activation.authority?.proxy),
+    ...certificates('database-ca', spec.database?.caRef),
     spec.tls === undefined ? undefined : { name: 'tls', secret: { secretName: spec.tls.secretName, defaultMode } },
     // Without it the rules that name a group fit nobody by that, which the server tells; no reason not to start.
     groups && { name: 'groups', configMap: { name: groups.configMapRef.name, optional: true } },
@@ -81,6 +89,8 @@ const mountsOf = (spec: Spec, parts: PodParts) => {
     readOnly('tokens'),
     parts.trust === undefined ? undefined : readOnly('trust'),
     spec.activation.authority?.caRef === undefined ? undefined : readOnly('ca'),
+    spec.activation.authority?.proxy?.secretRef === undefined ? undefined : readOnly('proxy'),
+    spec.database?.caRef && { name: 'database-ca', mountPath: podPaths.databaseCa, readOnly: true },
     spec.tls === undefined ? undefined : readOnly('tls'),
     spec.seats.groups === undefined ? undefined : readOnly('groups'),
     ...(spec.backup === undefined ? [] : destinationMounts(spec.backup.destination)),

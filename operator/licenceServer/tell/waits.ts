@@ -17,6 +17,7 @@ const mayCome: readonly string[] = [
   'ActivationMissing',
   'TrustedKeysMissing',
   'CertificatesMissing',
+  'ProxyMissing',
   'CertificateMissing',
   'DatabaseSecretMissing',
   'ClaimMissing',

@@ -84,6 +84,42 @@ describe('the cabinet of the authority’s chart', () => {
   });
 });
 
+describe('a proxy', () => {
+  const named = set('proxy.httpsProxy=http://proxy.example:3128', 'proxy.noProxy={.example,10.0.0.0/8}');
+  const inside = 'localhost,127.0.0.1,::1,.svc,.cluster.local,kubernetes.default';
+
+  it.each(charts)('reaches the program of %s with what is inside the cluster left out', async (chart) => {
+    expect(environment(await render(tools.helm, chart, named))).toMatchObject({
+      HTTPS_PROXY: 'http://proxy.example:3128',
+      HTTP_PROXY: 'http://proxy.example:3128',
+      NO_PROXY: `${inside},.example,10.0.0.0/8`,
+    });
+    const plain = Object.keys(environment(await render(tools.helm, chart)));
+    expect(plain.filter((name) => name.endsWith('_PROXY'))).toEqual([]);
+  });
+
+  it('is that of licence servers too, unless it is not to be', async () => {
+    const of = async (...more: string[]) =>
+      environment(await render(tools.helm, 'licence-operator', [...named, ...set(...more)]));
+    expect(await of()).toMatchObject({
+      OPERATOR_SERVER_PROXY: 'http://proxy.example:3128',
+      OPERATOR_SERVER_NO_PROXY: '.example,10.0.0.0/8',
+    });
+    expect(await of('proxy.servers=false')).not.toHaveProperty('OPERATOR_SERVER_PROXY');
+  });
+
+  it.each(charts)('with a password comes out of a Secret in %s, and is refused in clear', async (chart) => {
+    const objects = await render(tools.helm, chart, set('proxy.existingSecret=proxy'));
+    const [deployment] = ofKind(objects, 'Deployment');
+    const variables = deployment?.spec.template.spec.containers[0].env as { name: string }[];
+    const from = { valueFrom: { secretKeyRef: { name: 'proxy', key: 'url' } } };
+    for (const name of ['HTTPS_PROXY', 'HTTP_PROXY']) expect(variables).toContainEqual({ name, ...from });
+    expect(environment(objects)).toMatchObject({ NO_PROXY: inside });
+    const clear = set('proxy.httpsProxy=http://user:geheim@proxy.example:3128');
+    expect(await refusal(tools.helm, chart, clear)).toContain('httpsProxy');
+  });
+});
+
 describe('the chart of the operator', () => {
   it('gives rights in its own namespace only, unless told otherwise', async () => {
     const objects = await render(tools.helm, 'licence-operator');

@@ -5,8 +5,7 @@ import { ApiError } from '../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import { licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
-import type { SpecInput } from '../../../operator/licenceServer/api/types.ts';
+import { licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { adminClient, freshNamespace, installCrd } from './harness.ts';
 
 let client: KubeClient;
@@ -56,6 +55,7 @@ async function said(answer: Promise<unknown>): Promise<string | undefined> {
 
 const shared = { database: { secretRef: { name: 'db' } }, storage: { accessModes: ['ReadWriteMany'] } };
 const windows = [{ schedule: '0 3 * * *', duration: '1h' }];
+const withProxy = (proxy: unknown) => ({ ...minimal, activation: { authority: { ...authority.authority, proxy } } });
 const withStale = (staleSeats: unknown) => ({ ...minimal, staleSeats });
 const withSeatRules = (...rules: readonly object[]) => ({ ...minimal, seats: { rules } });
 const withPeer = (peer: unknown) => ({ ...minimal, access: { allowFrom: [peer] } });
@@ -92,6 +92,54 @@ const rules: readonly [rule: string, kept: unknown, broken: unknown, says: RegEx
     { ...minimal, activation: { authority: { ...authority.authority, caRef: { secret: { name: 'ca' } } } } },
     { ...minimal, activation: { authority: { ...authority.authority, caRef: {} } } },
     /exactly one of configMap and secret/,
+  ],
+  [
+    'a certificate authority of the database comes from one place',
+    { ...minimal, database: { ...shared.database, caRef: { configMap: { name: 'ca' } } } },
+    { ...minimal, database: { ...shared.database, caRef: { configMap: { name: 'ca' }, secret: { name: 'ca' } } } },
+    /exactly one of configMap and secret/,
+  ],
+  [
+    'a proxy is an http or https URL',
+    withProxy({ url: 'http://proxy.example.org:3128', noProxy: ['10.0.0.0/8', '.example.org'] }),
+    withProxy({ url: 'proxy.example.org:3128' }),
+    /must be an http or https URL without an account/,
+  ],
+  [
+    'a proxy with a password is in a Secret',
+    withProxy({ secretRef: { name: 'proxy' } }),
+    withProxy({ url: 'http://user:secret@proxy.example.org:3128' }),
+    /one with a password belongs in a Secret/,
+  ],
+  [
+    'a proxy comes from one place',
+    withProxy({}),
+    withProxy({ url: 'http://proxy.example.org:3128', secretRef: { name: 'proxy' } }),
+    /at most one of url and secretRef/,
+  ],
+  [
+    'a trusted proxy is an address or a network',
+    { ...minimal, http: { trustedProxies: ['10.0.0.0/8', '::1', '192.0.2.1', '2001:db8::/32'] } },
+    { ...minimal, http: { trustedProxies: ['ingress-nginx'] } },
+    /must be an address or a network/,
+  ],
+  [
+    'a path prefix is none of the paths of the server',
+    { ...minimal, http: { pathPrefix: '/licences/office' } },
+    { ...minimal, http: { pathPrefix: '/v1/licences' } },
+    /none of the paths of the server itself/,
+  ],
+  [
+    'a path prefix has no slash at its end',
+    { ...minimal, http: { pathPrefix: '/v10' } },
+    { ...minimal, http: { pathPrefix: '/licences/' } },
+    /pathPrefix/,
+  ],
+  [
+    'a route is attached to a Gateway',
+    { ...minimal, httpRoute: { parentRefs: [{ name: 'public' }] } },
+    { ...minimal, httpRoute: { parentRefs: [] } },
+    /parentRefs/,
   ],
   [
     'key names are unique',

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type CertificateAuthority, createAuthority } from '../../../../cluster/pki.ts';
+import { run } from '../../../../cluster/process.ts';
 import { createAuthorityClient } from '../../../../server/keys/authorityClient.ts';
 import { createComputer } from '../../../support/authority.ts';
 
@@ -105,6 +106,57 @@ describe('a proxy that the environment names', () => {
     expect(seen).toEqual([]);
   });
 
+  it.for([
+    ['a network', '10.0.0.0/8, 127.0.0.0/8', ''],
+    ['the address of the API server of the cluster that this runs in', '', '127.0.0.1'],
+  ])('is passed by for %s', async ([, noProxy, apiServer]) => {
+    const ca = await createAuthority(join(dir, 'ca'));
+    const port = await authorityOf(ca);
+    const { url, seen } = await proxyTo(port);
+    const caFile = write('ca.pem', ca.certPem);
+    vi.stubEnv('HTTPS_PROXY', `http://user:geheim@${url}`);
+    vi.stubEnv('NO_PROXY', noProxy ?? '');
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', apiServer ?? '');
+    expect(await ask(`https://127.0.0.1:${port}`, caFile)).toContain('has answered');
+    expect(seen).toEqual([]);
+    expect(await ask('https://cabinet.invalid', caFile)).toContain('has answered');
+    expect(seen).toEqual(['CONNECT cabinet.invalid:443']);
+  });
+
+  it('may stand in a file, which is read again at each use; past one that cannot be read nothing goes', async () => {
+    const ca = await createAuthority(join(dir, 'ca'));
+    const port = await authorityOf(ca);
+    const { url, seen } = await proxyTo(port);
+    vi.stubEnv('HTTPS_PROXY', 'http://127.0.0.1:1');
+    const proxyFile = join(dir, 'url');
+    const caFile = write('ca.pem', ca.certPem);
+    const client = createAuthorityClient({ url: 'https://cabinet.invalid', timeoutMs: 3_000, caFile, proxyFile });
+    const said: string[] = [];
+    const answer = async () => {
+      const told = await client.check(request);
+      said.push(told.ok ? 'ok' : told.fault.message, client.trouble() ?? '');
+      return said.slice(-2);
+    };
+    try {
+      expect(await answer()).toEqual([expect.stringContaining('cannot read'), expect.stringContaining(proxyFile)]);
+      write('url', 'user:geheim@proxy:3128');
+      expect((await answer())[0]).toContain('is no URL of a proxy');
+      write('url', `http://user:falsch@${url}\n`);
+      expect(await answer()).toEqual([expect.stringContaining('LICENCE_PROXY_FILE may lead through a proxy'), '']);
+      write('url', `http://user:geheim@${url}\n`);
+      expect(await answer()).toEqual(['the authority itself has answered', '']);
+      write('url', '');
+      expect(await answer()).toEqual([
+        'the authority itself has answered',
+        expect.stringMatching(/is no URL of a proxy .*; the last sound one counts/),
+      ]);
+      expect(seen.filter((one) => one !== 'CONNECT cabinet.invalid:443')).toEqual([]);
+      expect(said.join()).not.toMatch(/geheim|falsch/);
+    } finally {
+      await client.close();
+    }
+  });
+
   it('is used for plain HTTP too', async () => {
     const { url, seen } = await proxyTo(1);
     vi.stubEnv('http_proxy', `http://${url}`);
@@ -141,6 +193,23 @@ describe('own certificate authorities', () => {
     } finally {
       await client.close();
     }
+  });
+
+  it('may be the certificate itself, signed by another or by itself, or the whole chain', async () => {
+    const ca = await createAuthority(join(dir, 'ca'));
+    const port = await authorityOf(ca);
+    const leaf = readFileSync(join(dir, 'ca', 'cabinet.crt'), 'utf8');
+    for (const pem of [leaf, `${leaf}${ca.certPem}`]) {
+      expect(await ask(`https://127.0.0.1:${port}`, write('own.pem', pem))).toContain('has answered');
+    }
+    const own = { cert: join(dir, 'self.crt'), key: join(dir, 'self.key') };
+    const names = ['-subj', '/CN=self', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'];
+    await run('openssl', ['req', '-x509', ...key, ...names, '-keyout', own.key, '-out', own.cert]);
+    const options = { cert: readFileSync(own.cert), key: readFileSync(own.key) };
+    const selfSigned = await listen(createHttps(options, refusing));
+    expect(await ask(`https://127.0.0.1:${selfSigned}`, own.cert)).toContain('has answered');
+    expect(await ask(`https://127.0.0.1:${selfSigned}`, write('own.pem', leaf))).toContain('AuthorityUnreachable');
   });
 
   it('do not take the place of others: with a file of its own a server still believes the extra ones of its Node', async () => {

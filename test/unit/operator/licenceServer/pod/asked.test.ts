@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { askedOf, parseAsked } from '../../../../../operator/licenceServer/pod/asked.ts';
 import { settingsOf } from '../../../../../operator/licenceServer/pod/settings.ts';
@@ -39,6 +39,17 @@ const edits: readonly SpecInput[] = [
   { staleSeats: { after: '45m' } },
   { staleSeats: { when: 'Always', threshold: 7, minInterval: '2h', policy: 'Release' } },
   { keyRotation: { verifyTimeout: '1m' } },
+  { activation: { authority: { proxy: { url: 'http://proxy.example:3128' } } } },
+  { activation: { authority: { proxy: { url: 'http://proxy.example:3128', noProxy: ['10.0.0.0/8'] } } } },
+  { activation: { authority: { proxy: { secretRef: { name: 'proxy' } } } } },
+  { activation: { authority: { proxy: { secretRef: { name: 'proxy', key: 'other' } } } } },
+  { activation: { authority: { proxy: {} } } },
+  { database: { secretRef: { name: 'db' }, caRef: { configMap: { name: 'ca' } } } },
+  { database: { secretRef: { name: 'db' }, caRef: { secret: { name: 'ca' } } } },
+  { http: {} },
+  { http: { trustedProxies: ['10.0.0.0/8'], keepAliveSeconds: 95 } },
+  { http: { pathPrefix: '/licences' } },
+  { httpRoute: { parentRefs: [{ name: 'gateway' }] } },
   { access: { clients: 'ServiceAccount' } },
   { access: { allowFrom: [{ podSelector: {} }] } },
   { service: { port: 80, annotations: { team: 'a' } } },
