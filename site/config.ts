@@ -42,7 +42,10 @@ export const sidebar: readonly MenuItem[] = [
     page('Argo CD', 'docs/with/argocd'),
     page('Proxy, CA, load balancer', 'docs/with/proxy'),
     page('kube-prometheus-stack', 'docs/with/kube-prometheus-stack'),
+    page('Flux', 'docs/with/flux'),
     page('OpenShift', 'docs/with/openshift'),
+    page('Policies and quotas', 'docs/with/policies'),
+    page('Image mirrors', 'docs/with/mirrors'),
   ),
   section(
     'For vendors and programs',

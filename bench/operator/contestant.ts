@@ -30,6 +30,8 @@ export interface Launch {
   readonly logFile: string;
   /** Image of licence servers that name none; default that of the fleet. */
   readonly image?: string | undefined;
+  /** Further settings, not of `theirs`. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Directory for a CPU and a heap profile, if they are wanted (not of `theirs`). */
   readonly profile?: string | undefined;
 }
@@ -137,6 +139,7 @@ export async function launch(program: Program, options: Launch): Promise<Running
             OPERATOR_SERVER_IMAGE: options.image ?? image,
             OPERATOR_WORKERS: String(options.workers),
             OPERATOR_SERVER_ADDRESS: 'service',
+            ...options.env,
           },
         },
       ));

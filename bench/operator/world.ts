@@ -4,7 +4,7 @@ import { createKubeApi, type KubeApi } from '../../cluster/kubeApi.ts';
 import { readKubeconfig, serviceAccountKubeconfig } from '../../cluster/kubeconfig.ts';
 import { type Daemon, until } from '../../cluster/process.ts';
 import { type AuditTail, type Call, isLeaderLease, isWrite, tailAudit } from './auditTail.ts';
-import { type Contestant, launch, type Program, type Running, readMetrics } from './contestant.ts';
+import { type Contestant, type Launch, launch, type Program, type Running, readMetrics } from './contestant.ts';
 import { operatorAccount, operatorNamespace, operatorUser, prepare, type Server } from './fixture.ts';
 import { answerForServers, type LicenceServers } from './licenceServers.ts';
 import { type PodPlayer, playPods } from './podPlayer.ts';
@@ -28,7 +28,10 @@ export interface World {
   readonly pods: PodPlayer;
   readonly watcher: Watcher;
   /** Starts the operator; `what` names its log. */
-  start(what: string, how?: { readonly profile?: string | undefined; readonly image?: string }): Promise<Running>;
+  start(
+    what: string,
+    how?: { readonly profile?: string | undefined; readonly image?: string; readonly env?: Launch['env'] },
+  ): Promise<Running>;
   /** Waits, and fails when the control plane or the operator started last ends. */
   readonly guarded: Guarded;
 }

@@ -16,6 +16,7 @@ export const productNamespaces = [
   'e2e-access',
   'e2e-volume',
   'e2e-kubectl',
+  'e2e-any-user',
   'first-steps',
 ] as const;
 

@@ -7,6 +7,7 @@ import { loadKubeClient } from '../../../operator/kube/loadKubeClient.ts';
 import type { NamespaceChoice } from '../../../operator/kube/namespaceScope.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds, type ResourceKind } from '../../../operator/kube/resourceKind.ts';
+import type { Defaults } from '../../../operator/licenceServer/api/defaults.ts';
 import { type LicenceServer, licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { createLicenceServerController } from '../../../operator/licenceServer/controller.ts';
 import { createServerClient, throughService } from '../../../operator/licenceServer/observe/serverClient.ts';
@@ -47,6 +48,8 @@ export interface OperatorSetting {
   readonly discoveryMs?: number;
   readonly regeneration?: boolean;
   readonly pollMs?: number;
+  /** What the operator was told for the children of all. */
+  readonly defaults?: Partial<Defaults>;
   /** Stands between the operator and the API server. */
   readonly wrap?: (client: KubeClient) => KubeClient;
   /** Ends it at once when it aborts, even while it starts. */
@@ -111,6 +114,7 @@ export async function startOperator(setting: OperatorSetting): Promise<RunningOp
       image: setting.image ?? 'licence-server:test',
       runbooks: 'https://runbooks.example',
       regeneration: setting.regeneration ?? false,
+      ...setting.defaults,
     },
     workers: 4,
     maxRollouts: setting.maxRollouts ?? 1,
