@@ -125,6 +125,13 @@ function finished<T>(document: T, about: Described, refusals: ReadonlyMap<string
   return document;
 }
 
+/** A member's default told in words: as `default` it makes openapi-typescript ask for the member, in requests too. */
+function defaultInWords({ default: value, ...schema }: Json): Json {
+  if (value === undefined) return schema;
+  const said = `default: ${typeof value === 'string' ? value : JSON.stringify(value)}`;
+  return { ...schema, description: schema.description === undefined ? said : `${schema.description}; ${said}` };
+}
+
 const anyProblem = (): Json => z.toJSONSchema(problem) as Json;
 const reasonsText = (reasons: readonly string[]): string =>
   `refused; the reason is ${reasons.join(', ')}, or a later one`;
@@ -138,6 +145,9 @@ function plain(part: unknown, schemas: Map<string, Json>, isAnswer: boolean): un
   if (typeof part !== 'object' || part === null) return part;
   const made: Json = {};
   for (const [key, value] of Object.entries(part)) made[key] = plain(value, schemas, isAnswer);
+  for (const [member, schema] of Object.entries((made.type === 'object' && made.properties) || {})) {
+    (made.properties as Json)[member] = defaultInWords(schema as Json);
+  }
   if (made.type === 'object' && isAnswer && made.additionalProperties === false) delete made.additionalProperties;
   if (typeof made.$schema === 'string') delete made.$schema;
   if (made.type === 'integer') {

@@ -11,13 +11,14 @@ interface Parameter {
 }
 interface Operation {
   readonly operationId?: string;
+  readonly tags?: readonly string[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: Media & { readonly required?: boolean };
   readonly responses?: Readonly<Record<string, Media>>;
 }
 export interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components?: { readonly schemas?: Readonly<Record<string, Json>> };
+  readonly components?: { readonly schemas?: Readonly<Record<string, Json>>; readonly securitySchemes?: Json };
 }
 
 /**
@@ -99,6 +100,8 @@ export function breaks(before: OpenApi, after: OpenApi): string[] {
       }
       if (was.operationId !== is.operationId)
         found.push(`${where}: operationId was ${was.operationId}, is ${is.operationId}`);
+      // Some generators name a class after the first tag.
+      if (was.tags?.[0] !== is.tags?.[0]) found.push(`${where}: the tag was ${was.tags?.[0]}, is ${is.tags?.[0]}`);
       const parameters = (o: Operation) => new Map((o.parameters ?? []).map((p) => [`${p.in} parameter ${p.name}`, p]));
       const [had, has] = [parameters(was), parameters(is)];
       for (const [name, p] of had) {
@@ -116,6 +119,14 @@ export function breaks(before: OpenApi, after: OpenApi): string[] {
         else media(`${where} ${status}`, response, is.responses[status], true);
       }
     }
+  }
+  const scheme = (document: OpenApi, name: string) => {
+    const { type, scheme: of } = (document.components?.securitySchemes?.[name] ?? {}) as Json;
+    return type === undefined ? 'gone' : `${type} ${of}`;
+  };
+  for (const name of Object.keys(before.components?.securitySchemes ?? {})) {
+    const [was, is] = [scheme(before, name), scheme(after, name)];
+    if (was !== is) found.push(`the security scheme ${name}: was ${was}, is ${is}`);
   }
   return found;
 }

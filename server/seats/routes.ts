@@ -2,10 +2,22 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { denialReasons } from '../../licence/words.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
-import { licenceInForce, type ProductEntitlement, supportState } from './entitlement.ts';
+import { licenceInForce, supportState } from './entitlement.ts';
 import { fold, holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
 import { type ProofSigner, proofOf } from './proof.ts';
+import {
+  capText,
+  hasEnded,
+  instanceConflict,
+  lacksSupport,
+  licenceEnded,
+  reasonOf,
+  reasonOfCap,
+  shortageText,
+  supportEnded,
+  unknownProduct,
+} from './refusals.ts';
 import {
   type CheckOutRequest,
   instanceOf,
@@ -17,7 +29,7 @@ import {
   type SessionReport,
 } from './requests.ts';
 import * as schemas from './schemas.ts';
-import { type ClaimResult, type Shortage, shortageOf } from './seatLane.ts';
+import { type ClaimResult, shortageOf } from './seatLane.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
 import type { RuleCap } from './seatRules.ts';
 import { queueMs, type SeatStore } from './store.ts';
@@ -69,14 +81,11 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
 
   const denied = (reply: FastifyReply, pool: PoolInfo, request: CheckOutRequest, result: ClaimResult) => {
     const { product } = request;
-    const expired = pool.entitlement.seatLimit === 0 && pool.entitlement.expiresAt !== undefined;
+    const expired = hasEnded(pool.entitlement);
     const reason = expired ? 'KeyExpired' : reasonOf(result.shortage);
     metrics.checkedOut(product, 'denied', reason);
     store.noteDenial(product, request, reason);
-    if (expired) {
-      const detail = `the licence of ${product} ended at ${pool.entitlement.expiresAt}; install a key that prolongs it`;
-      return sendDenied(reply, reason, detail, {});
-    }
+    if (expired) return sendDenied(reply, reason, licenceEnded(product, pool.entitlement), {});
     const { place, inUse, seatLimit, reservedFree } = result;
     const after = place === undefined ? 5 + Math.floor(Math.random() * 6) : Math.min(2 + place, queueMs / 1_500);
     const detail = `${shortageText(product, result)}; ask again after ${after} s, or wait in the queue with "wait"`;
@@ -179,20 +188,14 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       if (pool === undefined) {
         metrics.checkedOut('', 'denied', 'ProductUnknown'); // any text may be asked for: no label
         store.noteDenial(product, wanted, 'ProductUnknown');
-        sendDenied(
-          reply,
-          'ProductUnknown',
-          `no key for the product ${product} is active here; install one, or check its name`,
-          {},
-        );
+        sendDenied(reply, 'ProductUnknown', unknownProduct(product), {});
         return;
       }
       const { entitlement } = pool;
       if (lacksSupport(entitlement, wanted.releasedAtMs)) {
         metrics.checkedOut(product, 'denied', 'SupportRequired');
         store.noteDenial(product, wanted, 'SupportRequired');
-        const detail = `support of ${product} ended at ${entitlement.supportUntil}, before this version came out; extend it, or use an older version`;
-        sendDenied(reply, 'SupportRequired', detail, {});
+        sendDenied(reply, 'SupportRequired', supportEnded(product, entitlement), {});
         return;
       }
       if (wanted.waitSeconds === 0)
@@ -341,7 +344,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
           const pool = store.pool(product);
           const entitlement = pool?.entitlement;
           const cap = code === 'L' ? pool?.rulesOf?.(holder).caps[Number(result.caps?.[i]) - 1] : undefined;
-          const expired = entitlement?.seatLimit === 0 && entitlement.expiresAt !== undefined;
+          const expired = entitlement !== undefined && hasEnded(entitlement);
           const reason =
             entitlement === undefined
               ? 'ProductUnknown'
@@ -375,36 +378,6 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
         return pool === undefined ? [] : [`{"product":${JSON.stringify(product)}${pool.terms}}`];
       })
       .join(',');
-}
-
-const instanceConflict = (base: string, instance: string) =>
-  `the base ${base} is another instance's, not that of ${instance}: a copy needs a name of its own; if the base has moved, ` +
-  'have an administrator adopt it (kubectl licence adopt, or POST /v1/bases/{base}:adopt)';
-
-/** Whether the licence demands support, and this version of the program has none. */
-const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
-  entitlement.supportPolicy === 'require' && supportState(entitlement, releasedAtMs, Date.now()) === 'expired';
-
-const reasonOfCap = (cap: RuleCap | undefined) => (cap?.most === 0 ? 'NotPermitted' : 'RuleLimit');
-
-const capText = (product: string, cap: RuleCap | undefined): string =>
-  cap?.most === 0
-    ? `the rule ${cap.rule} does not let this holder have a seat of ${product}; ask the administrator of the licences`
-    : `the rule ${cap?.rule} allows ${cap?.most} seats of ${product}, and they are taken; ask again later, or ask the administrator of the licences`;
-
-const reasonOf = (shortage: Shortage | undefined): 'SeatsExhausted' | 'SeatsReserved' =>
-  shortage === 'reserved' ? 'SeatsReserved' : 'SeatsExhausted';
-
-/** What is true of a refusal, for a person. */
-function shortageText(product: string, { shortage, seatLimit, inUse, reservedFree, waiting, place }: ClaimResult) {
-  const ahead = place === undefined ? waiting : place - 1;
-  if (shortage === 'reserved')
-    return `${reservedFree} of ${seatLimit} seats of ${product} are free, but kept for others (reservations)`;
-  if (shortage === 'queued')
-    return `${seatLimit - inUse} of ${seatLimit} seats of ${product} are free, but ${ahead} wait before you`;
-  return ahead > 0
-    ? `all ${seatLimit} seats of ${product} are taken, and ${ahead} wait before you`
-    : `all ${seatLimit} seats of ${product} are taken`;
 }
 
 /**

@@ -51,7 +51,7 @@ const programReleasedOn = z
   .string()
   .optional()
   .meta({ ...dayOrMoment, description: 'release date of the program, YYYY-MM-DD or RFC 3339' });
-const support = named('Support', z.object({ state: z.enum(['valid', 'expired']), until: moment.optional() }));
+const support = named('Support', z.object({ state: growing(['valid', 'expired']), until: moment.optional() }));
 const leaseId = z
   .string()
   .meta({ format: 'uuid', description: 'the id that the check-out answered, a UUID of version 7 in lower case' });
@@ -147,7 +147,7 @@ export const sessionsAnswer = named(
           user: z.string(),
           host: z.string(),
           session: z.string(),
-          outcome: z.enum(['granted', 'renewed', 'denied']),
+          outcome: growing(['granted', 'renewed', 'denied']),
           leaseId: leaseId.optional(),
           overdraft,
           reason: growing(denialReasons).optional(),
@@ -175,9 +175,10 @@ const filter = z
   .max(bounds.holderPart)
   .regex(...noZero)
   .optional();
+const leaseStates = ['active', 'stale', 'expired'] as const;
 const leaseFilter = {
   product: filter,
-  state: z.enum(['active', 'stale', 'expired']).optional(),
+  state: z.enum(leaseStates).optional(),
   base: filter,
   user: filter,
   host: filter,
@@ -222,7 +223,7 @@ export const leasesAnswer = named(
           product: z.string(),
           holder: heldBy,
           mode: growing(leaseModes),
-          state: z.enum(['active', 'stale', 'expired']),
+          state: growing(leaseStates),
           acquiredAt: moment,
           renewedAt: moment,
           expiresAt: moment.optional(),

@@ -1,11 +1,10 @@
 import type pg from 'pg';
 import type { ReleaseCause } from '../../licence/words.ts';
 import { StoreUnavailable } from '../../runtime/database/fault.ts';
+import type { Shortage } from './admission.ts';
 import { type Command, Lane, type LaneEvents, type Sessions } from './lane.ts';
 import { type Claim, heartbeatBatch, type Release, type SeatBatchResult, seatBatch } from './seatSql.ts';
 
-/** Why there is no seat: all are taken; the free ones are kept for others; they are promised to those who wait longer. */
-export type Shortage = 'taken' | 'reserved' | 'queued';
 const shortages: Readonly<Record<string, Shortage>> = { D: 'taken', V: 'reserved', Q: 'queued' };
 
 /** The shortage behind a code of the ledger; undefined when a seat was had. */

@@ -32,6 +32,28 @@ describe.each(['server', 'authority'])('the document of the %s', (program) => {
     expect(closed).toEqual([]);
   });
 
+  it('has no closed enumeration in any answer: a value of a later version would make it unreadable', () => {
+    const read = new Set<string>();
+    const schemas = (document().components as { schemas: Json }).schemas;
+    const closed = (part: unknown, way: string): string[] =>
+      [...objectsOf(part, way)].flatMap(([at, { enum: values, $ref: ref }]) => {
+        const found = Array.isArray(values) ? [at] : [];
+        if (typeof ref !== 'string' || read.has(ref)) return found;
+        read.add(ref);
+        const name = ref.replace('#/components/schemas/', '');
+        return [...found, ...closed(schemas[name], name)];
+      });
+    const answers = operationsOf(document()).map((o) => o.responses);
+    expect(answers.flatMap((answer) => closed(answer, ''))).toEqual([]);
+    expect(read.size).toBeGreaterThan(5);
+  });
+
+  it('tells the default of a member in words: with `default` openapi-typescript asks for the member', () => {
+    const members = [...objectsOf(document())].flatMap(([, o]) => Object.values((o.properties ?? {}) as Json));
+    expect(members.filter((m) => typeof m === 'object' && m !== null && 'default' in m)).toEqual([]);
+    expect(JSON.stringify(members)).toMatch(/default: (leased|customer)/);
+  });
+
   it('has an id of its own, a summary and a known tag for every operation', () => {
     const operations = operationsOf(document());
     const ids = operations.map((o) => o.operationId);
@@ -83,6 +105,7 @@ describe('a change that breaks a generated client', () => {
       '/seats': {
         post: {
           operationId: 'take',
+          tags: ['seats'],
           parameters: [{ name: 'limit', in: 'query', schema: { type: 'integer', maximum: 10 } }],
           requestBody: {
             content: {
@@ -100,6 +123,7 @@ describe('a change that breaks a generated client', () => {
       },
     },
     components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
       schemas: {
         Seat: {
           type: 'object',
@@ -124,6 +148,12 @@ describe('a change that breaks a generated client', () => {
   it.each<[string, Parameters<typeof changed>[0], RegExp]>([
     ['a removed operation', (d) => delete d.paths['/seats'].post, /POST \/seats: is gone/],
     ['a renamed operation', (_, post) => (post.operationId = 'x'), /operationId was take, is x/],
+    ['another tag', (_, post) => (post.tags = ['chairs']), /the tag was seats, is chairs/],
+    [
+      'a security scheme that is gone',
+      (d) => delete d.components.securitySchemes.token,
+      /security scheme token: was http bearer, is gone/,
+    ],
     ['a removed parameter', (_, post) => (post.parameters = []), /query parameter limit is gone/],
     ['a narrower parameter', (_, post) => (post.parameters[0].schema.maximum = 9), /maximum was 10, is 9/],
     [

@@ -39,7 +39,8 @@ BEGIN
       more := n_lease = most OR n_base = most;
       IF more THEN froze := false; RETURN; END IF;
     ELSIF v_gap > interval '8 s' THEN
-      INSERT INTO outage VALUES (v_alive, t) ON CONFLICT (began_at) DO UPDATE SET ended_at = greatest(outage.ended_at, excluded.ended_at);
+      INSERT INTO outage SELECT v_alive, t WHERE EXISTS (SELECT FROM base) -- of a ledger without bases it was nobody's silence
+      ON CONFLICT (began_at) DO UPDATE SET ended_at = greatest(outage.ended_at, excluded.ended_at);
       DELETE FROM outage o WHERE o.ended_at < t - interval '400 days';
       UPDATE waiter SET live_until = least(live_until + v_gap, t + interval '30 s');
     END IF;

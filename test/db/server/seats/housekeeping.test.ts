@@ -297,6 +297,12 @@ describe('an outage, or a clock that is set back', () => {
     ]);
   });
 
+  it('of a ledger that nobody has used yet is none: a database that was made long before its first server', async () => {
+    await sql.query("UPDATE cluster SET alive_at = now() - interval '1 h'");
+    await start();
+    expect(await outages()).toBe(0);
+  });
+
   it('is no silence of a base: only the time counts in which there was a server', async () => {
     await silentBases(2, 3); // their last sign of life is 2 h old
     for (const [from, to] of [

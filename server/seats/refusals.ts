@@ -1,0 +1,58 @@
+import type { Shortage } from './admission.ts';
+import { type ProductEntitlement, supportState } from './entitlement.ts';
+import type { ClaimResult } from './seatLane.ts';
+import type { RuleCap } from './seatRules.ts';
+
+/** Why a check-out is refused, for programs and for people: what the refusal says, and an explanation beforehand. */
+
+export const instanceConflict = (base: string, instance: string) =>
+  `the base ${base} is another instance's, not that of ${instance}: a copy needs a name of its own; if the base has moved, ` +
+  'have an administrator adopt it (kubectl licence adopt, or POST /v1/bases/{base}:adopt)';
+
+/** Whether the licence demands support, and this version of the program has none. */
+export const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
+  entitlement.supportPolicy === 'require' && supportState(entitlement, releasedAtMs, Date.now()) === 'expired';
+
+export const reasonOfCap = (cap: RuleCap | undefined): 'NotPermitted' | 'RuleLimit' =>
+  cap?.most === 0 ? 'NotPermitted' : 'RuleLimit';
+
+export const capText = (product: string, cap: RuleCap | undefined): string =>
+  cap?.most === 0
+    ? `the rule ${cap.rule} does not let this holder have a seat of ${product}; ask the administrator of the licences`
+    : `the rule ${cap?.rule} allows ${cap?.most} seats of ${product}, and they are taken; ask again later, or ask the administrator of the licences`;
+
+export const reasonOf = (shortage: Shortage | undefined): 'SeatsExhausted' | 'SeatsReserved' =>
+  shortage === 'reserved' ? 'SeatsReserved' : 'SeatsExhausted';
+
+/** What is true of a refusal, for a person. */
+export function shortageText(
+  product: string,
+  {
+    shortage,
+    seatLimit,
+    inUse,
+    reservedFree,
+    waiting,
+    place,
+  }: Pick<ClaimResult, 'shortage' | 'seatLimit' | 'inUse' | 'reservedFree' | 'waiting' | 'place'>,
+): string {
+  const ahead = place === undefined ? waiting : place - 1;
+  if (shortage === 'reserved')
+    return `${reservedFree} of ${seatLimit} seats of ${product} are free, but kept for others (reservations)`;
+  if (shortage === 'queued')
+    return `${seatLimit - inUse} of ${seatLimit} seats of ${product} are free, but ${ahead} wait before you`;
+  return ahead > 0
+    ? `all ${seatLimit} seats of ${product} are taken, and ${ahead} wait before you`
+    : `all ${seatLimit} seats of ${product} are taken`;
+}
+
+/** The whole licence has ended: no seats are left of it, whoever asks. */
+export const hasEnded = ({ seatLimit, expiresAt }: ProductEntitlement): boolean =>
+  seatLimit === 0 && expiresAt !== undefined;
+
+export const unknownProduct = (product: string): string =>
+  `no key for the product ${product} is active here; install one, or check its name`;
+export const supportEnded = (product: string, { supportUntil }: ProductEntitlement): string =>
+  `support of ${product} ended at ${supportUntil}, before this version came out; extend it, or use an older version`;
+export const licenceEnded = (product: string, { expiresAt }: ProductEntitlement): string =>
+  `the licence of ${product} ended at ${expiresAt}; install a key that prolongs it`;
