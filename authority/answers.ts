@@ -19,6 +19,11 @@ const entitlements = {
   trial: z.boolean().optional().describe('true: given for a while to try the product'),
   countBy: growing(countings).optional().describe('what one seat is; absent: a session'),
   overdraftSeats: z.int().optional().describe('seats that may be in use beyond seatLimit'),
+  weights: z.record(z.string(), z.int()).optional().describe('seats that one of a feature costs; absent: one'),
+  borrow: z
+    .object({ maxHours: z.int(), keepFree: z.int() })
+    .optional()
+    .describe('how far seats may be borrowed; absent: not at all'),
 };
 
 export const issuedKey = named(

@@ -57,6 +57,22 @@ const whole = (text: string): string => {
   if (/^[1-9]\d{0,14}$/.test(text)) return text;
   throw new InvalidArgumentError('must be a whole number.');
 };
+const weighed = (text: string): Record<string, number> =>
+  Object.fromEntries(
+    text
+      .split(',')
+      .filter((one) => one.trim() !== '')
+      .map((one) => {
+        const [, feature, weight] = /^\s*([^=]+?)\s*=\s*([1-9]\d{0,4})\s*$/.exec(one) ?? [];
+        if (feature === undefined) throw new InvalidArgumentError('must be FEATURE=SEATS, separated by commas.');
+        return [feature, Number(weight)] as const;
+      }),
+  );
+const lent = (text: string): { maxHours: number; keepFree: number } => {
+  const [, hours, free] = /^(\d{1,4})h?(?::(\d{1,8}))?$/.exec(text) ?? [];
+  if (hours === undefined) throw new InvalidArgumentError('must be HOURS or HOURS:SEATS, for example 48h:3.');
+  return { maxHours: Number(hours), keepFree: Number(free ?? 0) };
+};
 const listed = (text: string): string[] => text.split(',').map((f) => f.trim());
 
 /** A trial of so many days, to the second. */
@@ -163,6 +179,12 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .option('--features <list>', 'separated by commas', listed)
     .addOption(new Option('--count-by <what>', 'what one seat is; without: a session').choices(countings))
     .option('--overdraft-seats <n>', 'seats that may be in use beyond --seats, once all are', seats)
+    .option('--weights <list>', 'seats that one of a feature costs, as payroll=3,trade=2', weighed)
+    .option(
+      '--borrow <hours>',
+      'how long a seat may be taken along, as 48h, or 48h:3 where 3 seats must stay free',
+      lent,
+    )
     .addOption(
       new Option('--trial <days>', 'a licence to try the product, for so many days from now: 30d')
         .argParser(days)
@@ -218,6 +240,8 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .option('--features <list>', 'the right features, separated by commas', listed)
     .addOption(new Option('--count-by <what>', 'what one seat is').choices(countings))
     .option('--overdraft-seats <n>', 'the right number of seats beyond the limit; 0: none', seats)
+    .option('--weights <list>', "the right seats of features, as payroll=3; '': each costs one", weighed)
+    .option('--borrow <hours>', 'how long a seat may be taken along; 0: not at all', lent)
     .action((id, { seats: seatLimit, ...rest }) =>
       call('PATCH', `/v1/licences/${encodeURIComponent(id)}`, ended({ ...rest, seatLimit }), (licence) =>
         licencesShown({ licences: [licence] }),

@@ -1,4 +1,4 @@
-import type { Entitlements } from '../licence/entitlements.ts';
+import type { BorrowTerms, Entitlements } from '../licence/entitlements.ts';
 import { momentOf } from '../licence/moment.ts';
 import { monthStart, type RegenerationBudget, regenerationBudget } from '../licence/regenerationBudget.ts';
 import type { CountBy, SupportPolicy } from '../licence/words.ts';
@@ -14,6 +14,8 @@ export interface LicenceRow {
   features: string[];
   count_by: CountBy;
   overdraft_seats: number;
+  weights: Readonly<Record<string, number>> | null;
+  borrow: BorrowTerms | null;
 }
 
 export interface KeyRow {
@@ -40,7 +42,7 @@ export interface KeyRow {
 /** The licence, held against everybody else until the transaction ends: one change of a licence at a time. */
 export async function lockLicence(client: Client, licenceId: string): Promise<LicenceRow | undefined> {
   const { rows } = await client.query<LicenceRow>(
-    'SELECT id, organisation, organisation_id, product, support_policy, features, count_by, overdraft_seats FROM licence WHERE id = $1 FOR UPDATE',
+    'SELECT id, organisation, organisation_id, product, support_policy, features, count_by, overdraft_seats, weights, borrow FROM licence WHERE id = $1 FOR UPDATE',
     [licenceId],
   );
   return rows[0];
@@ -105,6 +107,8 @@ export const entitlementsOf = (licence: LicenceRow, key: KeyRow): Entitlements =
   ...(key.trial ? { trial: true } : {}),
   ...(licence.count_by === 'session' ? {} : { countBy: licence.count_by }),
   ...(licence.overdraft_seats === 0 ? {} : { overdraftSeats: licence.overdraft_seats }),
+  ...(licence.weights === null ? {} : { weights: licence.weights }),
+  ...(licence.borrow === null ? {} : { borrow: licence.borrow }),
 });
 
 /** A member with a moment, or none. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IssuedKey, IssueRequest, RenewalTerms } from '../licence/authorityWire.ts';
 import { symbolsOf, textOf } from '../licence/crockford.ts';
-import type { Entitlements } from '../licence/entitlements.ts';
+import type { BorrowTerms, Entitlements } from '../licence/entitlements.ts';
 import type { CountBy, SupportPolicy } from '../licence/words.ts';
 import { writeAudit } from './audit.ts';
 import {
@@ -49,8 +49,8 @@ export async function issueLicence(
     if (!buyer.ok) return buyer;
     const id = `lic-${textOf(symbolsOf(randomBytes(10))).toLowerCase()}`;
     await client.query(
-      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id, count_by, overdraft_seats)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id, count_by, overdraft_seats, weights, borrow)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
       [
         id,
         request.organisation,
@@ -61,12 +61,22 @@ export async function issueLicence(
         buyer.id,
         request.countBy ?? 'session',
         request.overdraftSeats ?? 0,
+        keptWeights(request.weights),
+        keptBorrow(request.borrow),
       ],
     );
     const made = await makeKey(client, id, { generation: 1, madeBy: 'issue', terms: request, nowMs });
     return { ok: true, value: await issued(client, made, nowMs, { by, action: 'issue' }) };
   });
 }
+
+/** What says nothing is not kept: an activation without it has another spelling than one with it. */
+function keptWeights(weights: Readonly<Record<string, number>> | undefined): string | null {
+  const all = Object.entries(weights ?? {}).filter(([, weight]) => weight > 1);
+  return all.length === 0 ? null : JSON.stringify(Object.fromEntries(all));
+}
+const keptBorrow = (borrow: BorrowTerms | undefined): string | null =>
+  borrow === undefined || borrow.maxHours === 0 ? null : JSON.stringify(borrow);
 
 /** What is put right. An end that is null is taken away. */
 export interface Correction extends NamedEnds, Forced {
@@ -78,6 +88,8 @@ export interface Correction extends NamedEnds, Forced {
   readonly features?: readonly string[] | undefined;
   readonly countBy?: CountBy | undefined;
   readonly overdraftSeats?: number | undefined;
+  readonly weights?: Readonly<Record<string, number>> | undefined;
+  readonly borrow?: BorrowTerms | undefined;
 }
 
 /** Puts right what was issued wrong; servers take it up when they activate again. */
@@ -100,7 +112,7 @@ export async function correctLicence(
       buyer = named.id;
     }
     await client.query(
-      `UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5, count_by = $6, overdraft_seats = $7
+      `UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5, count_by = $6, overdraft_seats = $7, weights = $8, borrow = $9
         WHERE id = $1`,
       [
         licenceId,
@@ -110,6 +122,8 @@ export async function correctLicence(
         buyer,
         to.countBy ?? 'session',
         to.overdraftSeats ?? 0,
+        keptWeights(to.weights),
+        keptBorrow(to.borrow),
       ],
     );
     await client.query(

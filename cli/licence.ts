@@ -30,6 +30,12 @@ const tokenIn = (file: string): string => {
   throw new InvalidArgumentError('has no token');
 };
 
+const several = (text: string): number => {
+  const n = Number(text);
+  if (Number.isInteger(n) && n > 0) return n;
+  throw new InvalidArgumentError('must be a whole number from 1');
+};
+
 /** A user without a name, as in a container, is called by number. */
 const userName = (): string => {
   try {
@@ -64,6 +70,8 @@ program
   .option('--user <user>', 'who holds the seat; default: who runs this')
   .option('--host <host>', 'the computer that holds the seat', hostname())
   .option('--session <id>', 'one seat for all that have the same; default: a new one, a seat for each run')
+  .option('--seats <n>', 'seats to take at once, all or none', several)
+  .option('--feature <name>', 'the feature that the seat is for')
   .option('--released-on <date>', 'release date of the program, for the support check')
   .option('--wait <seconds>', 'keep asking this long when no seat is free', seconds, 0)
   .addOption(
@@ -88,6 +96,8 @@ Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachabl
         seat: {
           product: options.product,
           holder,
+          ...(options.seats === undefined || options.seats === 1 ? {} : { seats: options.seats }),
+          ...(options.feature ? { feature: options.feature } : {}),
           ...(options.releasedOn ? { programReleasedOn: options.releasedOn } : {}),
         },
         command,

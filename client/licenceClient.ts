@@ -24,6 +24,10 @@ export interface SeatRequest {
   readonly nonce?: string;
   /** Which instance of the base this is: a UUID made once and kept in the base; another one is refused (`BaseInstanceConflict`). */
   readonly instance?: string;
+  /** The feature that the seat is for; one that no active key has is refused (`FeatureNotLicensed`). */
+  readonly feature?: string;
+  /** Seats to take at once, all or none; another number or feature is another lease. */
+  readonly seats?: number;
 }
 
 export interface Grant {
@@ -38,6 +42,12 @@ export interface Grant {
   readonly trial?: boolean;
   /** What one seat is, unless each session is one: `user`, `host`, `userOnHost` or `base`. */
   readonly countBy?: string;
+  /** Seats that one of a feature costs, where that is more than one. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** As it was asked for. */
+  readonly feature?: string;
+  /** How many seats the lease is, where that is not one. */
+  readonly seatsTaken?: number;
   /** The seat is one beyond the limit of the licence. */
   readonly overdraft?: boolean;
   readonly proof?: string;
@@ -49,6 +59,12 @@ export interface Session {
   readonly user: string;
   readonly host: string;
   readonly session?: string;
+}
+
+/** A session as it is reported; `feature` and `seats` as in a check-out. */
+export interface ReportedSession extends Session {
+  readonly feature?: string;
+  readonly seats?: number;
 }
 
 /** What the ledger did with a session report. */
@@ -148,7 +164,7 @@ export class LicenceClient {
    * The session report: everybody who is in this base now. Absent ones give their seats back.
    * @param instance of the base, as in `SeatRequest`
    */
-  reportSessions(base: string, sessions: readonly Session[], instance?: string): Promise<ReportAnswer> {
+  reportSessions(base: string, sessions: readonly ReportedSession[], instance?: string): Promise<ReportAnswer> {
     return this.#call('PUT', `v1/bases/${encodeURIComponent(base)}/sessions`, { sessions, instance });
   }
 

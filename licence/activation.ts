@@ -129,9 +129,13 @@ function payloadText(p: ActivationPayload): string {
       ...(e.trial ? { trial: true } : {}),
       ...(e.countBy === undefined ? {} : { countBy: e.countBy }),
       ...(e.overdraftSeats === undefined ? {} : { overdraftSeats: e.overdraftSeats }),
+      ...(e.weights === undefined ? {} : { weights: Object.fromEntries(Object.entries(e.weights).sort(byName)) }),
+      ...(e.borrow === undefined ? {} : { borrow: { maxHours: e.borrow.maxHours, keepFree: e.borrow.keepFree } }),
     },
   });
 }
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 function payloadFrom(payload: string): ActivationPayload | undefined {
   const value = parsed(decode(payload));
@@ -169,7 +173,20 @@ function isEntitlements(v: unknown): v is Entitlements {
     v.features.every((f) => isText(f, 100)) &&
     (v.trial === undefined || v.trial === true) &&
     (v.countBy === undefined || countings.some((c) => c !== 'session' && c === v.countBy)) &&
-    (v.overdraftSeats === undefined || isWhole(v.overdraftSeats, 1))
+    (v.overdraftSeats === undefined || isWhole(v.overdraftSeats, 1)) &&
+    (v.weights === undefined || isWeights(v.weights)) &&
+    (v.borrow === undefined || (isRecord(v.borrow) && isWhole(v.borrow.maxHours, 1) && isWhole(v.borrow.keepFree, 0)))
+  );
+}
+
+function isWeights(v: unknown): boolean {
+  if (!isRecord(v)) return false;
+  const all = Object.entries(v);
+  // a number as a name would change its place
+  return (
+    all.length > 0 &&
+    all.length <= 100 &&
+    all.every(([f, weight]) => isText(f, 100) && !/^\d+$/.test(f) && isWhole(weight, 2) && weight <= 10_000)
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Entitlements } from './entitlements.ts';
+import type { BorrowTerms, Entitlements } from './entitlements.ts';
 import type { CountBy } from './words.ts';
 
 /**
@@ -73,6 +73,10 @@ export interface IssueRequest {
   readonly countBy?: CountBy;
   /** Seats that may be in use beyond seatLimit, once all are; absent: none. */
   readonly overdraftSeats?: number;
+  /** Seats that one of a feature costs; absent: one. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** How far seats may be borrowed; absent: not at all. */
+  readonly borrow?: BorrowTerms;
 }
 export interface IssuedKey {
   readonly licenceId: string;

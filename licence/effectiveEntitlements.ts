@@ -1,5 +1,6 @@
 import { isExpired } from './activation.ts';
 import type { ActivationPayload } from './authorityWire.ts';
+import type { BorrowTerms } from './entitlements.ts';
 import type { CountBy, SupportPolicy } from './words.ts';
 
 /** One licence that counts. Seats of different licences of a product add up; those of one licence never do. */
@@ -15,6 +16,8 @@ export interface EffectiveLicence {
   readonly trial?: true;
   readonly countBy: CountBy;
   readonly overdraftSeats: number;
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly borrow?: BorrowTerms;
   /** When its activation was issued. */
   readonly issuedAt: string;
 }
@@ -55,6 +58,8 @@ export function effectiveEntitlements(
       ...(e.trial ? { trial: true as const } : {}),
       countBy: e.countBy ?? 'session',
       overdraftSeats: e.overdraftSeats ?? 0,
+      ...(e.weights === undefined ? {} : { weights: e.weights }),
+      ...(e.borrow === undefined ? {} : { borrow: e.borrow }),
       issuedAt: activation.issuedAt,
     };
   });

@@ -18,4 +18,15 @@ export interface Entitlements {
   readonly countBy?: Exclude<CountBy, 'session'>;
   /** Seats that may be in use beyond seatLimit, once all are; absent: none. */
   readonly overdraftSeats?: number;
+  /** Seats that one of a feature costs, of features where that is more than one; absent: each costs one. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** How far seats may be borrowed; absent: not at all. */
+  readonly borrow?: BorrowTerms;
+}
+
+/** Seats that are taken along, and cannot be called back. */
+export interface BorrowTerms {
+  readonly maxHours: number;
+  /** So many seats must stay free. */
+  readonly keepFree: number;
 }

@@ -29,7 +29,7 @@ export type ReleaseCause = (typeof releaseCauses)[number];
  * Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. `SeatsExhausted`: all seats
  * are taken, or promised to those who wait; `SeatsReserved`: the free ones are kept for others. More seats would mend these two.
  * `BaseInstanceConflict`: the name of the base is another instance's. `NotPermitted`: a rule keeps the holder out; `RuleLimit`: it is the
- * bound of a rule that is reached.
+ * bound of a rule that is reached. `FeatureNotLicensed`: no active key has the feature.
  */
 export const denialReasons = [
   'SeatsExhausted',
@@ -40,6 +40,7 @@ export const denialReasons = [
   'BaseInstanceConflict',
   'NotPermitted',
   'RuleLimit',
+  'FeatureNotLicensed',
 ] as const;
 export type DenialReason = (typeof denialReasons)[number];
 

@@ -24,6 +24,13 @@ const overdraftSeats = z
   .min(0)
   .max(10_000_000)
   .describe('seats that may be in use beyond seatLimit, once all are');
+const weights = z
+  .record(plain.min(1).max(100).regex(/\D/, 'must not be a number'), z.int().min(1).max(10_000))
+  .refine((w) => Object.keys(w).length <= 100, 'at most 100 features')
+  .describe('seats that one of a feature costs; what is not named costs one');
+const borrow = z
+  .object({ maxHours: z.int().min(0).max(8_784), keepFree: z.int().min(0).max(10_000_000).default(0) })
+  .describe('how far seats may be borrowed: they are taken along, and cannot be called back; maxHours 0: not at all');
 const seatLimit = z.int().min(0).max(10_000_000);
 export const issueRequest = named(
   'IssueRequest',
@@ -43,6 +50,8 @@ export const issueRequest = named(
       features: features.optional(),
       countBy: countBy.optional(),
       overdraftSeats: overdraftSeats.optional(),
+      weights: weights.optional(),
+      borrow: borrow.optional(),
       trial: z.literal(true).optional().describe('given for a while to try the product; needs expiresAt'),
     })
     .refine((r) => r.trial === undefined || r.expiresAt !== undefined, {
@@ -67,6 +76,8 @@ export const correction = z
     features: features.optional(),
     countBy: countBy.optional(),
     overdraftSeats: overdraftSeats.optional(),
+    weights: weights.optional(),
+    borrow: borrow.optional(),
   })
   .refine(
     (c) => c.organisationId === undefined || c.organisation !== undefined,

@@ -180,17 +180,28 @@ BEGIN
     FROM (SELECT x.product, count(*) AS n, count(*) FILTER (WHERE x.unmet) AS un FROM x GROUP BY x.product) x;
 END $$;
 
-CREATE FUNCTION public.free_seats(p_pool smallint, p_by text, p_holder text[], OUT n integer, OUT slots smallint[]) RETURNS record
+CREATE FUNCTION public.free_seats(p_pool smallint, p_by text, p_weights jsonb, p_holder text[], OUT n integer, OUT slots smallint[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
-DECLARE v_free tid[]; v_tallies text[];
+DECLARE v_free tid[]; v_tallies text[]; v_sizes int[];
 BEGIN
-  WITH c AS (INSERT INTO seat AS s (pool_id, part, leases) SELECT p_pool, part_of(h, p_by), -count(*) FROM unnest(p_holder) h GROUP BY 2 ORDER BY 2
-             ON CONFLICT (pool_id, part) DO UPDATE SET leases = s.leases + excluded.leases RETURNING s.ctid, s.leases, s.slot, s.tallies)
-  SELECT count(*), array_agg(c.slot) FILTER (WHERE c.slot > 0), array_agg(c.ctid), string_to_array(string_agg(c.tallies, chr(30)), chr(30))
-    INTO n, slots, v_free, v_tallies FROM c WHERE c.leases <= 0;
-  IF n > 0 THEN DELETE FROM seat s WHERE s.ctid = ANY(v_free); END IF;
-  IF v_tallies IS NOT NULL THEN PERFORM count_tallies(p_pool, v_tallies, array_fill(-1, ARRAY[cardinality(v_tallies)])); END IF;
+  IF p_weights IS NULL THEN
+    WITH c AS (INSERT INTO seat AS s (pool_id, part, leases) SELECT p_pool, part_of(h, p_by), -count(*) FROM unnest(p_holder) h GROUP BY 2 ORDER BY 2
+               ON CONFLICT (pool_id, part) DO UPDATE SET leases = s.leases + excluded.leases RETURNING s.ctid, s.leases, s.slot, s.tallies)
+    SELECT count(*), array_agg(c.slot) FILTER (WHERE c.slot > 0), array_agg(c.ctid), string_to_array(string_agg(c.tallies, chr(30)), chr(30))
+      INTO n, slots, v_free, v_tallies FROM c WHERE c.leases <= 0;
+    IF v_tallies IS NOT NULL THEN v_sizes := array_fill(1, ARRAY[cardinality(v_tallies)]); END IF;
+  ELSE
+    WITH g AS MATERIALIZED (SELECT part_of(h, p_by) AS part, -count(*) AS leases, max(size_of(h, p_weights)) AS size FROM unnest(p_holder) h GROUP BY 1),
+         c AS (INSERT INTO seat AS s (pool_id, part, leases) SELECT p_pool, g.part, g.leases FROM g ORDER BY g.part COLLATE "C"
+               ON CONFLICT (pool_id, part) DO UPDATE SET leases = s.leases + excluded.leases RETURNING s.ctid, s.part, s.leases, s.slot, s.tallies),
+         f AS MATERIALIZED (SELECT c.*, g.size FROM c JOIN g ON g.part = c.part WHERE c.leases <= 0)
+    SELECT coalesce(sum(f.size), 0), (SELECT array_agg(x.slot) FROM f x, generate_series(1, x.size) WHERE x.slot > 0), array_agg(f.ctid),
+           (SELECT array_agg(k) FROM f x, unnest(string_to_array(x.tallies, chr(30))) k), (SELECT array_agg(x.size) FROM f x, unnest(string_to_array(x.tallies, chr(30))) k)
+      INTO n, slots, v_free, v_tallies, v_sizes FROM f;
+  END IF;
+  IF v_free IS NOT NULL THEN DELETE FROM seat s WHERE s.ctid = ANY(v_free); END IF;
+  IF v_tallies IS NOT NULL THEN PERFORM count_tallies(p_pool, v_tallies, ARRAY(SELECT -z FROM unnest(v_sizes) z)); END IF;
 END $$;
 
 CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, OUT marks text, OUT o_now_ms bigint) RETURNS record
@@ -248,6 +259,8 @@ CREATE FUNCTION public.part_of(h text, p_by text) RETURNS text
     AS $$
   SELECT CASE p_by WHEN 'user' THEN split_part(h, chr(31), 2) WHEN 'host' THEN split_part(h, chr(31), 3)
     WHEN 'userOnHost' THEN split_part(h, chr(31), 2) || chr(31) || split_part(h, chr(31), 3) WHEN 'base' THEN split_part(h, chr(31), 1) ELSE h END
+    || CASE WHEN p_by IN ('user', 'host', 'userOnHost', 'base') AND (split_part(h, chr(31), 5) <> '' OR split_part(h, chr(31), 6) <> '')
+            THEN chr(31) || chr(31) || split_part(h, chr(31), 5) || chr(31) || split_part(h, chr(31), 6) ELSE '' END
 $$;
 
 CREATE FUNCTION public.prune_events(p_before timestamp with time zone, p_from timestamp with time zone, p_most integer, OUT n integer, OUT last_at timestamp with time zone) RETURNS record
@@ -269,25 +282,27 @@ BEGIN
   IF NOT FOUND THEN RETURN 0; END IF;
   t := coalesce(p_now, clock_timestamp());
   IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
-  SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by);
+  SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by, p.weights);
   used := p.reserved_used;
   FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
   UPDATE pool SET in_use = in_use - r.freed, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
   RETURN r.n;
 END $$;
 
-CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, p_by text DEFAULT NULL::text, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[], OUT freed integer) RETURNS record
+CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, p_by text DEFAULT NULL::text, p_weights jsonb DEFAULT NULL::jsonb, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[], OUT freed integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
-DECLARE v_holders text[];
+DECLARE v_holders text[]; v_slots smallint[];
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
   WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
        d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
        e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
-  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL THEN array_agg(holder) END INTO n, slots, v_holders FROM d;
+  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL OR p_weights IS NOT NULL THEN array_agg(holder) END, CASE WHEN p_weights IS NOT NULL THEN array_agg(slot) END
+    INTO n, slots, v_holders, v_slots FROM d;
   freed := n;
-  IF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, v_holders) f; END IF;
+  IF v_holders IS NOT NULL AND p_by IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, p_weights, v_holders) f;
+  ELSIF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM sizes_of(p_weights, v_holders, v_slots) f; END IF;
   IF n = 2000 THEN next_expiry := t; RETURN; END IF;
   SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
@@ -402,7 +417,7 @@ CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder te
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_weights jsonb; v_over int; v_product text; v_asking timestamptz;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
@@ -415,16 +430,17 @@ BEGIN
     SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
       INTO o_in_use, o_limit, o_waiting FROM pool p
      WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit + p.overdraft AND p.count_by IS NULL AND (p.next_expiry > t OR p.frozen_until > t)
-       AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
+       AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder))
+       AND (p.waiting = 0 OR NOT EXISTS (SELECT FROM waiter w WHERE w.pool_id = p_pool AND w.holder = ANY(p_holder))); -- its priority may have changed
     IF FOUND THEN
       codes := repeat('D', n_claim); o_now_ms := extract(epoch FROM t) * 1000; RETURN;
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until, p.weights
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking, v_weights FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
-  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR v_weights IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
     SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch_ruled(
       p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown, p_priority, p_rules) f;
     RETURN;
@@ -489,6 +505,7 @@ CREATE FUNCTION public.seat_batch_ruled(p_pool smallint, p_ttl_ms integer, p_hol
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
   v_next timestamptz; v_frozen timestamptz; res int[]; used int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
+  v_weights jsonb; sz int[]; q_need int[]; need_behind int; v_need int; v_kept int; rel_s smallint[];
   n_claim int := cardinality(p_holder); n int; s smallint; v_slots smallint[]; rel uuid[]; rel_h text[]; rn_id text[];
   -- one entry a claim
   code text[]; rid text[]; place text[]; lim text[]; t_lo int[]; pidx int[];
@@ -502,16 +519,17 @@ DECLARE
   v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights FROM pool p WHERE p.pool_id = p_pool;
   IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
 
   -- 1. releases
   IF cardinality(r_id) > 0 THEN
     WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, l.slot, u.c),
          e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
-    SELECT array_agg(lease_id), array_agg(holder), array_agg(slot) FILTER (WHERE slot > 0), count(*) INTO rel, rel_h, v_slots, n FROM d;
-    IF n > 0 AND v_by IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM free_seats(p_pool, v_by, rel_h) f; END IF;
+    SELECT array_agg(lease_id), array_agg(holder), array_agg(slot), array_agg(slot) FILTER (WHERE slot > 0), count(*) INTO rel, rel_h, rel_s, v_slots, n FROM d;
+    IF n > 0 AND v_by IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM free_seats(p_pool, v_by, v_weights, rel_h) f;
+    ELSIF n > 0 AND v_weights IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM sizes_of(v_weights, rel_h, rel_s) f; END IF;
     o_in_use := o_in_use - n;
     FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
     SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
@@ -522,6 +540,8 @@ BEGIN
   SELECT count(*), count(*) FILTER (WHERE x.priority <> 0) INTO n_wait, n FROM waiter x WHERE x.pool_id = p_pool;
   IF n_claim > 0 THEN
     code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
+    IF v_weights IS NULL THEN sz := array_fill(1, ARRAY[n_claim]);
+    ELSE SELECT array_agg(size_of(u.h, v_weights) ORDER BY u.o) INTO sz FROM unnest(p_holder) WITH ORDINALITY u(h, o); END IF;
     WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
                   FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
     SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
@@ -536,12 +556,14 @@ BEGIN
     IF n_wait = 0 THEN
       SELECT array_agg(u.o ORDER BY coalesce(u.p, 0) DESC, u.o) INTO q FROM unnest(code, p_priority) WITH ORDINALITY u(c, p, o) WHERE u.c IS NULL AND u.o <= n_claim;
     ELSE
-      SELECT array_agg(y.o ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ticket ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ahead ORDER BY y.p DESC, y.ticket NULLS LAST, y.o)
-        INTO q, q_ticket, q_ahead FROM (
-        SELECT u.o, coalesce(u.p, 0) AS p, x.ticket, (SELECT count(*) FROM waiter z WHERE z.pool_id = p_pool AND z.holder <> ALL(p_holder)
-            AND (z.priority > coalesce(u.p, 0) OR z.priority = coalesce(u.p, 0) AND z.ticket < coalesce(x.ticket, 9223372036854775807)))::int AS ahead
+      SELECT array_agg(y.o ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ticket ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.ahead ORDER BY y.p DESC, y.ticket NULLS LAST, y.o), array_agg(y.need ORDER BY y.p DESC, y.ticket NULLS LAST, y.o)
+        INTO q, q_ticket, q_ahead, q_need FROM (
+        SELECT u.o, coalesce(u.p, 0) AS p, x.ticket, a.ahead, a.need
           FROM unnest(p_holder, code, p_priority) WITH ORDINALITY u(h, c, p, o)
-          LEFT JOIN LATERAL (SELECT z.ticket FROM waiter z WHERE z.pool_id = p_pool AND z.holder = u.h OFFSET 0) x ON true WHERE u.c IS NULL AND u.o <= n_claim) y;
+          LEFT JOIN LATERAL (SELECT z.ticket FROM waiter z WHERE z.pool_id = p_pool AND z.holder = u.h OFFSET 0) x ON true
+          CROSS JOIN LATERAL (SELECT count(*)::int AS ahead, (CASE WHEN v_weights IS NULL THEN count(*) ELSE coalesce(sum(size_of(z.holder, v_weights)), 0) END)::int AS need
+            FROM waiter z WHERE z.pool_id = p_pool AND z.holder <> ALL(p_holder)
+             AND (z.priority > coalesce(u.p, 0) OR z.priority = coalesce(u.p, 0) AND z.ticket < coalesce(x.ticket, 9223372036854775807))) a WHERE u.c IS NULL AND u.o <= n_claim) y;
     END IF;
     IF q IS NOT NULL AND p_rules IS NOT NULL THEN
       t_lo := array_fill(1, ARRAY[n_claim + 1]);
@@ -566,7 +588,7 @@ BEGIN
     -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, and all is decided once more
     FOR v_try IN 1 .. 2 LOOP
       EXIT WHEN q IS NULL;
-      v_in_use := o_in_use; v_used := used; n_behind := 0; v_refused := false; g := '{}'; g_slot := '{}'; w := '{}'; gone := '{}';
+      v_in_use := o_in_use; v_used := used; n_behind := 0; need_behind := 0; v_refused := false; g := '{}'; g_slot := '{}'; w := '{}'; gone := '{}';
       IF ta IS NOT NULL THEN
         SELECT array_agg(coalesce(y.used, 0) ORDER BY u.o) INTO ta_used FROM unnest(ta) WITH ORDINALITY u(k, o)
           LEFT JOIN LATERAL (SELECT z.used FROM tally z WHERE z.pool_id = p_pool AND z.key = u.k OFFSET 0) y ON true;
@@ -582,7 +604,7 @@ BEGIN
         IF pt IS NOT NULL THEN v_shared := pt_leases[pidx[i]] + pt_plus[pidx[i]] > 0; END IF;
         IF t_lo IS NOT NULL THEN
           FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP
-            IF (v_shared AND c_most[j] = 0) OR (NOT v_shared AND ta_used[c_tally[j]] + ta_plus[c_tally[j]] >= c_most[j]) THEN v_rule := j - t_lo[i] + 1; EXIT; END IF;
+            IF (v_shared AND c_most[j] = 0) OR (NOT v_shared AND ta_used[c_tally[j]] + ta_plus[c_tally[j]] + sz[i] > c_most[j]) THEN v_rule := j - t_lo[i] + 1; EXIT; END IF;
           END LOOP;
         END IF;
         IF v_rule IS NOT NULL THEN
@@ -590,16 +612,16 @@ BEGIN
           IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
           CONTINUE;
         END IF;
-        v_ahead := coalesce(q_ahead[k], 0) + n_behind;
+        v_ahead := coalesce(q_ahead[k], 0) + n_behind; v_need := coalesce(q_need[k], 0) + need_behind + sz[i];
         IF v_shared THEN v_take := pt_slot[pidx[i]];
         ELSE
           v_slot := coalesce(p_slot[i], 0);
-          IF v_slot BETWEEN 1 AND cardinality(res) AND v_in_use < o_limit AND v_used[v_slot] < res[v_slot] THEN v_take := v_slot;
+          IF v_slot BETWEEN 1 AND cardinality(res) AND v_in_use + sz[i] <= o_limit AND v_used[v_slot] + sz[i] <= res[v_slot] THEN v_take := v_slot;
           ELSE
             v_general := o_limit - v_in_use;
             IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP v_general := v_general + v_used[x] - greatest(res[x], v_used[x]); END LOOP; END IF;
-            IF v_general > v_ahead THEN v_take := 0;
-            ELSIF v_in_use >= o_limit AND v_in_use + v_ahead < o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
+            IF v_general >= v_need THEN v_take := 0;
+            ELSIF v_in_use >= o_limit AND v_in_use + v_need <= o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
           END IF;
         END IF;
         IF v_take IS NOT NULL THEN
@@ -607,27 +629,34 @@ BEGIN
           g := g || i; g_slot := g_slot || v_take;
           IF pt IS NOT NULL THEN pt_plus[pidx[i]] := pt_plus[pidx[i]] + 1; END IF;
           IF NOT v_shared THEN
-            v_in_use := v_in_use + 1;
-            IF v_take > 0 THEN v_used[v_take] := v_used[v_take] + 1; END IF;
+            v_in_use := v_in_use + sz[i];
+            IF v_take > 0 THEN v_used[v_take] := v_used[v_take] + sz[i]; END IF;
             IF pt IS NOT NULL THEN
               pt_slot[pidx[i]] := v_take;
               IF t_lo IS NOT NULL AND t_lo[i] < t_lo[i + 1] THEN
                 pt_tallies[pidx[i]] := array_to_string(c_key[t_lo[i] : t_lo[i + 1] - 1], chr(30));
-                FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP ta_plus[c_tally[j]] := ta_plus[c_tally[j]] + 1; END LOOP;
+                FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP ta_plus[c_tally[j]] := ta_plus[c_tally[j]] + sz[i]; END LOOP;
               END IF;
             END IF;
           END IF;
           IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
         ELSE
           -- what is true of the refusal: taken, reserVed for others, or in the Queue before this one
-          code[i] := CASE WHEN v_in_use >= o_limit THEN 'D' WHEN v_general <= 0 THEN 'V' ELSE 'Q' END;
+          code[i] := CASE WHEN v_in_use + sz[i] > o_limit THEN 'D' WHEN v_general < sz[i] THEN 'V' ELSE 'Q' END;
           v_refused := true;
+          IF sz[i] > 1 THEN -- more than could ever be free: nobody waits behind it
+            SELECT coalesce(sum(u.r), 0) INTO v_kept FROM unnest(res) u(r);
+            IF sz[i] > greatest(o_limit - v_kept, v_over, CASE WHEN v_slot BETWEEN 1 AND cardinality(res) THEN res[v_slot] ELSE 0 END) THEN
+              IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+              CONTINUE;
+            END IF;
+          END IF;
           IF p_queue_ms[i] > 0 THEN place[i] := (v_ahead + 1)::text; w := w || i; END IF;
-          IF p_queue_ms[i] > 0 OR q_ticket[k] IS NOT NULL THEN n_behind := n_behind + 1; END IF;
+          IF p_queue_ms[i] > 0 OR q_ticket[k] IS NOT NULL THEN n_behind := n_behind + 1; need_behind := need_behind + sz[i]; END IF;
         END IF;
       END LOOP;
       EXIT WHEN NOT v_refused OR v_try = 2 OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
-      SELECT y.n, y.next_expiry, y.slots, y.freed INTO o_reaped, v_next, v_slots, n FROM reap_locked(p_pool, t, v_by) y;
+      SELECT y.n, y.next_expiry, y.slots, y.freed INTO o_reaped, v_next, v_slots, n FROM reap_locked(p_pool, t, v_by, v_weights) y;
       EXIT WHEN o_reaped = 0;
       o_in_use := o_in_use - n;
       FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
@@ -700,6 +729,20 @@ BEGIN
     v := v + (o.ended_at - o.began_at);
   END LOOP;
   RETURN v;
+END $$;
+
+CREATE FUNCTION public.size_of(h text, p_weights jsonb) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT coalesce(nullif(split_part(h, chr(31), 6), '')::int, 1) * coalesce((p_weights ->> split_part(h, chr(31), 5))::int, 1)
+$$;
+
+CREATE FUNCTION public.sizes_of(p_weights jsonb, p_holder text[], p_slot smallint[], OUT n integer, OUT slots smallint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  SELECT coalesce(sum(size_of(u.h, p_weights)), 0) INTO n FROM unnest(p_holder) u(h);
+  SELECT array_agg(u.s) INTO slots FROM unnest(p_holder, p_slot) u(h, s), generate_series(1, size_of(u.h, p_weights)) WHERE u.s > 0;
 END $$;
 
 CREATE FUNCTION public.stale_leases(p_after interval, t timestamp with time zone, p_base text[] DEFAULT NULL::text[]) RETURNS TABLE(pool_id smallint, lease_id uuid, base text, last_at timestamp with time zone)
@@ -876,6 +919,7 @@ CREATE TABLE public.pool (
     asking_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     count_by text,
     overdraft integer DEFAULT 0 NOT NULL,
+    weights jsonb,
     CONSTRAINT pool_count_by_check CHECK ((count_by = ANY (ARRAY['session'::text, 'user'::text, 'host'::text, 'userOnHost'::text, 'base'::text]))),
     CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
     CONSTRAINT pool_overdraft_check CHECK ((overdraft >= 0)),

@@ -59,6 +59,8 @@ const checkResponse = z.object({
     trial: z.literal(true).optional(),
     countBy: z.enum(countings).exclude(['session']).optional(),
     overdraftSeats: z.int().min(1).optional(),
+    weights: z.record(z.string(), z.int()).optional(),
+    borrow: z.object({ maxHours: z.int(), keepFree: z.int() }).optional(),
   }),
   ...budget,
 });

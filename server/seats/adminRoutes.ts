@@ -177,6 +177,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
           features: [...(info?.entitlement.features ?? [])],
           ...(info?.entitlement.trial ? { trial: true } : {}),
           countBy: info?.entitlement.countBy ?? 'session',
+          weights: { ...info?.entitlement.weights },
           overdraftSeats: counts.overdraft,
           seatsOverdrawn: overdrawn(counts),
           rules: (info?.rules ?? []).flatMap(({ name, max }) =>
@@ -255,10 +256,13 @@ async function allPages<T>(
 type Lease = Awaited<ReturnType<typeof listLeases>>['leases'][number];
 const leasesTable = (leases: readonly Lease[]): string =>
   csvTable(
-    ['product', 'base', 'user', 'host', 'session', 'mode', 'state', 'acquiredAt', 'renewedAt', 'expiresAt', 'leaseId'],
+    [
+      ...['product', 'base', 'user', 'host', 'session', 'mode', 'state', 'acquiredAt', 'renewedAt', 'expiresAt'],
+      ...['leaseId', 'feature', 'seats'],
+    ],
     leases.map(({ holder: h, ...l }) => [
       ...[l.product, h.base, h.user, h.host, h.session, l.mode, l.state],
-      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId],
+      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId, l.feature, l.seats ?? 1],
     ]),
   );
 

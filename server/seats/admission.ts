@@ -14,7 +14,9 @@ export interface Counts {
 export interface Asking {
   /** The reservation that the holder matches; 0 for none. */
   readonly slot: number;
-  /** How many are served before. */
+  /** How many seats it asks for, all or none; absent: one. */
+  readonly size?: number;
+  /** How many seats those ask for who are served before. */
   readonly ahead: number;
   /** The reservation (0: none) of a seat that is held already and would be shared; undefined: it takes one of its own. */
   readonly shared: number | undefined;
@@ -30,7 +32,8 @@ export type Admission =
   | { readonly code: 'granted'; readonly slot: number; readonly overdrawn: boolean }
   /** A rule keeps the holder out: the number of the cap, from 0. */
   | { readonly code: 'barred'; readonly cap: number }
-  | { readonly code: 'denied'; readonly shortage: Shortage };
+  /** `tooMuch`: more at once than could ever be free. It does not queue, or all others would wait behind it for ever. */
+  | { readonly code: 'denied'; readonly shortage: Shortage; readonly tooMuch: boolean };
 
 /** Free seats that are kept for reservations. */
 export function reservedFree({ seatLimit, inUse, reserved, reservedUsed }: Counts): number {
@@ -47,20 +50,27 @@ export function generalFree({ seatLimit, inUse, reserved, reservedUsed }: Counts
 }
 
 /**
- * The rules first; then a seat that is shared anyway, else the reservation's own if one is left, else a general one, but not before
- * those who wait longer; when all seats are in use, one beyond the limit, if the licence allows that.
+ * The rules first; then a seat that is shared anyway, else the reservation's own if they are left, else general ones, but not before
+ * those who wait longer; when all seats are in use, ones beyond the limit, if the licence allows that.
  */
-export function admission(counts: Counts, { slot, ahead, shared, caps }: Asking): Admission {
+export function admission(counts: Counts, { slot, size = 1, ahead, shared, caps }: Asking): Admission {
   // a seat that is shared is counted already: only who may not come in at all is kept out
-  const cap = caps.findIndex((c) => (shared === undefined ? c.used >= c.most : c.most === 0));
+  const cap = caps.findIndex((c) => (shared === undefined ? c.used + size > c.most : c.most === 0));
   if (cap >= 0) return { code: 'barred', cap };
   if (shared !== undefined) return { code: 'granted', slot: shared, overdrawn: false };
   const { seatLimit, overdraft, inUse } = counts;
   const own = counts.reserved[slot - 1];
-  if (own !== undefined && inUse < seatLimit && (counts.reservedUsed[slot - 1] ?? 0) < own)
+  if (own !== undefined && inUse + size <= seatLimit && (counts.reservedUsed[slot - 1] ?? 0) + size <= own)
     return { code: 'granted', slot, overdrawn: false };
   const free = generalFree(counts);
-  if (free > ahead) return { code: 'granted', slot: 0, overdrawn: false };
-  if (inUse >= seatLimit && inUse + ahead < seatLimit + overdraft) return { code: 'granted', slot: 0, overdrawn: true };
-  return { code: 'denied', shortage: inUse >= seatLimit ? 'taken' : free <= 0 ? 'reserved' : 'queued' };
+  if (free >= ahead + size) return { code: 'granted', slot: 0, overdrawn: false };
+  if (inUse >= seatLimit && inUse + ahead + size <= seatLimit + overdraft)
+    return { code: 'granted', slot: 0, overdrawn: true };
+  const general = counts.reserved.reduce((left, seats) => left - seats, seatLimit);
+  const tooMuch = size > 1 && size > Math.max(general, own ?? 0, overdraft);
+  return {
+    code: 'denied',
+    shortage: inUse + size > seatLimit ? 'taken' : free < size ? 'reserved' : 'queued',
+    tooMuch,
+  };
 }

@@ -1,4 +1,5 @@
 import type { CountBy, SupportPolicy, SupportState } from '../../licence/words.ts';
+import type { Weights } from './recount.ts';
 
 /** One licence that counts for a product: the newest generation of its activation. Times are RFC 3339 UTC. */
 export interface LicenceGrant {
@@ -14,6 +15,8 @@ export interface LicenceGrant {
   /** Absent: a session. */
   readonly countBy?: CountBy;
   readonly overdraftSeats?: number;
+  /** Seats that one of a feature costs, where that is more than one. */
+  readonly weights?: Weights;
   /** When its activation was issued. */
   readonly issuedAt?: string;
 }
@@ -41,6 +44,8 @@ export interface ProductEntitlement {
   readonly countBy: CountBy;
   /** Seats that may be in use beyond the limit. */
   readonly overdraftSeats: number;
+  /** Seats that one of a feature costs; of licences that disagree the most. */
+  readonly weights: Weights;
   /** KeyIds of licences in force that add no seats, since they count something else. */
   readonly disagreeing: readonly string[];
 }
@@ -59,6 +64,14 @@ const latest = (times: readonly (string | undefined)[]): string | undefined => {
   }
   return last === '' ? undefined : last;
 };
+
+/** In the order of the alphabet, so that equal ones are equal as text. */
+function dearest(all: readonly Weights[]): Weights {
+  const most = new Map<string, number>();
+  for (const [feature, weight] of all.flatMap((w) => Object.entries(w)))
+    most.set(feature, Math.max(weight, most.get(feature) ?? 1));
+  return Object.fromEntries([...most].filter(([, weight]) => weight > 1).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 const isLive = (licence: LicenceGrant, nowMs: number): boolean =>
   licence.expiresAt === undefined || Date.parse(licence.expiresAt) > nowMs;
@@ -94,6 +107,7 @@ export function entitlementsAt(licences: readonly ProductLicence[], nowMs: numbe
         trial: live.length > 0 && live.every((l) => l.trial === true),
         countBy,
         overdraftSeats: live.reduce((sum, l) => sum + (l.overdraftSeats ?? 0), 0),
+        weights: dearest(live.map((l) => l.weights ?? {})),
         disagreeing: valid.filter((l) => !live.includes(l)).map((l) => l.keyId),
       };
     });

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { fold, type HolderKey, holderKey, holderOf } from './holderKey.ts';
+import { fold, foldedKey as keyOf } from './holderKey.ts';
 
 type Transaction = <T>(work: (tx: pg.PoolClient) => Promise<T>) => Promise<T>;
 
@@ -40,8 +40,6 @@ export async function foldNames(transaction: Transaction): Promise<number> {
   return merged;
 }
 
-const keyOf = (holder: string): HolderKey => holderKey(holderOf(holder));
-
 async function foldPool(tx: pg.PoolClient, poolId: number): Promise<number> {
   await tx.query('SELECT FROM pool WHERE pool_id = $1 FOR UPDATE', [poolId]);
   // who waits asks again within seconds
@@ -77,7 +75,7 @@ async function foldPool(tx: pg.PoolClient, poolId: number): Promise<number> {
   // no text that seats are counted by: whose seat each lease has is said anew when the limits are set
   await tx.query(
     `UPDATE pool SET in_use = (SELECT count(*) FROM lease WHERE pool_id = $1),
-            reservations = CASE WHEN reserved IS NULL AND count_by IS NULL THEN reservations ELSE '' END WHERE pool_id = $1`,
+            reservations = CASE WHEN reserved IS NULL AND count_by IS NULL AND weights IS NULL THEN reservations ELSE '' END WHERE pool_id = $1`,
     [poolId],
   );
   return gone.length;

@@ -2,7 +2,8 @@ import { bounds, type Holder } from '../../licence/words.ts';
 
 /**
  * A holder as one text: its parts joined by U+001F, which no part may contain. Equal keys are the same holder. Base, user and
- * host are folded, the session is exact.
+ * host are folded, the session is exact. What asks for a feature has that as a fifth part, what asks for several seats at once their number
+ * as a sixth: another feature or number is another lease.
  */
 export type HolderKey = string;
 
@@ -25,6 +26,22 @@ export const fold = (name: string): string =>
 
 export const holderKey = (h: Holder): HolderKey =>
   fold(h.base) + separator + fold(h.user) + separator + fold(h.host) + separator + h.session;
+
+/** What a lease is of beside its holder: the tail of its key, empty for one seat of no feature. */
+export const askedTail = (feature: string | undefined, seats: number): string =>
+  seats > 1 ? separator + (feature ?? '') + separator + seats : feature === undefined ? '' : separator + feature;
+
+/** The feature and the number of seats that a key asks for. */
+export function askedOf(key: HolderKey): { readonly feature?: string; readonly seats: number } {
+  const [, , , , feature = '', seats = '1'] = key.split(separator);
+  return { ...(feature === '' ? {} : { feature }), seats: Number(seats) };
+}
+
+/** A key of a build before, folded. */
+export function foldedKey(key: HolderKey): HolderKey {
+  const [base = '', user = '', host = '', ...exact] = key.split(separator);
+  return [fold(base), fold(user), fold(host), ...exact].join(separator);
+}
 
 /** The holder as it was spelled, in the form of a key. */
 export const spellingOf = (h: Holder): string =>

@@ -1,7 +1,7 @@
 import type { LeaseMode } from '../../licence/words.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { fold, holderOf, separator } from './holderKey.ts';
-import { partOf } from './recount.ts';
+import { askedOf, fold, holderOf } from './holderKey.ts';
+import { seatName, sizeOf } from './recount.ts';
 import { invalid } from './requests.ts';
 import { type Search, searchOf } from './search.ts';
 import { kinds } from './seatSql.ts';
@@ -115,7 +115,12 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
   const last = page.at(-1);
   const seatOf = ({ product, holder: key }: LeaseRow) => {
     const countBy = store.pool(product)?.entitlement.countBy ?? 'session';
-    return countBy === 'session' ? {} : { seat: partOf(key, countBy).replaceAll(separator, ' on ') };
+    return countBy === 'session' ? {} : { seat: seatName(key, countBy) };
+  };
+  const askedFor = ({ product, holder: key }: LeaseRow) => {
+    const { feature } = askedOf(key);
+    const seats = sizeOf(key, store.pool(product)?.entitlement.weights ?? {});
+    return { ...(feature === undefined ? {} : { feature }), ...(seats === 1 ? {} : { seats }) };
   };
   return {
     leases: page.map((row) => {
@@ -131,6 +136,7 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
         ...(row.expires_at instanceof Date ? { expiresAt: row.expires_at.toISOString() } : {}),
         ...(reservation === undefined ? {} : { reservation }),
         ...seatOf(row),
+        ...askedFor(row),
       };
     }),
     ...(rows.length > filter.limit && last ? { nextCursor: encodeCursor(endOf(last)) } : {}),

@@ -5,7 +5,8 @@ import { admission, type Counts, type Shortage } from './admission.ts';
  * The rules of the ledger, and nothing else. The store applies them in SQL, batched; random histories run through both.
  *
  * A pool has a seat limit, its seats and its leases. Leases with the same part (the user, say, of a licence that counts users)
- * share one seat: the first takes it, the last gives it back. A lease that has expired still holds its seat until somebody
+ * share one seat: the first takes it, the last gives it back. A lease may ask for several seats at once: all or none; then what is
+ * called its seat is that many of them. A lease that has expired still holds its seat until somebody
  * needs it (reap), so that a late heartbeat revives it. After an outage nothing expires before `frozenUntil`. Times are in ms
  * since the epoch; `Infinity` never comes. Functions change the pool they are given and answer what happened.
  */
@@ -29,6 +30,8 @@ export interface Seat {
   readonly tallies: readonly string[];
   /** How many leases share it. */
   leases: number;
+  /** How many seats it is. */
+  readonly size: number;
 }
 
 /** A rule that bounds how many seats may count in a tally. */
@@ -41,6 +44,8 @@ export interface Cap {
 export interface Waiter {
   readonly holder: string;
   readonly ticket: number;
+  /** How many seats it wants. */
+  readonly size: number;
   /** Whoever has a higher one comes first. */
   priority: number;
   liveUntil: number;
@@ -71,6 +76,8 @@ export interface Ledger {
 export interface CheckOut {
   readonly holder: string;
   readonly part: string;
+  /** How many seats it asks for, 1 at least; those with the same part ask for the same. */
+  readonly size: number;
   readonly base: string;
   readonly leaseId: string;
   readonly mode: LeaseMode;
@@ -113,9 +120,17 @@ const expiryOf = (mode: LeaseMode, now: number, leaseMs: number): number =>
 /** What decides about a check-out, counted. */
 export function countsOf(pool: Pool): Counts {
   const reservedUsed = pool.reserved.map(() => 0);
-  for (const { slot } of pool.seats.values()) if (slot > 0) reservedUsed[slot - 1] = (reservedUsed[slot - 1] ?? 0) + 1;
+  for (const { slot, size } of pool.seats.values())
+    if (slot > 0) reservedUsed[slot - 1] = (reservedUsed[slot - 1] ?? 0) + size;
   const { seatLimit, overdraft, reserved } = pool;
-  return { seatLimit, overdraft, inUse: pool.seats.size, reserved, reservedUsed };
+  return { seatLimit, overdraft, inUse: inUseOf(pool), reserved, reservedUsed };
+}
+
+/** Seats in use. */
+export function inUseOf(pool: Pool): number {
+  let n = 0;
+  for (const seat of pool.seats.values()) n += seat.size;
+  return n;
 }
 
 /** A lease ends; its seat is free if it was the last that shared it. */
@@ -126,7 +141,7 @@ function end(pool: Pool, lease: Lease): void {
   seat.leases -= 1;
   if (seat.leases > 0) return;
   pool.seats.delete(lease.part);
-  for (const tally of seat.tallies) pool.tallies.set(tally, (pool.tallies.get(tally) ?? 0) - 1);
+  for (const tally of seat.tallies) pool.tallies.set(tally, (pool.tallies.get(tally) ?? 0) - seat.size);
 }
 
 /** Removes every expired lease, unless expiry is frozen; answers how many. */
@@ -147,7 +162,10 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
   const ticket = waiter?.ticket ?? Number.POSITIVE_INFINITY;
   const decided = admission(countsOf(pool), {
     slot: c.slot,
-    ahead: [...pool.waiters.values()].filter((w) => isBefore(w, c.priority, ticket)).length,
+    size: c.size,
+    ahead: [...pool.waiters.values()]
+      .filter((w) => isBefore(w, c.priority, ticket))
+      .reduce((sum, w) => sum + w.size, 0),
     shared: shared?.slot,
     caps: c.caps.map(({ tally, most }) => ({ most, used: pool.tallies.get(tally) ?? 0 })),
   });
@@ -163,17 +181,21 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
     pool.leases.set(holder, { leaseId, holder, part, mode, slot, acquiredAt: now, renewedAt: now, expiresAt });
     if (shared !== undefined) shared.leases += 1;
     else {
-      pool.seats.set(part, { slot, tallies: c.caps.map((r) => r.tally), leases: 1 });
-      for (const { tally } of c.caps) pool.tallies.set(tally, (pool.tallies.get(tally) ?? 0) + 1);
+      pool.seats.set(part, { slot, tallies: c.caps.map((r) => r.tally), leases: 1, size: c.size });
+      for (const { tally } of c.caps) pool.tallies.set(tally, (pool.tallies.get(tally) ?? 0) + c.size);
     }
     return { code: 'granted', leaseId, overdrawn };
   }
-  const { shortage } = decided;
+  const { shortage, tooMuch } = decided;
+  if (tooMuch) {
+    pool.waiters.delete(c.holder);
+    return { code: 'denied', shortage };
+  }
   if (c.queueMs === 0) return { code: 'denied', shortage };
   if (waiter) waiter.liveUntil = now + c.queueMs;
   else {
-    const { holder, priority } = c;
-    pool.waiters.set(holder, { holder, ticket: pool.nextTicket, priority, liveUntil: now + c.queueMs });
+    const { holder, size, priority } = c;
+    pool.waiters.set(holder, { holder, ticket: pool.nextTicket, size, priority, liveUntil: now + c.queueMs });
     pool.nextTicket += 1;
   }
   const mine = pool.waiters.get(c.holder)?.ticket ?? 0;
@@ -268,6 +290,7 @@ export interface ReportedSession {
   readonly product: string;
   readonly holder: string;
   readonly part: string;
+  readonly size: number;
   readonly leaseId: string;
   readonly slot: number;
   readonly caps: readonly Cap[];
@@ -300,8 +323,8 @@ export function report(
     }
     const commands = here.map(({ s }) => {
       const mode = pool.leases.get(s.holder)?.mode === 'leased' ? 'leased' : 'reported';
-      const { holder, part, leaseId, slot, caps, priority } = s;
-      return { holder, part, base, leaseId, mode, slot, caps, priority, queueMs: 0 } as const;
+      const { holder, part, size, leaseId, slot, caps, priority } = s;
+      return { holder, part, size, base, leaseId, mode, slot, caps, priority, queueMs: 0 } as const;
     });
     checkOut(ledger, pool, commands, now, leaseMs).forEach((outcome, n) => {
       const at = here[n];

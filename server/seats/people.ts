@@ -36,11 +36,11 @@ const common = (at: number) =>
  */
 const peopleText = ({ patterns, names }: Search): string => `WITH ${silentSql},
 found AS ${patterns === null ? 'NOT ' : ''}MATERIALIZED (
-  SELECT l.holder, l.shown, l.kind, l.acquired_at, l.renewed_at, p.product, ${partOf('l.holder', 2)} AS key FROM lease l JOIN pool p ON p.pool_id = l.pool_id
+  SELECT l.holder, l.shown, l.kind, l.acquired_at, l.renewed_at, p.product, ${partOf('l.holder', 2)} AS key, CASE WHEN p.weights IS NULL THEN 1 ELSE size_of(l.holder, p.weights) END AS size FROM lease l JOIN pool p ON p.pool_id = l.pool_id
    WHERE ($2::text IS NULL OR p.product = $2) AND ($3::text[] IS NULL OR ${names} LIKE ALL($3))),
-page AS MATERIALIZED (SELECT key, count(*)::int AS seats FROM found GROUP BY key
- HAVING $4::int IS NULL OR count(*) < $4 OR count(*) = $4 AND key > $5 ORDER BY seats DESC, key LIMIT $6)
-SELECT page.key, page.seats, ${spelled(2)} AS name, count(*) FILTER (WHERE ${isStaleSql})::int AS stale,
+page AS MATERIALIZED (SELECT key, sum(size)::int AS seats FROM found GROUP BY key
+ HAVING $4::int IS NULL OR sum(size) < $4 OR sum(size) = $4 AND key > $5 ORDER BY seats DESC, key LIMIT $6)
+SELECT page.key, page.seats, ${spelled(2)} AS name, coalesce(sum(l.size) FILTER (WHERE ${isStaleSql}), 0)::int AS stale,
        min(l.acquired_at) AS since, max(${heardSql}) AS heard,
        CASE WHEN min(l.product) = max(l.product) THEN min(l.product) END AS product, ${common(1)} AS base, ${common(3)} AS host
   FROM page JOIN found l ON l.key = page.key LEFT JOIN base b ON b.base = ${partOf('l.holder', 1)}

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { CountBy } from '../../licence/words.ts';
 import type { ProductEntitlement } from './entitlement.ts';
 import { fitReservations } from './ledger.ts';
-import { type Kept, keptSeats, partOf } from './recount.ts';
+import { type Kept, keptSeats, partOf, sizeOf, type Weights } from './recount.ts';
 import type { Reservation } from './reservations.ts';
 import { compileRules, type Groups, hasCaps, type RulesOf, type SeatRule } from './seatRules.ts';
 
@@ -20,8 +20,10 @@ export interface PoolInfo {
   readonly terms: string;
 }
 
-const termsOf = ({ features, trial, countBy }: ProductEntitlement): string =>
-  `,"features":${JSON.stringify(features)}${trial ? ',"trial":true' : ''}${countBy === 'session' ? '' : `,"countBy":"${countBy}"`}`;
+const termsOf = ({ features, trial, countBy, weights }: ProductEntitlement): string =>
+  `,"features":${JSON.stringify(features)}${trial ? ',"trial":true' : ''}${countBy === 'session' ? '' : `,"countBy":"${countBy}"`}${isEmpty(weights) ? '' : `,"weights":${JSON.stringify(weights)}`}`;
+
+const isEmpty = (weights: Weights): boolean => Object.keys(weights).length === 0;
 
 /** What the seats of all products are ruled by. */
 export interface Ruling {
@@ -70,19 +72,27 @@ export async function savePools(
             limit,
             kept.map((r) => r.seats),
           );
+    const weights = entitlement?.weights ?? {};
     // a shorter lease time must not leave the bound of the next expiry too high
     await tx.query(
-      `UPDATE pool SET seat_limit = $2, reserved = $3, overdraft = $5,
+      `UPDATE pool SET seat_limit = $2, reserved = $3, overdraft = $5, weights = coalesce($6::jsonb, CASE WHEN weights IS NULL THEN NULL ELSE '{}'::jsonb END),
               next_expiry = least(next_expiry, greatest(clock_timestamp(), frozen_until) + $4 * interval '1 ms') WHERE pool_id = $1`,
-      [poolId, limit, reserved, leaseMs, entitlement?.overdraftSeats ?? 0],
+      [
+        poolId,
+        limit,
+        reserved,
+        leaseMs,
+        entitlement?.overdraftSeats ?? 0,
+        isEmpty(weights) ? null : JSON.stringify(weights),
+      ],
     );
     const counted = entitlement?.countBy ?? 'session';
     const countBy = counted !== 'session' || hasCaps(rules) ? counted : null;
     const rulesOf = own.length === 0 && rules.length === 0 ? undefined : compileRules(own, rules, ruling.groups);
-    const text = signatureOf(own, rules, countBy, ruling.groupsDigest);
+    const text = signatureOf(own, rules, countBy, weights, ruling.groupsDigest);
     // of a product without a licence all stays as it is counted: it may come back
     if (text !== row.reservations && entitlement !== undefined) {
-      await recount(tx, { poolId, countBy, rulesOf, reserved, text });
+      await recount(tx, { poolId, countBy, weights, rulesOf, reserved, text });
     }
     if (entitlement !== undefined) {
       const terms = termsOf(entitlement);
@@ -97,23 +107,31 @@ function signatureOf(
   own: readonly Reservation[],
   rules: readonly SeatRule[],
   countBy: string | null,
+  weights: Weights,
   groupsDigest: string,
 ): string | null {
-  if (rules.length === 0 && countBy === null) return own.length === 0 ? null : JSON.stringify(own);
+  if (rules.length === 0 && countBy === null && isEmpty(weights)) return own.length === 0 ? null : JSON.stringify(own);
   const named = rules.some((r) => r.match.groups.length > 0);
-  return JSON.stringify({ countBy, own, rules, ...(named ? { groupsDigest } : {}) });
+  return JSON.stringify({
+    countBy,
+    own,
+    rules,
+    ...(named ? { groupsDigest } : {}),
+    ...(isEmpty(weights) ? {} : { weights }),
+  });
 }
 
 interface Recount {
   readonly poolId: number;
   readonly countBy: CountBy | null;
+  readonly weights: Weights;
   readonly rulesOf: RulesOf | undefined;
   readonly reserved: readonly number[] | null;
   readonly text: string | null;
 }
 
 /** Says anew of every lease, the oldest first, whose seat it has, and what that counts for. */
-async function recount(tx: Transaction, { poolId, countBy, rulesOf, reserved, text }: Recount): Promise<void> {
+async function recount(tx: Transaction, { poolId, countBy, weights, rulesOf, reserved, text }: Recount): Promise<void> {
   const { rows } = await tx.query<{ lease_id: string; holder: string }>(
     'SELECT lease_id, holder FROM lease WHERE pool_id = $1 ORDER BY acquired_at, lease_id',
     [poolId],
@@ -121,6 +139,7 @@ async function recount(tx: Transaction, { poolId, countBy, rulesOf, reserved, te
   const used = (reserved ?? []).map(() => 0);
   const seats = new Map<string, { slot: number; tallies: string | null; leases: number }>();
   const tallies = new Map<string, number>();
+  let inUse = 0;
   const slots = rows.map(({ holder }) => {
     const part = partOf(holder, countBy ?? 'session');
     const shared = seats.get(part);
@@ -130,10 +149,12 @@ async function recount(tx: Transaction, { poolId, countBy, rulesOf, reserved, te
     }
     const { slot: wanted, caps } = rulesOf?.(holder) ?? { slot: 0, caps: [] };
     const taken = used[wanted - 1] ?? 0;
-    const slot = reserved !== null && taken < (reserved[wanted - 1] ?? 0) ? wanted : 0;
-    if (slot > 0) used[slot - 1] = taken + 1;
+    const size = sizeOf(holder, weights);
+    inUse += size;
+    const slot = reserved !== null && taken + size <= (reserved[wanted - 1] ?? 0) ? wanted : 0;
+    if (slot > 0) used[slot - 1] = taken + size;
     const keys = caps.filter((c) => c.most > 0).map((c) => c.tally);
-    if (countBy !== null) for (const key of keys) tallies.set(key, (tallies.get(key) ?? 0) + 1);
+    if (countBy !== null) for (const key of keys) tallies.set(key, (tallies.get(key) ?? 0) + size);
     seats.set(part, { slot, tallies: keys.length === 0 ? null : keys.join('\u001e'), leases: 1 });
     return slot;
   });
@@ -164,6 +185,6 @@ async function recount(tx: Transaction, { poolId, countBy, rulesOf, reserved, te
   }
   await tx.query(
     'UPDATE pool SET reservations = $2, reserved_used = $3, count_by = $4, in_use = $5 WHERE pool_id = $1',
-    [poolId, text, reserved === null ? null : used, countBy, countBy === null ? rows.length : seats.size],
+    [poolId, text, reserved === null ? null : used, countBy, inUse],
   );
 }

@@ -1,5 +1,5 @@
 import { signatureAlgorithm } from '../../licence/signatureAlgorithm.ts';
-import { holderOf } from './holderKey.ts';
+import { askedOf, holderOf } from './holderKey.ts';
 
 /** Who signs proofs. */
 export interface ProofSigner {
@@ -19,6 +19,12 @@ export interface ProvenLease {
   readonly expiresAtMs: number | undefined;
 }
 
+/** What it asks for beside one seat. */
+const ofMore = (key: string) => {
+  const { feature, seats } = askedOf(key);
+  return { ...(feature === undefined ? {} : { feature }), ...(seats === 1 ? {} : { seats }) };
+};
+
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /**
@@ -35,6 +41,7 @@ export function proofOf(signer: ProofSigner, activation: string | undefined, lea
   const payload = encode({
     product: lease.product,
     holder: holderOf(lease.holder),
+    ...ofMore(lease.holder),
     leaseId: lease.leaseId,
     nonce: lease.nonce,
     iat: Math.floor(lease.nowMs / 1000),

@@ -13,6 +13,13 @@ export const instanceConflict = (base: string, instance: string) =>
 export const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
   entitlement.supportPolicy === 'require' && supportState(entitlement, releasedAtMs, Date.now()) === 'expired';
 
+/** Whether a feature is asked for that no licence in force has; of a product that has ended that is not what is wrong. */
+export const lacksFeature = (entitlement: ProductEntitlement, feature: string | undefined): boolean =>
+  feature !== undefined && !entitlement.features.includes(feature) && !hasEnded(entitlement);
+
+export const featureText = (product: string, feature: string | undefined): string =>
+  `no active key of ${product} has the feature ${feature}; ask the vendor for one that has, or correct the name`;
+
 export const reasonOfCap = (cap: RuleCap | undefined): 'NotPermitted' | 'RuleLimit' =>
   cap?.most === 0 ? 'NotPermitted' : 'RuleLimit';
 
@@ -24,7 +31,7 @@ export const capText = (product: string, cap: RuleCap | undefined): string =>
 export const reasonOf = (shortage: Shortage | undefined): 'SeatsExhausted' | 'SeatsReserved' =>
   shortage === 'reserved' ? 'SeatsReserved' : 'SeatsExhausted';
 
-/** What is true of a refusal, for a person. */
+/** What is true of a refusal, for a person. `size`: how many seats were asked for. */
 export function shortageText(
   product: string,
   {
@@ -35,7 +42,12 @@ export function shortageText(
     waiting,
     place,
   }: Pick<ClaimResult, 'shortage' | 'seatLimit' | 'inUse' | 'reservedFree' | 'waiting' | 'place'>,
+  size = 1,
 ): string {
+  if (size > 1 && size > seatLimit)
+    return `${size} seats of ${product} are asked for, but the licence has ${seatLimit}`;
+  if (size > 1 && shortage === 'taken')
+    return `${size} seats of ${product} are asked for, but of ${seatLimit} only ${Math.max(seatLimit - inUse, 0)} are free`;
   const ahead = place === undefined ? waiting : place - 1;
   if (shortage === 'reserved')
     return `${reservedFree} of ${seatLimit} seats of ${product} are free, but kept for others (reservations)`;

@@ -1,6 +1,6 @@
 import { bounds, type Holder, type LeaseMode } from '../../licence/words.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { fold, type HolderKey, holderFault, holderKey, partFault, spellingOf } from './holderKey.ts';
+import { askedTail, fold, type HolderKey, holderFault, holderKey, partFault, spellingOf } from './holderKey.ts';
 import { isLeaseId } from './leaseId.ts';
 
 /**
@@ -22,6 +22,8 @@ export interface CheckOutRequest {
   readonly mode: LeaseMode;
   readonly releasedAtMs: number | undefined;
   readonly nonce: string | undefined;
+  /** The feature that the seat is to be used for; undefined: it does not say. */
+  readonly feature: string | undefined;
   /** How long the request may wait for a seat, in seconds; 0: not at all. */
   readonly waitSeconds: number;
 }
@@ -64,11 +66,34 @@ export function momentAt(value: unknown, name: string): number {
 }
 
 /** Key and spelling of a holder that was found faultless. */
-function keyed(base: string, h: Partial<Holder>): { holder: HolderKey; shown: string | undefined } {
+function keyed(base: string, h: Partial<Holder>, tail: string): { holder: HolderKey; shown: string | undefined } {
   const named = { base, user: h.user ?? '', host: h.host ?? '', session: h.session ?? '' };
-  const holder = holderKey(named);
-  const shown = spellingOf(named);
+  const holder = holderKey(named) + tail;
+  const shown = spellingOf(named) + tail;
+  // as much as an index entry of the database holds
+  if (tail !== '' && Buffer.byteLength(holder) > longestKey)
+    throw invalid(`feature: together with the names of the holder at most ${longestKey} bytes`);
   return { holder, shown: shown === holder ? undefined : shown };
+}
+
+const longestKey = 2_403;
+/** Seats that one check-out may ask for. */
+export const mostSeats = 10_000;
+export const longestFeature = 100;
+
+/** What a check-out or a session asks for beside one seat; null counts as absent. */
+function askedIn(b: Readonly<Record<string, unknown>>, place = ''): { feature: string | undefined; tail: string } {
+  const feature = b.feature ?? undefined;
+  const seats = b.seats ?? 1;
+  if (feature !== undefined) {
+    const fault = partFault('feature', feature, false);
+    if (fault !== undefined) throw invalid(place + fault);
+    if ((feature as string).length > longestFeature)
+      throw invalid(`${place}feature: at most ${longestFeature} characters, not ${(feature as string).length}`);
+  }
+  if (typeof seats !== 'number' || !Number.isInteger(seats) || seats < 1 || seats > mostSeats)
+    throw invalid(`${place}seats: must be a whole number from 1 to ${mostSeats}`);
+  return { feature: feature as string | undefined, tail: askedTail(feature as string | undefined, seats) };
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -104,9 +129,11 @@ export function readCheckOut(body: unknown): CheckOutRequest {
     throw invalid(`wait: must be a whole number of seconds from 0 to ${longestWaitSeconds}`);
   }
   const named = b.holder as Partial<Holder> & Pick<Holder, 'base'>;
+  const { feature, tail } = askedIn(b);
   return {
     product,
-    ...keyed(named.base, named),
+    ...keyed(named.base, named, tail),
+    feature,
     base: named.base,
     instance: instanceOf(b.instance),
     mode,
@@ -141,6 +168,7 @@ export interface ReportedSession {
   /** How the holder was spelled, where that is not its key. */
   readonly shown: string | undefined;
   readonly releasedAtMs: number | undefined;
+  readonly feature: string | undefined;
 }
 
 export interface SessionReport {
@@ -169,9 +197,11 @@ export function readSessions(base: unknown, body: unknown): SessionReport {
     const fault = holderFault({ ...s, base: name });
     if (fault !== undefined) throw invalid(`sessions.${i}.${fault.replace('holder.', '')}`);
     const { programReleasedOn = null } = s;
+    const { feature, tail } = askedIn(s, `sessions.${i}.`);
     return {
       product: productOf(s.product),
-      ...keyed(name, s as Partial<Holder>),
+      ...keyed(name, s as Partial<Holder>, tail),
+      feature,
       releasedAtMs:
         programReleasedOn === null ? undefined : momentAt(programReleasedOn, `sessions.${i}.programReleasedOn`),
     };

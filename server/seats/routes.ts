@@ -3,13 +3,16 @@ import { denialReasons } from '../../licence/words.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
 import { licenceInForce, supportState } from './entitlement.ts';
-import { fold, holderOf } from './holderKey.ts';
+import { askedOf, fold, holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
 import { type ProofSigner, proofOf } from './proof.ts';
+import { sizeOf } from './recount.ts';
 import {
   capText,
+  featureText,
   hasEnded,
   instanceConflict,
+  lacksFeature,
   lacksSupport,
   licenceEnded,
   reasonOf,
@@ -75,7 +78,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     sendJson(
       reply,
       result.code === 'granted' ? 201 : 200,
-      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${pool.terms}${result.overdrawn ? ',"overdraft":true' : ''}${proof}}`,
+      `{"leaseId":"${result.leaseId}"${times},"seats":{"limit":${result.seatLimit},"inUse":${result.inUse}},"support":{"state":"${state}"${until}}${pool.terms}${askedText(pool, request.holder)}${result.overdrawn ? ',"overdraft":true' : ''}${proof}}`,
     );
   };
 
@@ -88,7 +91,7 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     if (expired) return sendDenied(reply, reason, licenceEnded(product, pool.entitlement), {});
     const { place, inUse, seatLimit, reservedFree } = result;
     const after = place === undefined ? 5 + Math.floor(Math.random() * 6) : Math.min(2 + place, queueMs / 1_500);
-    const detail = `${shortageText(product, result)}; ask again after ${after} s, or wait in the queue with "wait"`;
+    const detail = `${shortageText(product, result, sizeOf(request.holder, pool.entitlement.weights))}; ask again after ${after} s, or wait in the queue with "wait"`;
     sendDenied(reply, reason, detail, { inUse, seatLimit, reserved: reservedFree, place }, after);
   };
 
@@ -127,7 +130,9 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
         }
         if (result.cap !== undefined) return barred(reply, wanted, ruled?.caps[result.cap]);
         const now = performance.now();
-        if (untilMs <= now || pool.entitlement.seatLimit === 0) return denied(reply, pool, wanted, result);
+        // who has no place in the queue asks for more than could ever be free
+        if (untilMs <= now || pool.entitlement.seatLimit === 0 || result.place === undefined)
+          return denied(reply, pool, wanted, result);
         const { socket } = request.raw;
         if (socket.destroyed) return store.leaveQueue(pool, holder, result.nowMs);
         const gone = () => {
@@ -197,6 +202,11 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
         store.noteDenial(product, wanted, 'SupportRequired');
         sendDenied(reply, 'SupportRequired', supportEnded(product, entitlement), {});
         return;
+      }
+      if (lacksFeature(entitlement, wanted.feature)) {
+        metrics.checkedOut(product, 'denied', 'FeatureNotLicensed');
+        store.noteDenial(product, wanted, 'FeatureNotLicensed');
+        return sendDenied(reply, 'FeatureNotLicensed', featureText(product, wanted.feature), {});
       }
       if (wanted.waitSeconds === 0)
         reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
@@ -351,7 +361,9 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
               : expired
                 ? 'KeyExpired'
                 : i < 0
-                  ? 'SupportRequired'
+                  ? lacksFeature(entitlement, askedOf(holder).feature)
+                    ? 'FeatureNotLicensed'
+                    : 'SupportRequired'
                   : code === 'L'
                     ? reasonOfCap(cap)
                     : reasonOf(shortageOf(code));
@@ -380,14 +392,21 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       .join(',');
 }
 
+/** What a grant is of, as members of an answer: the feature, and how many seats where it is more than one. */
+function askedText(pool: PoolInfo, holder: string): string {
+  const { feature } = askedOf(holder);
+  const size = sizeOf(holder, pool.entitlement.weights);
+  return `${feature === undefined ? '' : `,"feature":${JSON.stringify(feature)}`}${size === 1 ? '' : `,"seatsTaken":${size}`}`;
+}
+
 /**
- * Reports a base. Where a licence demands support, and the program has none, newcomers are left out; who holds a seat keeps it,
+ * Reports a base. Where a licence demands support, and the program has none, or has not the feature, newcomers are left out; who holds a seat keeps it,
  * as one does who checked out in time. `places`: where each session stands in the result, -1 for those left out.
  */
 async function reportSupported(store: SeatStore, { base, instance, sessions }: SessionReport) {
-  const doubtful = sessions.filter(({ product, releasedAtMs }) => {
+  const doubtful = sessions.filter(({ product, releasedAtMs, feature }) => {
     const entitlement = store.pool(product)?.entitlement;
-    return entitlement !== undefined && lacksSupport(entitlement, releasedAtMs);
+    return entitlement !== undefined && (lacksSupport(entitlement, releasedAtMs) || lacksFeature(entitlement, feature));
   });
   if (doubtful.length === 0)
     return { result: await store.report(base, sessions, instance), places: sessions.map((_, i) => i) };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { bounds, countings, denialReasons, leaseModes, supportPolicies } from '../../licence/words.ts';
 import { dayOrMoment, growing, moment, named, problemWith, withoutNul } from '../../runtime/schemas.ts';
 import { leaseOrders } from './leaseList.ts';
-import { longestWaitSeconds, mostHeartbeats, mostSessions } from './requests.ts';
+import { longestFeature, longestWaitSeconds, mostHeartbeats, mostSeats, mostSessions } from './requests.ts';
 
 /** The shapes of the seat routes, for the OpenAPI document and for the routes that are not on the hot path. */
 /** What the reader of requests (requests.ts) checks by hand, as a pattern for the document. */
@@ -33,6 +33,26 @@ const instance = z.string().optional().meta({
   description:
     'which instance of the base this is: a UUID made once and kept in the base. The first instance owns the name; another is refused (BaseInstanceConflict)',
 });
+
+const askedFeature = z
+  .string()
+  .min(1)
+  .max(longestFeature)
+  .optional()
+  .meta({
+    ...printable,
+    description: 'the feature that the seat is for; one that no active key has is FeatureNotLicensed',
+  });
+const askedSeats = z
+  .int()
+  .min(1)
+  .max(mostSeats)
+  .optional()
+  .describe('seats to take at once, all or none; absent: 1. Another number or feature is another lease');
+const takenSeats = z.int().optional().describe('how many seats the lease is, where that is not one');
+const weights = z
+  .record(z.string(), z.int())
+  .describe('seats that one of a feature costs, where that is more than one');
 
 export const holder = named('Holder', z.object({ base, user, host, session }).describe(names));
 const heldBy = named(
@@ -76,6 +96,8 @@ export const checkOutBody = named(
       .describe('leased: kept by heartbeats; sticky: until given back'),
     programReleasedOn,
     instance,
+    feature: askedFeature,
+    seats: askedSeats,
     nonce: z.string().min(1).max(256).optional().describe('comes back in a signed proof'),
     wait: z.int().min(0).max(longestWaitSeconds).optional().describe('seconds to wait for a seat, in a fair queue'),
   }),
@@ -97,6 +119,9 @@ export const grant = named(
     features,
     trial,
     countBy,
+    weights: weights.optional(),
+    feature: z.string().optional().describe('as it was asked for'),
+    seatsTaken: takenSeats,
     overdraft,
     proof: z.string().optional().describe('signed lease, a compact JWS; only with a nonce'),
   }),
@@ -130,7 +155,12 @@ export const sessionsBody = named(
       .describe('the base of the path once more, for clients that spell paths in a way of their own'),
     instance,
     sessions: z
-      .array(named('ReportedSession', z.object({ product, user, host, session, programReleasedOn })))
+      .array(
+        named(
+          'ReportedSession',
+          z.object({ product, user, host, session, programReleasedOn, feature: askedFeature, seats: askedSeats }),
+        ),
+      )
       .max(mostSessions),
   }),
 );
@@ -156,7 +186,9 @@ export const sessionsAnswer = named(
       ),
     ),
     products: z
-      .array(named('ProductTerms', z.object({ product: z.string(), features, trial, countBy })))
+      .array(
+        named('ProductTerms', z.object({ product: z.string(), features, trial, countBy, weights: weights.optional() })),
+      )
       .describe('what the licences of the products in the report grant beside seats'),
   }),
 );
@@ -228,6 +260,8 @@ export const leasesAnswer = named(
           renewedAt: moment,
           expiresAt: moment.optional(),
           reservation: z.string().optional(),
+          feature: z.string().optional().describe('that it was asked for'),
+          seats: takenSeats,
           seat: z
             .string()
             .optional()
@@ -271,6 +305,7 @@ export const productsAnswer = named(
           features,
           trial,
           countBy: growing(countings).describe('what one seat is'),
+          weights,
           overdraftSeats: z.int().describe('seats that may be in use beyond the limit'),
           seatsOverdrawn: z.int().describe('seats in use beyond the limit'),
           rules: z.array(

@@ -15,7 +15,7 @@ import { closeDenials, Denials, findUnmet } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import { foldNames } from './foldNames.ts';
 import { noGroups, type ReadGroups } from './groupFiles.ts';
-import { fold, type HolderKey } from './holderKey.ts';
+import { askedOf, fold, type HolderKey } from './holderKey.ts';
 import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
 import { type PoolInfo, type Ruling, savePools } from './pools.ts';
@@ -105,6 +105,8 @@ export class SeatStore {
   readonly #reports: Lane<ReportCommand, pg.Client>;
   readonly #lanes = new Map<number, Lane<SeatCommand, pg.Client>>();
   #pools = new Map<string, OpenPool>();
+  /** Pools of which it is known that their leases may be several seats. */
+  readonly #sized = new Set<number>();
   readonly #pulse: Pulse;
   readonly #leavers: QueueLeavers;
   #loops: readonly Loop[] = [];
@@ -299,6 +301,11 @@ export class SeatStore {
     done: (result: ClaimResult, ruled: Ruled | undefined) => void,
     fail: (error: unknown) => void,
   ): void {
+    if (this.#mustSize(pool.poolId, holder)) {
+      const again = () => this.checkOut(pool, { holder, shown, mode }, queues, subject, done, fail);
+      this.#size([pool.poolId]).then(again, fail);
+      return;
+    }
     const lane = this.#lanes.get(pool.poolId);
     if (lane === undefined) throw new Error(`no lane for ${pool.product}`);
     const ruled = pool.rulesOf?.(holder);
@@ -355,6 +362,12 @@ export class SeatStore {
   /** Sets the full state of a base, whose name is given as it was spelled. */
   async report(name: string, sessions: readonly SessionToReport[], instance?: string): Promise<ReportResult> {
     const base = fold(name);
+    const sized = new Set<number>();
+    for (const { product, holder } of sessions) {
+      const poolId = this.#pools.get(product)?.info.poolId;
+      if (poolId !== undefined && this.#mustSize(poolId, holder)) sized.add(poolId);
+    }
+    if (sized.size > 0) await this.#size([...sized]);
     const result = await this.#report(base, sessions);
     if (instance === undefined && result.codes.includes('G')) {
       const holders = sessions.map((s) => s.holder);
@@ -363,6 +376,19 @@ export class SeatStore {
       }
     }
     return result;
+  }
+
+  /** Whether it asks for several seats of a pool whose leases have been one each. */
+  #mustSize(poolId: number, holder: HolderKey): boolean {
+    return !this.#sized.has(poolId) && askedOf(holder).seats > 1;
+  }
+
+  /** From now on these pools ask of each lease how many seats it is. */
+  async #size(poolIds: readonly number[]): Promise<void> {
+    for (const poolId of poolIds) {
+      await this.db.query("UPDATE pool SET weights = '{}' WHERE pool_id = $1 AND weights IS NULL", [poolId]);
+      this.#sized.add(poolId);
+    }
   }
 
   #report(base: string, sessions: readonly SessionToReport[]): Promise<ReportResult> {

@@ -21,6 +21,10 @@ export interface Lease {
   readonly reservation?: string;
   /** Leases of a product with the same value share one seat; absent: each lease is a seat. */
   readonly seat?: string;
+  /** What it was asked for. */
+  readonly feature?: string;
+  /** How many seats it is, where that is not one. */
+  readonly seats?: number;
 }
 
 /** The orders that `GET /v1/leases` knows; `-` before one turns it round. */
@@ -95,6 +99,7 @@ export interface ProductList {
   readonly products: readonly {
     readonly product: string;
     readonly reservations: readonly { readonly name: string; readonly seats: number; readonly inUse: number }[];
+    readonly weights?: Readonly<Record<string, number>>;
     readonly rules?: readonly { readonly name: string; readonly max: number; readonly inUse: number }[];
   }[];
 }

@@ -48,6 +48,22 @@ describe('licence-authority', () => {
     expect(await listed()).not.toHaveProperty('overdraftSeats');
     expect((await run([...issue, '--count-by', 'floor'])).status).toBe(2);
   });
+  it('issues and corrects what features cost, and how long seats may be taken along', async () => {
+    const issued = await json([...issue, '--weights', 'payroll=3, trade=1', '--borrow', '48h:2']);
+    const listed = async () => (await json(['list', '--key-id', issued.keyId])).licences[0];
+    expect(await listed()).toMatchObject({ weights: { payroll: 3 }, borrow: { maxHours: 48, keepFree: 2 } });
+    await json(['correct', issued.licenceId, '--seats', '6']);
+    expect(await listed()).toMatchObject({ seatLimit: 6, weights: { payroll: 3 } });
+    await json(['correct', issued.licenceId, '--weights', '', '--borrow', '0']);
+    expect(await listed()).not.toHaveProperty('weights');
+    expect(await listed()).not.toHaveProperty('borrow');
+    for (const wrong of [
+      ['--weights', 'payroll'],
+      ['--weights', 'payroll=0'],
+      ['--borrow', 'long'],
+    ])
+      expect((await run([...issue, ...wrong])).status).toBe(2);
+  });
   it('issues a trial for so many days', async () => {
     const before = Date.now();
     const issued = await json([...issue, '--trial', '30d']);

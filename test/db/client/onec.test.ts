@@ -285,6 +285,15 @@ describe('a base in a cluster', () => {
     const anna = await enter(trade, 'Анна');
     expect(texts(anna)).toEqual(['Эта версия вышла после окончания поддержки. Продлите поддержку.']);
   });
+
+  it('takes as many seats for a session, and for what feature, as the vendor names', async () => {
+    await server.setLicences([{ seatLimit: 3, features: ['КОРП'] }]);
+    await enter(base({ modules: vendor('Настройки.Возможность = "КОРП";', 'Настройки.Мест = 2;') }), 'Анна');
+    const { leases } = (await server.call('GET', '/v1/leases')).body;
+    expect(leases).toMatchObject([{ feature: 'КОРП', seats: 2 }]);
+    const boris = await enter(base({ modules: vendor('Настройки.Возможность = "Склад";') }), 'Борис');
+    expect(texts(boris)).toEqual(['В лицензии нет возможности, для которой нужно место. Обратитесь к администратору.']);
+  });
 });
 
 describe('a base that only reports', () => {

@@ -47,9 +47,26 @@ describe('an activation', () => {
       createActivation({ ...payload, entitlements: { ...payload.entitlements, ...entitlements } }, 'kid', privateKey);
     expect(written({}).split('.')[1]).toBe(good.split('.')[1]);
     expect(readActivation(written({ trial: true }))?.entitlements.trial).toBe(true);
-    const more = { countBy: 'userOnHost', overdraftSeats: 3 };
+    const more = {
+      countBy: 'userOnHost',
+      overdraftSeats: 3,
+      weights: { payroll: 3, trade: 2 },
+      borrow: { maxHours: 48, keepFree: 1 },
+    };
+    expect(written({ weights: { trade: 2, payroll: 3 } })).toBe(written({ weights: { payroll: 3, trade: 2 } }));
     expect(readActivation(written(more))?.entitlements).toMatchObject(more);
-    for (const wrong of [{ countBy: 'session' }, { countBy: 'floor' }, { overdraftSeats: 0 }, { overdraftSeats: 1.5 }])
+    for (const wrong of [
+      { countBy: 'session' },
+      { countBy: 'floor' },
+      { overdraftSeats: 0 },
+      { overdraftSeats: 1.5 },
+      { weights: {} },
+      { weights: { payroll: 1 } },
+      { weights: { payroll: 'three' } },
+      { weights: { '7': 3 } },
+      { borrow: { maxHours: 0, keepFree: 0 } },
+      { borrow: { maxHours: 48, keepFree: -1 } },
+    ])
       expect(readActivation(written(wrong))).toBeUndefined();
     // one spelling: what is not a trial says nothing
     const spelled = (trial: unknown) =>

@@ -46,6 +46,7 @@ export const en = {
   'overview.seeSeats': 'Who holds the seats',
   'overview.reserved': 'Reserved, {name}',
   'overview.rule': 'Rule {name}',
+  'overview.weight': 'Seats that {name} costs',
   'overview.overdrawn': 'Beyond the limit',
   'overview.updated': 'Updated at {at}',
 
@@ -148,6 +149,8 @@ export const en = {
   'seats.drop': 'Show all again',
   'seats.reservation': 'reservation {name}',
   'seats.shared': 'one seat: {name}',
+  'seats.feature': 'for {name}',
+  'seats.several': '{n} seats',
   'seats.clear': 'Clear the filter',
   'seats.state.active': 'In use',
   'seats.state.stale': 'Stale',
@@ -327,4 +330,5 @@ export const en = {
   'denial.BaseInstanceConflict': 'The base’s name is another instance’s',
   'denial.NotPermitted': 'A rule does not allow it',
   'denial.RuleLimit': 'As many as a rule allows are taken',
+  'denial.FeatureNotLicensed': 'No licence with this feature',
 } as const;

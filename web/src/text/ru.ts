@@ -47,6 +47,7 @@ export const ru: Dictionary<typeof en> = {
   'overview.seeSeats': 'Кто занимает места',
   'overview.reserved': 'Резерв {name}',
   'overview.rule': 'Правило {name}',
+  'overview.weight': 'Мест за {name}',
   'overview.overdrawn': 'Сверх лимита',
   'overview.updated': 'Обновлено в {at}',
 
@@ -164,6 +165,8 @@ export const ru: Dictionary<typeof en> = {
   'seats.drop': 'Снова показать все',
   'seats.reservation': 'резерв {name}',
   'seats.shared': 'одно место: {name}',
+  'seats.feature': 'возможность {name}',
+  'seats.several': 'мест: {n}',
   'seats.clear': 'Сбросить отбор',
   'seats.state.active': 'Занято',
   'seats.state.stale': 'Зависло',
@@ -359,4 +362,5 @@ export const ru: Dictionary<typeof en> = {
   'denial.BaseInstanceConflict': 'Имя базы у другого экземпляра',
   'denial.NotPermitted': 'Не разрешено правилом',
   'denial.RuleLimit': 'Заняты все места по правилу',
+  'denial.FeatureNotLicensed': 'Нет лицензии с этой возможностью',
 };

@@ -140,6 +140,12 @@ function ProductCard({ product: p, list, now, day }: ProductCardProps) {
             </dd>
           </div>
         ))}
+        {Object.entries(list?.weights ?? {}).map(([name, weight]) => (
+          <div key={name}>
+            <dt>{t('overview.weight', { name })}</dt>
+            <dd>{number(weight)}</dd>
+          </div>
+        ))}
         {list?.reservations.map((r) => (
           <div key={r.name}>
             <dt>{t('overview.reserved', { name: r.name })}</dt>

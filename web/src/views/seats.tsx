@@ -154,6 +154,8 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
           <span class={`badge badge-${l.state}`}>{t(`seats.state.${l.state}`)}</span>{' '}
           <small>{t(`seats.mode.${l.mode}`)}</small>
           {l.reservation && <small>{t('seats.reservation', { name: l.reservation })}</small>}{' '}
+          {l.feature && <small>{t('seats.feature', { name: l.feature })}</small>}{' '}
+          {l.seats !== undefined && <small>{t('seats.several', { n: l.seats })}</small>}{' '}
           {l.seat && <small>{t('seats.shared', { name: l.seat })}</small>}
         </>
       ),

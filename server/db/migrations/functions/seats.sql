@@ -13,6 +13,7 @@ DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], sm
 DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
 DROP FUNCTION IF EXISTS seat_batch(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[], int[], text[]);
 DROP FUNCTION IF EXISTS reap_locked(smallint, timestamptz);
+DROP FUNCTION IF EXISTS reap_locked(smallint, timestamptz, text);
 
 -- Whether expired seats may be given to others: not while an outage, a jump of the clock or a crash is not yet accounted for.
 CREATE OR REPLACE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz, p_now timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -21,17 +22,19 @@ CREATE OR REPLACE FUNCTION may_expire(t timestamptz, p_frozen_until timestamptz,
 $$;
 
 -- Deletes what is due in a pool whose row is locked, 2000 seats at most: what is left is due at once (next_expiry).
--- n: so many leases; freed: so many seats; slots: the reservations that these were of, one entry a seat. p_by: the pool's count_by.
-CREATE OR REPLACE FUNCTION reap_locked(p_pool smallint, t timestamptz, p_by text DEFAULT NULL, OUT n int, OUT next_expiry timestamptz, OUT slots smallint[], OUT freed int) LANGUAGE plpgsql AS $$
-DECLARE v_holders text[];
+-- n: so many leases; freed: so many seats; slots: the reservations that these were of, one entry a seat. p_by, p_weights: as in free_seats.
+CREATE OR REPLACE FUNCTION reap_locked(p_pool smallint, t timestamptz, p_by text DEFAULT NULL, p_weights jsonb DEFAULT NULL, OUT n int, OUT next_expiry timestamptz, OUT slots smallint[], OUT freed int) LANGUAGE plpgsql AS $$
+DECLARE v_holders text[]; v_slots smallint[];
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
   WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
        d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
        e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
-  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL THEN array_agg(holder) END INTO n, slots, v_holders FROM d;
+  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL OR p_weights IS NOT NULL THEN array_agg(holder) END, CASE WHEN p_weights IS NOT NULL THEN array_agg(slot) END
+    INTO n, slots, v_holders, v_slots FROM d;
   freed := n;
-  IF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, v_holders) f; END IF;
+  IF v_holders IS NOT NULL AND p_by IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, p_weights, v_holders) f;
+  ELSIF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM sizes_of(p_weights, v_holders, v_slots) f; END IF;
   IF n = 2000 THEN next_expiry := t; RETURN; END IF;
   SELECT coalesce(min(l.expires_at), 'infinity') INTO next_expiry FROM lease l WHERE l.pool_id = p_pool;
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
@@ -51,7 +54,7 @@ CREATE OR REPLACE FUNCTION seat_batch(
   OUT o_reserved int, OUT o_waiting int, OUT o_rules text)
 LANGUAGE plpgsql AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_over int; v_product text; v_asking timestamptz;
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_weights jsonb; v_over int; v_product text; v_asking timestamptz;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
@@ -64,16 +67,17 @@ BEGIN
     SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
       INTO o_in_use, o_limit, o_waiting FROM pool p
      WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit + p.overdraft AND p.count_by IS NULL AND (p.next_expiry > t OR p.frozen_until > t)
-       AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder));
+       AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder))
+       AND (p.waiting = 0 OR NOT EXISTS (SELECT FROM waiter w WHERE w.pool_id = p_pool AND w.holder = ANY(p_holder))); -- its priority may have changed
     IF FOUND THEN
       codes := repeat('D', n_claim); o_now_ms := extract(epoch FROM t) * 1000; RETURN;
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until, p.weights
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking, v_weights FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
-  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR v_weights IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
     SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch_ruled(
       p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown, p_priority, p_rules) f;
     RETURN;
@@ -188,7 +192,7 @@ BEGIN
   IF NOT FOUND THEN RETURN 0; END IF;
   t := coalesce(p_now, clock_timestamp());
   IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
-  SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by);
+  SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by, p.weights);
   used := p.reserved_used;
   FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
   UPDATE pool SET in_use = in_use - r.freed, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;

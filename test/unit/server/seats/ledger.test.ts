@@ -12,6 +12,7 @@ const claim = (user: string, more: Partial<ledger.CheckOut> = {}): ledger.CheckO
     holder,
     base: baseOf(holder),
     part: holder,
+    size: 1,
     leaseId: `id${++ids}`,
     mode: 'leased',
     slot: 0,
@@ -256,4 +257,41 @@ it('whatever happens, there are never more leases than seats were ever allowed, 
       },
     ),
   );
+});
+
+describe('several seats at once', () => {
+  it('are granted all or none, and end together', () => {
+    const { take, pool } = world(4);
+    expect(take(0, claim('a', { size: 3 }), claim('b', { size: 2 }), claim('c'))).toEqual([
+      'granted',
+      'denied',
+      'granted',
+    ]);
+    ledger.release(pool, pool.leases.get(keyOf('a'))?.leaseId ?? '');
+    expect(ledger.inUseOf(pool)).toBe(1);
+  });
+  it('who waits for many is not passed by those who want few', () => {
+    const { take } = world(4);
+    take(0, claim('a', { size: 3 }));
+    expect(take(1, claim('b', { size: 2, queueMs: 60_000 }))).toEqual(['denied']);
+    expect(take(2, claim('c'))).toEqual(['denied']);
+    expect(take(leaseMs, claim('b', { size: 2, queueMs: 60_000 }), claim('c'))).toEqual(['granted', 'granted']);
+  });
+  it('more than could ever be free waits for nothing, and nobody waits behind it', () => {
+    const { take, pool } = world(4, [2]);
+    expect(take(0, claim('a', { size: 3, queueMs: 60_000 }), claim('b', { queueMs: 60_000 }))).toEqual([
+      'denied',
+      'granted',
+    ]);
+    expect(pool.waiters.size).toBe(0);
+  });
+  it('count each of them for a rule', () => {
+    const { take } = world(9);
+    const caps = [{ tally: 't', most: 3 }];
+    expect(take(0, claim('a', { size: 2, caps }), claim('b', { size: 2, caps }), claim('c', { caps }))).toEqual([
+      'granted',
+      'barred',
+      'granted',
+    ]);
+  });
 });
