@@ -8,23 +8,31 @@ const shortestRestMs = 20;
 
 /** Housekeeping: a piece of work with a rhythm and an error of its own; a late one delays no other. */
 export class Loop {
-  readonly #everyMs: number;
+  readonly #everyMs: number | undefined;
   readonly #work: Work;
   readonly #failed: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
+  #isBusy = false;
+  #isWanted = false;
   #stopped = false;
 
-  /** `everyMs`: the rest after a run that left nothing, or failed. */
-  constructor(everyMs: number, work: Work, failed: (error: unknown) => void) {
+  /** `everyMs`: the rest after a run that left nothing, or failed; undefined: until somebody wakes it. */
+  constructor(everyMs: number | undefined, work: Work, failed: (error: unknown) => void) {
     this.#everyMs = everyMs;
     this.#work = work;
     this.#failed = failed;
   }
 
   start(): this {
-    this.#plan(this.#everyMs);
+    if (this.#everyMs !== undefined) this.#plan(this.#everyMs);
     return this;
+  }
+
+  /** There is something to do: now, or after the run and the rest under way. */
+  wake(): void {
+    this.#isWanted = true;
+    if (!this.#isBusy) this.#plan(0);
   }
 
   /** Waits for the run under way; another never comes. */
@@ -36,6 +44,8 @@ export class Loop {
 
   #plan(afterMs: number): void {
     if (this.#stopped) return;
+    this.#isBusy = true;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#running = this.#run();
     }, afterMs);
@@ -43,6 +53,7 @@ export class Loop {
 
   async #run(): Promise<void> {
     const startedMs = performance.now();
+    this.#isWanted = false;
     let isMore = false;
     try {
       isMore = await this.#work();
@@ -50,8 +61,9 @@ export class Loop {
       this.#failed(error);
     }
     const tookMs = performance.now() - startedMs;
-    this.#plan(
-      isMore ? Math.max(shortestRestMs, restWhenMore * tookMs) : Math.max(this.#everyMs, restOtherwise * tookMs),
-    );
+    if (isMore) this.#plan(Math.max(shortestRestMs, restWhenMore * tookMs));
+    else if (this.#everyMs !== undefined) this.#plan(Math.max(this.#everyMs, restOtherwise * tookMs));
+    else if (this.#isWanted) this.#plan(Math.max(shortestRestMs, restOtherwise * tookMs));
+    else this.#isBusy = false;
   }
 }

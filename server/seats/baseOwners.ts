@@ -19,6 +19,14 @@ const toldMinutes = 15;
 const foreignMs = 10_000;
 const mostTold = 100;
 
+/** What tells whether anything of the owners has changed: columns of a look at `cluster c`. */
+export const ownersGlance = `c.adoptions,
+  EXISTS (SELECT FROM base_owner o WHERE o.conflict_at > clock_timestamp() - interval '${toldMinutes} min') AS has_conflicts`;
+export interface OwnersGlance {
+  readonly adoptions: number;
+  readonly has_conflicts: boolean;
+}
+
 interface OwnerRow {
   base: string;
   shown: string;
@@ -50,8 +58,12 @@ export class BaseOwners {
   }
 
   async refresh(): Promise<void> {
-    const { rows } = await this.#db.query<{ adoptions: number }>('SELECT adoptions FROM cluster');
-    const adoptions = rows[0]?.adoptions ?? 0;
+    const { rows } = await this.#db.query<OwnersGlance>(`SELECT ${ownersGlance} FROM cluster c`);
+    if (rows[0] !== undefined) await this.follow(rows[0]);
+  }
+
+  /** Reads anew what has changed, from a look that somebody had. */
+  async follow({ adoptions, has_conflicts: hasConflicts }: OwnersGlance): Promise<void> {
     if (adoptions !== this.#adoptions) {
       const all = await this.#db.query<{ base: string; instance: string }>(
         'SELECT base, instance FROM base_owner WHERE instance IS NOT NULL',
@@ -59,6 +71,10 @@ export class BaseOwners {
       this.#owners = new Map(all.rows.map((r) => [r.base, r.instance]));
       this.#foreign.clear();
       this.#adoptions = adoptions;
+    }
+    if (!hasConflicts) {
+      this.#conflicts = [];
+      return;
     }
     const told = await this.#db.query<OwnerRow>(
       "SELECT * FROM base_owner WHERE conflict_at > clock_timestamp() - $1 * interval '1 min' ORDER BY conflict_at DESC LIMIT $2",

@@ -35,6 +35,11 @@ export class Denials {
     this.#most = most;
   }
 
+  /** Whether refusals wait to be stored. */
+  get hasNoted(): boolean {
+    return this.#noted.size > 0;
+  }
+
   note(product: string, holder: HolderKey, reason: DenialReason, shown?: string): void {
     const nowMs = performance.now();
     const id = idOf(product, holder, reason);

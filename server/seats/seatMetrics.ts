@@ -6,7 +6,7 @@ type Count = Counter.Internal;
 
 /** The kinds of work that a database may not do; label of `licence_store_errors_total`. */
 const serving = ['seats', 'heartbeat', 'report', 'beat', 'entitlements'] as const;
-const inTheBackground = ['count', 'reap', 'denials', 'queue', 'usage', 'prune', 'metrics'] as const;
+const inTheBackground = ['look', 'count', 'reap', 'denials', 'queue', 'usage', 'prune', 'metrics'] as const;
 const storeOps = [...serving, ...inTheBackground];
 /** Those whose failure keeps nobody from a seat. */
 export const housekeeping: readonly StoreOp[] = inTheBackground;

@@ -9,7 +9,7 @@ import { LaneHealth } from '../db/laneHealth.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { TroubleLog } from '../db/troubleLog.ts';
 import { Loop } from '../loop.ts';
-import { BaseOwners } from './baseOwners.ts';
+import { BaseOwners, type OwnersGlance, ownersGlance } from './baseOwners.ts';
 import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearStale } from './clearing.ts';
 import { closeDenials, Denials, findUnmet } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
@@ -44,6 +44,18 @@ import {
 } from './seatSql.ts';
 import { Swings } from './swings.ts';
 import { WaitingRoom } from './waitingRoom.ts';
+
+/** Of a pool that has leases to be ended. */
+const isDue = 'next_expiry <= clock_timestamp() AND frozen_until <= clock_timestamp()';
+
+/** Which housekeeping has anything to do. */
+const glance = `SELECT ${ownersGlance}, EXISTS (SELECT FROM pool WHERE ${isDue}) AS is_due,
+  EXISTS (SELECT FROM pool WHERE waiting > 0) AS has_queue, EXISTS (SELECT FROM denial WHERE open) AS has_denials FROM cluster c`;
+interface Glance extends OwnersGlance {
+  readonly is_due: boolean;
+  readonly has_queue: boolean;
+  readonly has_denials: boolean;
+}
 
 export interface StoreOptions {
   readonly connection: DatabaseConfig;
@@ -168,17 +180,22 @@ export class SeatStore {
     const clearing = await clearAtStart(policy, this.#clearing('roll'), (work) => this.transaction(work));
     if (clearing) this.#log.info(clearing, 'stale seats cleared at start');
     await this.count();
+    const woken = {
+      reap: this.#loop('reap', undefined, () => this.#reap()),
+      denials: this.#loop('denials', undefined, () => this.#settleDenials()),
+      queue: this.#loop('queue', undefined, () => this.#tidyQueues()),
+    };
+    const { everyMs } = this.#pulse;
     this.#loops = [
-      this.#loop('count', () => this.#countPools()),
-      this.#loop('reap', () => this.#reap()),
-      this.#loop('denials', () => this.#settleDenials()),
-      this.#loop('queue', () => this.#tidyQueues()),
+      ...Object.values(woken),
+      this.#loop('look', everyMs, () => this.#look(woken)),
+      this.#loop('count', everyMs, () => this.#countPools()),
     ];
     return clearing;
   }
 
-  #loop(op: StoreOp, work: () => Promise<boolean>): Loop {
-    return new Loop(this.#pulse.everyMs, work, (error) => this.troubled(op, error)).start();
+  #loop(op: StoreOp, everyMs: number | undefined, work: () => Promise<boolean>): Loop {
+    return new Loop(everyMs, work, (error) => this.troubled(op, error)).start();
   }
 
   /** Answers what is under way, then closes. */
@@ -437,6 +454,7 @@ export class SeatStore {
   /** Counts stale seats and waiting holders anew, so that counters read after it are true. */
   async count(): Promise<void> {
     await this.denials.flush(this.db);
+    await this.owners.refresh();
     await this.#countPools();
   }
 
@@ -511,9 +529,20 @@ export class SeatStore {
       lane?.push(SeatCommand.release({ leaseId: nobodys, cause: 'holder' }, ignore, ignore));
   }
 
+  /** One small statement says which housekeeping has anything to do: a server at rest asks for nothing else. */
+  async #look(woken: Readonly<Record<'reap' | 'denials' | 'queue', Loop>>): Promise<boolean> {
+    const { rows } = await this.db.query<Glance>(glance);
+    const seen = rows[0];
+    if (seen === undefined) return false;
+    if (seen.is_due) woken.reap.wake();
+    if (seen.has_queue) woken.queue.wake();
+    if (seen.has_denials || this.denials.hasNoted) woken.denials.wake();
+    await this.owners.follow(seen);
+    return false;
+  }
+
   /** Reads without a lock; a pool whose counts have changed is written to by itself. */
   async #countPools(): Promise<boolean> {
-    await this.owners.refresh();
     const { rows } = await this.db.query<{
       pool_id: number;
       stale: number;
@@ -534,7 +563,7 @@ export class SeatStore {
   /** Expired leases end even if nobody wants their seats; those who wait are told. */
   async #reap(): Promise<boolean> {
     const due = await this.db.query<{ pool_id: number; product: string }>(
-      'SELECT pool_id, product FROM pool WHERE next_expiry <= clock_timestamp() AND frozen_until <= clock_timestamp()',
+      `SELECT pool_id, product FROM pool WHERE ${isDue}`,
     );
     let isMore = false;
     for (const { pool_id, product } of due.rows) {

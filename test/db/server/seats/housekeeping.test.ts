@@ -55,7 +55,7 @@ const openRefusals = (n: number, askedAgo = '3 min') =>
 
 describe('a server that is busy', () => {
   it('is alive all the same: housekeeping that hangs for longer than the patience of its lease time freezes nothing', async () => {
-    const s = await start({ leaseMs: 10_000 });
+    const s = await start({ leaseMs: 20_000 });
     const freezes = () => s.log().split('nothing expires').length - 1;
     const before = freezes();
     const alive = async (): Promise<Date> => (await sql.query('SELECT alive_at FROM cluster')).rows[0].alive_at;
@@ -67,8 +67,8 @@ describe('a server that is busy', () => {
       await holder.query('BEGIN; LOCK TABLE denial IN ACCESS EXCLUSIVE MODE');
       await s.checkOut('anna');
       await expect
-        .poll(async () => (await alive()).getTime() - since.getTime(), { timeout: 30_000 })
-        .toBeGreaterThan(9_000);
+        .poll(async () => (await alive()).getTime() - since.getTime(), { timeout: 45_000 })
+        .toBeGreaterThan(14_000);
     } finally {
       await holder.end();
     }
@@ -76,7 +76,7 @@ describe('a server that is busy', () => {
     // it did hang, and is told by its name; and nobody was kept from a seat by it
     expect((await s.call('GET', '/metrics')).body).toMatch(/licence_store_errors_total\{op="count"\} [1-9]/);
     expect((await s.call('GET', '/healthz/ready')).status).toBe(200);
-  }, 60_000);
+  }, 90_000);
 
   it('locks one pool at a time: what waits for the row of one does not hold that of another', async () => {
     await start({ licences: [{ seatLimit: 2 }, { product: 'crm', seatLimit: 2 }] });
