@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cacheDir } from './cluster/cache.ts';
 import { type Cluster, startCluster } from './cluster/cluster.ts';
+import { ensureImagePrerequisites, ensureImages } from './cluster/images.ts';
+import { ensureNodePrerequisites } from './cluster/node.ts';
 import { PrerequisiteMissing } from './cluster/prerequisite.ts';
+import { endCommands } from './cluster/process.ts';
+import { processorMs, tellTimes, timed, timingLine } from './cluster/timing.ts';
 import { ensureTools } from './cluster/tools.ts';
 import { type Kubectl, kubectlFor } from './demo/kubectl.ts';
 import { startMonitoring } from './demo/monitoring.ts';
@@ -19,6 +23,7 @@ const help = `npm start: the whole product on a Kubernetes cluster, with a sampl
   npm start                       on an embedded cluster that ends with this program (Linux, root)
   npm start -- --context NAME     on a cluster of yours, through that context of your kubeconfig
   npm start -- --keep             the embedded cluster's objects and volumes stay for the next start
+  npm start -- --timing           what each step costs: time on the clock, processor time, from the cache or made
 
 With --context the cluster must be able to pull the images:
   --operator-image IMAGE  --server-image IMAGE  --authority-image IMAGE
@@ -32,6 +37,7 @@ const { values } = parseArgs({
     help: { type: 'boolean', short: 'h' },
     context: { type: 'string' },
     keep: { type: 'boolean' },
+    timing: { type: 'boolean' },
     'operator-image': { type: 'string', default: 'localhost/licence-operator:dev' },
     'server-image': { type: 'string', default: 'localhost/licence-server:dev' },
     'authority-image': { type: 'string', default: 'localhost/licence-authority:dev' },
@@ -43,6 +49,9 @@ const name = 'head-office';
 const began = Date.now();
 const say = (line: string) =>
   process.stderr.write(`» ${((Date.now() - began) / 1_000).toFixed(0).padStart(3)} s  ${line}\n`);
+
+const timing = (step: string, wallMs: number, spentMs: number | undefined) =>
+  process.stderr.write(`» timing  ${timingLine({ name: step, wallMs, processorMs: spentMs })}\n`);
 
 /** The cluster that everything runs on, and the ways into it. */
 interface Ground {
@@ -72,7 +81,11 @@ async function embeddedGround(lifetime: Lifetime): Promise<Ground> {
   say('starting an embedded cluster (the first time its parts are built, which takes some minutes)');
   const tools = await ensureTools(['kubectl', 'helm'], 'to install the product');
   const dir = join(cacheDir(), 'start');
-  const cluster = await startCluster(values.keep ? { dir } : {});
+  // One step after the other when each is measured: images are otherwise made while the cluster starts.
+  if (values.timing) await timed('what the machine must have', ensureMachine);
+  const images = values.timing ? await timed('images', () => ensureImages()) : ensureImages();
+  const start = () => startCluster(values.keep ? { dir, images } : { images });
+  const cluster = await timed('cluster', start);
   lifetime.onStop('cluster', () => cluster.stop({ keep: values.keep ?? false }));
   const kubectl = kubectlFor(tools, { kubeconfig: cluster.kubeconfig });
   return {
@@ -84,6 +97,11 @@ async function embeddedGround(lifetime: Lifetime): Promise<Ground> {
   };
 }
 
+async function ensureMachine(): Promise<void> {
+  await ensureNodePrerequisites();
+  await ensureImagePrerequisites();
+}
+
 async function main(lifetime: Lifetime): Promise<void> {
   const ground =
     values.context === undefined ? await embeddedGround(lifetime) : await ownGround(values.context, lifetime);
@@ -93,7 +111,8 @@ async function main(lifetime: Lifetime): Promise<void> {
     server: values['server-image'],
     authority: values['authority-image'],
   };
-  const vendor = await installProduct({ kubectl, reach, images, namespaces: [namespace], say });
+  const install = () => installProduct({ kubectl, reach, images, namespaces: [namespace], say });
+  const vendor = await timed('operator and authority', install);
 
   const existing = await kubectl.get(namespace, 'licenceserver', name);
   if (existing === undefined) {
@@ -107,7 +126,7 @@ async function main(lifetime: Lifetime): Promise<void> {
     await kubectl.apply(await sampleObjects({ namespace, name, vendor, key }));
   }
   say('waiting for the licence server to be ready');
-  await waitForCondition(kubectl, { namespace, name }, 'Ready', 180);
+  await timed('licence server', () => waitForCondition(kubectl, { namespace, name }, 'Ready', 180));
   const url = await reach(namespace, name, 8080);
   const tokens = await kubectl.secret(namespace, `${name}-tokens`);
   const tokenOf = (role: string) => (tokens[role] ?? '').split('\n')[0] ?? '';
@@ -115,13 +134,16 @@ async function main(lifetime: Lifetime): Promise<void> {
   let watched = '';
   if (ground.embedded !== undefined) {
     say('starting Prometheus and Alertmanager');
-    const monitoring = await startMonitoring(ground.embedded, kubectl, {
-      scraped: [
-        { job: name, namespace, service: name, port: 8080, token: tokenOf('metrics') },
-        { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 8080 },
-      ],
-      rules: [fileURLToPath(new URL('charts/licence-operator/files/alerts.yaml', import.meta.url))],
-    });
+    const { embedded } = ground;
+    const start = () =>
+      startMonitoring(embedded, kubectl, {
+        scraped: [
+          { job: name, namespace, service: name, port: 8080, token: tokenOf('metrics') },
+          { job: 'licence-operator', namespace: 'licence-system', service: 'licence-operator', port: 8080 },
+        ],
+        rules: [fileURLToPath(new URL('charts/licence-operator/files/alerts.yaml', import.meta.url))],
+      });
+    const monitoring = await timed('monitoring', start);
     watched = `  Prometheus     ${monitoring.prometheusUrl}\n  Alertmanager   ${monitoring.alertmanagerUrl}\n`;
   }
 
@@ -132,6 +154,7 @@ async function main(lifetime: Lifetime): Promise<void> {
   const nextKeyFile = join(handedDir, 'next-key');
   writeFileSync(nextKeyFile, next.key, { mode: 0o600 });
   say('ready');
+  if (values.timing) timing('all until ready', performance.now(), processorMs());
 
   const body = `{"product":"erp","holder":{"base":"trade","user":"anna","host":"pc-1"},"mode":"leased"}`;
   process.stdout.write(`
@@ -168,10 +191,16 @@ if (values.help) process.stdout.write(help);
 else {
   const lifetime = new Lifetime(createLog('start', 'warn'), 30_000);
   const ended = lifetime.run();
+  lifetime.signal.addEventListener('abort', endCommands); // a build that is under way need not be waited for
+  if (values.timing) tellTimes((step) => process.stderr.write(`» timing  ${timingLine(step)}\n`));
   try {
     await main(lifetime);
   } catch (error) {
-    if (!lifetime.signal.aborted) {
+    if (lifetime.signal.aborted) {
+      process.stderr.write(
+        'npm start: ended before all was ready; what was built is kept, the next start makes the rest\n',
+      );
+    } else {
       const missing = error instanceof PrerequisiteMissing;
       process.stderr.write(`npm start: ${error instanceof Error ? error.message : String(error)}\n`);
       if (missing) process.stderr.write('npm start: a cluster of yours will do as well: npm start -- --context NAME\n');

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ownerLives, ownerMark } from './scratch.ts';
+import { tellStep, timed } from './timing.ts';
 
 /** Where everything costly to make is kept between runs and checkouts. */
 export function cacheDir(): string {
@@ -85,20 +86,41 @@ const readOr = (file: string): string => {
   }
 };
 
+/** Drafts in the making: a process that exits leaves none. */
+const drafts = new Set<string>();
+process.on('exit', () => {
+  for (const draft of drafts) rmSync(draft, { recursive: true, force: true });
+});
+
 /**
- * A cached directory that exists complete or not at all. `make` fills an empty one, which is then renamed into place.
+ * A cached directory that exists complete or not at all. `make` fills an empty one, which is then renamed into place; of one that
+ * failed nothing is left.
  * @param key of the inputs: other inputs are another directory
  */
 export async function cached(name: string, key: string, make: (dir: string) => Promise<void>): Promise<string> {
-  const final = join(cacheDir(), `${name}-${key}`);
-  if (existsSync(final)) return final;
+  const final = placeOf(name, key);
+  if (existsSync(final)) return fromCache(name, final);
   return withLock(`${name}-${key}`, async () => {
-    if (existsSync(final)) return final;
+    if (existsSync(final)) return fromCache(name, final);
     const draft = `${final}.making`;
     rmSync(draft, { recursive: true, force: true });
     mkdirSync(draft, { recursive: true });
-    await make(draft);
-    renameSync(draft, final);
+    drafts.add(draft);
+    try {
+      await timed(name, () => make(draft), 'made');
+      renameSync(draft, final);
+    } finally {
+      rmSync(draft, { recursive: true, force: true });
+      drafts.delete(draft);
+    }
     return final;
   });
 }
+
+const fromCache = (name: string, place: string): string => {
+  tellStep({ name, wallMs: 0, processorMs: 0, from: 'cache' });
+  return place;
+};
+
+/** Where a piece of these inputs is, once it is made. */
+export const placeOf = (name: string, key: string): string => join(cacheDir(), `${name}-${key}`);

@@ -1,7 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyOf } from './cache.ts';
-import { type Addresses, type ControlPlane, createPki, startControlPlaneIn } from './controlPlane.ts';
+import {
+  type Addresses,
+  type ControlPlane,
+  controlPlaneTools,
+  createPki,
+  startControlPlaneIn,
+} from './controlPlane.ts';
 import { ensureImages, type ImageArchive } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import {
@@ -90,7 +96,7 @@ export interface ClusterOptions {
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   await ensureNodePrerequisites();
-  await ensureTools(['pause', ...nodeTools], 'to run pods on a node');
+  await ensureTools(['pause', ...controlPlaneTools, ...nodeTools], 'to run pods on a node');
   const dir = options.dir === undefined ? createScratch('cluster') : claimDir(options.dir);
   const images = Promise.resolve(options.images ?? ensureImages());
   images.catch(() => {}); // awaited below; until then a failure is not unhandled

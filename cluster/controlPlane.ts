@@ -115,6 +115,8 @@ export async function createPki(dir: string, addresses: Addresses): Promise<Cert
   return authority;
 }
 
+export const controlPlaneTools = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const;
+
 /** The same in a directory and a place of the caller's choice; used by a cluster with a node. */
 export async function startControlPlaneIn(
   dir: string,
@@ -123,7 +125,7 @@ export async function startControlPlaneIn(
   options: ControlPlaneOptions = {},
   existing?: CertificateAuthority,
 ): Promise<ControlPlane> {
-  const tools = await ensureTools(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'], purpose);
+  const tools = await ensureTools(controlPlaneTools, purpose);
   const authority = existing ?? (await createPki(dir, addresses));
   const kubeconfig = join(dir, 'kubeconfig');
   const auditLog = join(dir, 'audit.log');

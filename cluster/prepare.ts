@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { controlPlaneTools } from './controlPlane.ts';
 import { ensureCommands } from './debian.ts';
 import { ensureImagePrerequisites, ensureImages } from './images.ts';
 import { ensureNodePrerequisites, nodeTools } from './node.ts';
@@ -24,10 +25,7 @@ const steps: Record<string, () => Promise<unknown>> = {
   db: () => ensurePostgres(),
   kube: async () => {
     const purpose = 'to run a real Kubernetes API server';
-    await ensureTools(
-      ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'helm'],
-      purpose,
-    );
+    await ensureTools([...controlPlaneTools, 'kubectl', 'helm'], purpose);
     await ensureCommands({ openssl: 'openssl' }, 'to make the certificates of a test cluster');
   },
   e2e: async () => {

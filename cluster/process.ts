@@ -34,6 +34,13 @@ export interface User {
   readonly gid: number;
 }
 
+const commands = new Set<ChildProcess>();
+
+/** Asks every command that runs now to end: whoever waits for it gets CommandFailed. */
+export function endCommands(): void {
+  for (const child of commands) child.kill('SIGTERM');
+}
+
 /**
  * Runs a command to its end and answers its standard output.
  * @throws CommandFailed when its status is not 0.
@@ -46,6 +53,7 @@ export async function run(command: string, args: readonly string[], options: Run
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
     ...options.user,
   });
+  commands.add(child);
   let out = '';
   let err = '';
   let rest = '';
@@ -63,7 +71,7 @@ export async function run(command: string, args: readonly string[], options: Run
   child.stdin.end(options.input ?? '');
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject).once('close', resolve);
-  });
+  }).finally(() => commands.delete(child));
   if (status !== 0) throw new CommandFailed([command, ...args.slice(0, 4)].join(' '), status, err + out);
   return out;
 }
@@ -115,7 +123,7 @@ export const childOf = (pid: number): number => {
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL'); // where there is no death signal, a normal exit at least leaves nothing
+  for (const child of [...running, ...commands]) child.kill('SIGKILL'); // where there is no death signal, a normal exit at least leaves nothing
 });
 
 /**

@@ -1,10 +1,22 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cached, keyOf } from './cache.ts';
+import { cached, keyOf, placeOf, withLock } from './cache.ts';
 import { aptUpdate, debianRelease, ensureDebian } from './debian.ts';
 import { PrerequisiteMissing, progress } from './prerequisite.ts';
 import { run, runs } from './process.ts';
+import { createScratch } from './scratch.ts';
+import { timed } from './timing.ts';
 import { unzipFile } from './unzip.ts';
 
 /** Keep equal to `k8s.io/kubernetes` in gotools/go.mod. */
@@ -18,9 +30,9 @@ const sources = {
   'kube-scheduler': { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kube-scheduler' },
   kubelet: { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kubelet' },
   'kube-proxy': { go: 'gotools', package: 'k8s.io/kubernetes/cmd/kube-proxy' },
-  coredns: { go: 'gotools-dns', package: 'github.com/coredns/coredns' },
+  coredns: { go: 'gotools-node', package: './dns' },
   versitygw: { go: 's3', package: 'github.com/versity/versitygw/cmd/versitygw' },
-  'network-policies': { go: 'network-policies', package: '.' },
+  'network-policies': { go: 'gotools-node', package: './policies' },
   pause: { go: 'pause', package: '.' },
   kstatus: { go: 'kstatus', package: '.' },
   'operator-verify': { go: 'operator-verify', package: '.' },
@@ -63,13 +75,19 @@ export async function ensureTools<const T extends Tool>(
   purpose: string,
 ): Promise<Record<T, string>> {
   const paths: [string, string][] = [];
+  await buildMissing(tools, purpose);
   for (const tool of tools) paths.push([tool, await ensureTool(tool, purpose)]); // one by one: each build uses every core by itself
   return Object.fromEntries(paths) as Record<T, string>;
 }
 
-async function ensureTool(tool: Tool, purpose: string): Promise<string> {
+const assetOf = (tool: Tool): string | undefined => {
   const assets = process.env.KUBEBUILDER_ASSETS;
-  if (assets !== undefined && existsSync(join(assets, tool))) return join(assets, tool);
+  return assets !== undefined && existsSync(join(assets, tool)) ? join(assets, tool) : undefined;
+};
+
+async function ensureTool(tool: Tool, purpose: string): Promise<string> {
+  const asset = assetOf(tool);
+  if (asset !== undefined) return asset;
   if (process.platform !== 'linux') {
     throw new PrerequisiteMissing(
       'Linux',
@@ -83,25 +101,89 @@ async function ensureTool(tool: Tool, purpose: string): Promise<string> {
   return fromDebian(source, purpose);
 }
 
+const moduleOf = (source: GoSource): string => fileURLToPath(new URL(source.go, import.meta.url));
+
+function goKey(source: GoSource): string {
+  const module = moduleOf(source);
+  const files = readdirSync(module, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((file) => join(file.parentPath, file.name)).sort();
+  return keyOf(kubernetesVersion, process.arch, ...paths.map((path) => readFileSync(path)));
+}
+
 async function fromGo(tool: Tool, source: GoSource, purpose: string): Promise<string> {
-  const module = fileURLToPath(new URL(source.go, import.meta.url));
-  const inputs = readdirSync(module)
-    .sort()
-    .map((file) => readFileSync(join(module, file)));
-  const dir = await cached(tool, keyOf(kubernetesVersion, process.arch, ...inputs), async (draft) => {
-    if (!(await runs('go', ['version']))) {
-      throw new PrerequisiteMissing(
-        'Go',
-        `${purpose} (${tool} is built from source)`,
-        'install Go 1.26 or newer and put it on the PATH, or set KUBEBUILDER_ASSETS',
-      );
-    }
+  const dir = await cached(tool, goKey(source), async (draft) => {
     progress(`building ${tool} (minutes the first time, then cached)`);
-    const ldflags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
-    const args = ['build', '-trimpath', '-ldflags', ldflags, '-o', join(draft, tool), source.package];
-    await run('go', args, { cwd: module, env: { CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-buildvcs=false' } });
+    await goBuild([source], draft, purpose, tool);
+    renameSync(join(draft, commandOf(source)), join(draft, tool));
   });
   return join(dir, tool);
+}
+
+/**
+ * Those of one module that are missing are built by one command, which looks through the thousands of packages that they share
+ * once, and links one while it compiles another.
+ */
+async function buildMissing(tools: readonly Tool[], purpose: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const missing = tools.flatMap((tool) => {
+    const source: Source = sources[tool];
+    if (!('go' in source) || assetOf(tool) !== undefined || existsSync(placeOf(tool, goKey(source)))) return [];
+    return [{ tool, source }];
+  });
+  for (const [module, group] of Map.groupBy(missing, ({ source }) => source.go)) {
+    const [first] = group;
+    if (first === undefined || group.length < 2) continue;
+    const name = group.map(({ tool }) => tool).join(', ');
+    await withLock(`${module}-${goKey(first.source)}`, async () => {
+      const still = group.filter(({ tool, source }) => !existsSync(placeOf(tool, goKey(source))));
+      if (still.length < 2) return;
+      progress(`building ${name} (minutes the first time, then cached)`);
+      const scratch = createScratch('build');
+      try {
+        const build = () =>
+          goBuild(
+            still.map(({ source }) => source),
+            scratch,
+            purpose,
+            name,
+          );
+        await timed(`go build ${module}`, build, 'made');
+        for (const { tool, source } of still) {
+          await cached(tool, goKey(source), async (draft) => {
+            cpSync(join(scratch, commandOf(source)), join(draft, tool));
+          });
+        }
+      } finally {
+        rmSync(scratch, { recursive: true, force: true });
+      }
+    });
+  }
+}
+
+/** What Go names a program: the last part of its path, a major version left out. */
+const commandOf = ({ go, package: path }: GoSource): string => {
+  const parts = path === '.' ? [go] : path.split('/');
+  const last = parts.at(-1) ?? go;
+  return /^v\d+$/.test(last) ? (parts.at(-2) ?? go) : last;
+};
+
+/** Builds programs of one module into a folder. */
+async function goBuild(wanted: readonly GoSource[], into: string, purpose: string, named: string): Promise<void> {
+  const [first] = wanted;
+  if (first === undefined) return;
+  if (!(await runs('go', ['version']))) {
+    throw new PrerequisiteMissing(
+      'Go',
+      `${purpose} (${named} is built from source)`,
+      'install Go 1.26 or newer and put it on the PATH, or set KUBEBUILDER_ASSETS',
+    );
+  }
+  const ldflags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
+  const args = ['build', '-trimpath', '-ldflags', ldflags, '-o', `${into}/`, ...wanted.map((one) => one.package)];
+  await run('go', args, {
+    cwd: moduleOf(first),
+    env: { CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-buildvcs=false' },
+  });
 }
 
 async function fromNpm(tool: Tool, source: NpmSource): Promise<string> {

@@ -34,6 +34,7 @@ it('a piece whose making failed is not there, and is made from nothing the next 
     throw new Error('no network');
   };
   await expect(cached('tool', 'k', fail)).rejects.toThrow('no network');
+  expect(readdirSync(join(dir, 'softonit-licence')).filter((name) => name.startsWith('tool'))).toEqual([]);
   expect(readdirSync(await cached('tool', 'k', async () => {}))).toEqual([]);
 });
 

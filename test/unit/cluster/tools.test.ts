@@ -46,3 +46,15 @@ it('the version that the tools are stamped with is the one they are built from',
   const modules = readFileSync(new URL('../../../cluster/gotools/go.mod', import.meta.url), 'utf8');
   expect(modules).toContain(`k8s.io/kubernetes ${kubernetesVersion} `);
 });
+
+it('what the programs of a node share with Kubernetes is of the same versions, so that it is compiled once', () => {
+  const versions = (module: string) => {
+    const text = readFileSync(new URL(`../../../cluster/${module}/go.mod`, import.meta.url), 'utf8');
+    const required = text.replace(/^exclude \([^)]*\)/m, '').matchAll(/^(?:\t|require )(\S+) (v\S+)/gm);
+    return new Map([...required].map(([, name, version]) => [name, version]));
+  };
+  const kubernetes = versions('gotools');
+  const shared = [...versions('gotools-node')].filter(([name]) => kubernetes.has(name));
+  expect(shared.length).toBeGreaterThan(50);
+  expect(shared.filter(([name, version]) => kubernetes.get(name) !== version)).toEqual([]);
+});
