@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { ConfigFault } from '../../runtime/config.ts';
 import { type ProgramCommand, UsageFault } from '../../runtime/program.ts';
 import type { ServerConfig, settings } from '../settings.ts';
+import { checkBackups } from './backupChecks.ts';
 import {
   checkActivations,
   checkCertificate,
@@ -38,6 +39,7 @@ export async function examine(config: ServerConfig, nowMs: () => number): Promis
     checkClock(dataDir, nowMs()),
     ...checkTokens(config),
     ...checkCertificate(config.LICENCE_TLS_DIR, nowMs()),
+    ...(await checkBackups(config, identity?.fingerprint, nowMs())),
     await checkPort(config, isRunning),
   ];
 }
@@ -45,7 +47,7 @@ export async function examine(config: ServerConfig, nowMs: () => number): Promis
 const help = `licence-server doctor [-o text|json]
 
 Looks at everything that a server with this environment needs: data directory, lock, disk, PostgreSQL, database, identity,
-trusted keys, each activation, configured keys, authority, clock, tokens, certificate, port. It changes nothing, and may be
+trusted keys, each activation, configured keys, authority, clock, tokens, certificate, the place of backups, port. It changes nothing, and may be
 run beside a running server. Run it as the user that runs the server.
 
 Exit status: 0 all is well; 1 something is worth a look; 2 something does not work, or wrong usage.

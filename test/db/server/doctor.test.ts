@@ -19,7 +19,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { readConfig } from '../../../runtime/config.ts';
 import { lockDirectory } from '../../../runtime/directoryLock.ts';
 import { findInstallations, ownerOfData, unprivilegedAccount } from '../../../runtime/postgres/programs.ts';
+import { archiveNameOf } from '../../../server/backup/archiveName.ts';
 import { examine } from '../../../server/doctor/doctor.ts';
+import { checkIdentity } from '../../../server/doctor/fileChecks.ts';
 import type { Finding } from '../../../server/doctor/finding.ts';
 import { settings } from '../../../server/settings.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/testDatabase.ts';
@@ -305,4 +307,31 @@ it('is a command with an exit status of its own, in text and JSON', async () => 
     status: 2,
     stderr: expect.stringContaining('text or json'),
   });
+});
+
+it('looks into the place of the backups, puts nothing there, and says how old the newest is', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'backups '));
+  const nightly = { LICENCE_BACKUP_DIR: place, LICENCE_BACKUP_SCHEDULE: '0 3 * * *' };
+  const ofBackups = async (env: Record<string, string>, nowMs?: number) => {
+    const [finding] = (await look(env, nowMs)).filter((f) => f.check === 'backups');
+    return finding && [finding.state, finding.message];
+  };
+  expect(await ofBackups({})).toBeUndefined();
+  expect(await ofBackups(nightly)).toEqual(['warn', `none of this computer is in ${place}`]);
+  expect(readdirSync(place)).toEqual([]);
+  const { identity } = await checkIdentity(readConfig(settings, computer.env));
+  const name = archiveNameOf(identity?.fingerprint ?? '', Date.parse('2030-01-01T03:00:00Z'), false);
+  writeFileSync(join(place, name), 'content');
+  const said = `1 of this computer in ${place}, the newest of 2030-01-01T03:00:00Z (${name}, 7 bytes)`;
+  expect(await ofBackups(nightly, Date.parse('2030-01-01T20:00:00Z'))).toEqual(['ok', said]);
+  expect(await ofBackups(nightly, Date.parse('2030-01-03T20:00:00Z'))).toEqual([
+    'warn',
+    `${said}; the next one is overdue`,
+  ]);
+  rmSync(place, { recursive: true });
+  expect(await ofBackups(nightly)).toEqual(['fail', expect.stringContaining(place)]);
+  expect(await ofBackups({ LICENCE_BACKUP_SCHEDULE: '0 3 * * *' })).toEqual([
+    'fail',
+    'LICENCE_BACKUP_SCHEDULE is set, and no place for backups',
+  ]);
 });

@@ -34,6 +34,17 @@ const told = (changes: Partial<ServerStatus>) => attentionOf(status(changes), te
 const ofProduct = (changes: Partial<ProductStatus>) => told({ products: [product(changes)] });
 
 describe('what needs attention', () => {
+  it('are backups that fail, and never those that are made', () => {
+    const made = { lastSuccessAt: inDays(-1), archive: 'a.tar.gz', nextAt: inDays(1) };
+    expect(told({ backup: made })).toEqual([]);
+    const fault = 'bucket licences at https://s3.example refuses (AccessDenied)';
+    expect(told({ backup: { ...made, fault } })).toEqual([
+      { level: 'warning', text: `Backups fail, the last one was made yesterday. ${fault}` },
+    ]);
+    const never = attentionOf(status({ backup: { fault } }), createText('ru', 'UTC', now), now);
+    expect(never).toEqual([{ level: 'warning', text: `Резервные копии не создаются, ещё нет ни одной. ${fault}` }]);
+  });
+
   it('is nothing on a healthy server', () => {
     expect(attentionOf(status(), text, now)).toEqual([]);
   });

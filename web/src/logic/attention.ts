@@ -33,6 +33,12 @@ export function attentionOf(status: ServerStatus, text: Text, now: number): Atte
   if (status.trouble !== undefined) {
     found.push({ level: 'critical', text: text.t('attention.trouble', { message: status.trouble }) });
   }
+  if (status.backup?.fault !== undefined) {
+    const { fault: why, lastSuccessAt } = status.backup;
+    const key = lastSuccessAt === undefined ? 'attention.backupNever' : 'attention.backupFails';
+    const ago = lastSuccessAt === undefined ? '' : text.relative(lastSuccessAt, now);
+    found.push({ level: 'warning', text: text.t(key, { why, ago }) });
+  }
   for (const { base, kind, lastAt } of status.baseConflicts ?? []) {
     const key = kind === 'instance' ? 'attention.baseInstance' : 'attention.baseReports';
     found.push({ level: 'warning', text: text.t(key, { base, since: text.relative(lastAt, now) }) });

@@ -92,6 +92,8 @@ export const en = {
     'A copy of the infobase {base}, or another base of that name, asked for seats {since} and was refused. Give the copy a name of its own; if the base has moved, adopt it.',
   'attention.baseReports':
     'Two infobases report as {base} and take each other’s seats ({since}). Give one of them a name of its own.',
+  'attention.backupFails': 'Backups fail, the last one was made {ago}. {why}',
+  'attention.backupNever': 'Backups fail, none has been made yet. {why}',
   'attention.trouble': 'Something is wrong with the server: {message}',
   'attention.noKeys': 'No key is installed, so no seat can be given. Install a key.',
   'attention.keyRefused': 'Key {key} does not work. {why}',
@@ -266,6 +268,9 @@ export const en = {
   'about.publicKey': 'Public key',
   'about.version': 'Version',
   'about.startedAt': 'Started',
+  'about.backup': 'Last backup',
+  'about.backupNone': 'None has been made yet.',
+  'about.backupNext': 'The next one is due {at}.',
   'about.clearing': 'Last clearing by restart',
   'about.clearingText': '{at}: {cleared} of {before} stale seats cleared, {kept} seats kept',
   'about.api': 'Interface for programs',

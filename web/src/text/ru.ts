@@ -98,6 +98,8 @@ export const ru: Dictionary<typeof en> = {
     'Копия базы {base} или другая база с тем же именем просила места {since} и получила отказ. Дайте копии своё имя; если база переехала, передайте имя ей.',
   'attention.baseReports':
     'Две базы присылают отчёты под именем {base} и отбирают места друг у друга ({since}). Дайте одной из них своё имя.',
+  'attention.backupFails': 'Резервные копии не создаются, последняя сделана {ago}. {why}',
+  'attention.backupNever': 'Резервные копии не создаются, ещё нет ни одной. {why}',
   'attention.trouble': 'У сервера неполадки: {message}',
   'attention.noKeys': 'Не установлено ни одного ключа, поэтому места не выдаются. Установите ключ.',
   'attention.keyRefused': 'Ключ {key} не работает. {why}',
@@ -299,6 +301,9 @@ export const ru: Dictionary<typeof en> = {
   'about.publicKey': 'Открытый ключ',
   'about.version': 'Версия',
   'about.startedAt': 'Запущен',
+  'about.backup': 'Последняя резервная копия',
+  'about.backupNone': 'Ещё не создавалась.',
+  'about.backupNext': 'Следующая по расписанию: {at}.',
   'about.clearing': 'Последняя очистка перезапуском',
   'about.clearingText': '{at}: освобождено зависших мест — {cleared} из {before}, сохранено занятых — {kept}',
   'about.api': 'Интерфейс для программ',

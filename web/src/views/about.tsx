@@ -37,6 +37,19 @@ export function About({ status }: { status: ServerStatus }) {
             <dt>{t('about.startedAt')}</dt>
             <dd>{moment(status.startedAt)}</dd>
           </div>
+          {status.backup && (
+            <div>
+              <dt>{t('about.backup')}</dt>
+              <dd>
+                {status.backup.lastSuccessAt === undefined
+                  ? t('about.backupNone')
+                  : `${moment(status.backup.lastSuccessAt)}: ${status.backup.archive}`}
+                {status.backup.nextAt !== undefined && (
+                  <p class="hint">{t('about.backupNext', { at: moment(status.backup.nextAt) })}</p>
+                )}
+              </dd>
+            </div>
+          )}
           {status.clearing && (
             <div>
               <dt>{t('about.clearing')}</dt>
