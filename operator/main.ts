@@ -15,7 +15,7 @@ import { createKubeMetrics } from './kube/kubeMetrics.ts';
 import { LeaderElector } from './kube/leaderElector.ts';
 import { loadKubeClient } from './kube/loadKubeClient.ts';
 import type { NamespaceChoice } from './kube/namespaceScope.ts';
-import { group } from './licenceServer/api/types.ts';
+import { group } from './licenceServer/api/coordinates.ts';
 import { createLicenceServerController } from './licenceServer/controller.ts';
 import { createServerClient, throughApiServer, throughService } from './licenceServer/observe/serverClient.ts';
 import { Watch } from './licenceServer/observe/watch.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Setting } from '../runtime/config.ts';
-import { markFault } from './licenceServer/api/schemaParts.ts';
+import { markFault } from './licenceServer/api/schema/parts.ts';
 
 /** Labels or annotations as a JSON object of texts, such as `{"release":"kube-prometheus-stack"}`; none if it is unset. */
 const markSetting = (kind: 'label' | 'annotation', help: string, fallback = '{}'): Setting<Record<string, string>> => ({

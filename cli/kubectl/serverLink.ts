@@ -1,7 +1,8 @@
 import { Agent, fetch } from 'undici';
 import { kinds } from '../../operator/kube/resourceKind.ts';
+import { labels } from '../../operator/licenceServer/api/metadata.ts';
 import { containerPort, namesOf } from '../../operator/licenceServer/api/names.ts';
-import { type LicenceServer, labels } from '../../operator/licenceServer/api/types.ts';
+import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
 import { type Cluster, secretData } from './cluster.ts';
 import { CommandFault, exitStatus } from './exitStatus.ts';
 import { messageOf } from './faultOf.ts';

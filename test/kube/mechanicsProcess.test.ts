@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { kinds } from '../../operator/kube/resourceKind.ts';
-import { licenceServerKind } from '../../operator/licenceServer/api/types.ts';
+import { licenceServerKind } from '../../operator/licenceServer/api/coordinates.ts';
 import { type OperatorProcess, startOperatorProcess } from '../support/operatorProcess.ts';
 import { adminClient, eventually, freshNamespace, installCrd } from './licenceServer/harness.ts';
 import { freshKey, specWithKey } from './licenceServer/operator.ts';

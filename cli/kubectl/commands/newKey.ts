@@ -1,5 +1,6 @@
 import { momentOf } from '../../../licence/moment.ts';
-import { type LicenceServer, requests } from '../../../operator/licenceServer/api/types.ts';
+import { requests } from '../../../operator/licenceServer/api/requests.ts';
+import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import { annotate } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';

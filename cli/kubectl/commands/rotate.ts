@@ -3,7 +3,8 @@ import { parseKey } from '../../../licence/key.ts';
 import { passingFaults } from '../../../licence/keyFaults.ts';
 import { momentOf } from '../../../licence/moment.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import { type LicenceServer, requests } from '../../../operator/licenceServer/api/types.ts';
+import { requests } from '../../../operator/licenceServer/api/requests.ts';
+import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import { annotate } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
@@ -139,13 +140,19 @@ export const rotationProgress =
     const { phase, reason, message } = rotation;
     const isPassing =
       reason === undefined || (passingFaults as readonly string[]).includes(reason) || waits.includes(reason);
-    if (phase === 'RolledBack' || (phase === 'Staged' && !isPassing)) {
+    // a first key has nothing that could be put back: it stays in place, and waits for another one
+    const isRefused = phase === 'Proving' && view?.keyId === keyId && view.state === 'Refused' && !isPassing;
+    if (phase === 'RolledBack' || isRefused || (phase === 'Staged' && !isPassing)) {
       const todo = aboutKey[reason as keyof typeof aboutKey]?.({
         namespace: metadata.namespace,
         name: metadata.name,
         key: name,
       });
-      const kept = phase === 'RolledBack' ? 'the previous key was put back' : 'the running key stays';
+      const kept = isRefused
+        ? 'and there is no key to go back to'
+        : phase === 'RolledBack'
+          ? 'the previous key was put back'
+          : 'the running key stays';
       return { done: 'never', says: `not proven, ${kept}: ${message ?? reason}`, todo };
     }
     return { done: false, says: `${phase}: ${message ?? asLongAs[phase] ?? 'proven'}` };

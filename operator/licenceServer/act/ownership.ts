@@ -1,6 +1,7 @@
 import { controllerOf, type KubeObject } from '../../kube/object.ts';
+import { fieldManager, group, kind } from '../api/coordinates.ts';
+import { labels } from '../api/metadata.ts';
 import type { Owner } from '../api/owner.ts';
-import { fieldManager, group, kind, labels } from '../api/types.ts';
 
 /**
  * Whose an object is that stands under a name of a LicenceServer's child. Pure. A LicenceServer takes over nothing that it did

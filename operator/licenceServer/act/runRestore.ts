@@ -1,9 +1,10 @@
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
+import { fieldManager } from '../api/coordinates.ts';
 import type { Defaults } from '../api/defaults.ts';
+import { labels } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
-import { fieldManager, labels } from '../api/types.ts';
 import { restoreJob, restoreLabels, restoreSecret } from '../build/restoreJob.ts';
 import { partsOf } from '../decide/target.ts';
 import type { Valid } from '../decide/validate.ts';

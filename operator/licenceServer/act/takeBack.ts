@@ -1,8 +1,10 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { isControlledBy, type KubeObject, keyOf } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
+import { kind as licenceServer } from '../api/coordinates.ts';
+import { labels, regeneratedKey } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
-import { type LicenceServer, labels, kind as licenceServer, regeneratedKey } from '../api/types.ts';
+import type { LicenceServer } from '../api/types.ts';
 import { ownerReferenceOf, retainedMeta } from '../build/object.ts';
 import type { Stores } from '../observe/stores.ts';
 import { isOwn } from './ownership.ts';

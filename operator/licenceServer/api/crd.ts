@@ -1,9 +1,9 @@
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { licenceServerSpec } from './schema.ts';
-import { licenceServerStatus } from './statusSchema.ts';
-import { group, kind, plural, version } from './types.ts';
+import { group, kind, plural, version } from './coordinates.ts';
+import { licenceServerSpec } from './schema/spec.ts';
+import { licenceServerStatus } from './schema/status.ts';
 
 /**
  * The CustomResourceDefinition of LicenceServer, made from the zod schemas. Run as a program it prints the YAML that is
@@ -144,7 +144,7 @@ export const licenceServerCrd = () => ({
 
 /** The committed YAML. */
 export const crdYaml = (): string =>
-  `# Generated from operator/licenceServer/api/schema.ts by "npm run crds"; do not edit.\n${stringify(licenceServerCrd(), { lineWidth: 0, aliasDuplicateObjects: false })}`;
+  `# Generated from operator/licenceServer/api/schema by "npm run crds"; do not edit.\n${stringify(licenceServerCrd(), { lineWidth: 0, aliasDuplicateObjects: false })}`;
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   process.stdout.write(crdYaml());

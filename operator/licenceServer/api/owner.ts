@@ -1,4 +1,4 @@
-import { labels } from './types.ts';
+import { labels } from './metadata.ts';
 
 /** The LicenceServer that children are built for. */
 export interface Owner {

@@ -1,5 +1,5 @@
 import type { Fault } from './fault.ts';
-import { licenceServerSpec } from './schema.ts';
+import { licenceServerSpec } from './schema/spec.ts';
 import type { LicenceServer, Spec } from './types.ts';
 
 export type SpecRead = { readonly ok: true; readonly spec: Spec } | ({ readonly ok: false } & Fault);

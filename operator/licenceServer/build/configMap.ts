@@ -1,7 +1,7 @@
 import { digestOf } from '../api/digest.ts';
+import { labels } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { labels } from '../api/types.ts';
 import { settingsNameOf } from '../pod/settings.ts';
 import { type Child, ownedMeta } from './object.ts';
 

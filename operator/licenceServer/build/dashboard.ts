@@ -1,7 +1,7 @@
 import { digestOf } from '../api/digest.ts';
+import { contentDigest } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { contentDigest } from '../api/types.ts';
 import { type Child, ownedMeta } from './object.ts';
 
 /** A Grafana dashboard of one server; the sidecar finds it by labels that the operator's configuration gives it. */

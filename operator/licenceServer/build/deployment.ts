@@ -1,7 +1,8 @@
 import { canonical } from '../api/digest.ts';
+import { askedDigests, lastRoll, pacedAt, templateDigest } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
 import { type Owner, selectorOf } from '../api/owner.ts';
-import { askedDigests, lastRoll, pacedAt, type Spec, templateDigest } from '../api/types.ts';
+import type { Spec } from '../api/types.ts';
 import { askedOf } from '../pod/asked.ts';
 import { type PodParts, templateOf } from '../pod/template.ts';
 import { type Child, ownedMeta } from './object.ts';

@@ -1,6 +1,6 @@
+import { identityFingerprint } from '../api/metadata.ts';
 import { namesOf, secretKeys } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { identityFingerprint } from '../api/types.ts';
 import { type Child, retainedMeta } from './object.ts';
 
 /**

@@ -1,5 +1,5 @@
+import { keyDigests, keyOrigins, labels } from '../api/metadata.ts';
 import type { Owner } from '../api/owner.ts';
-import { keyDigests, keyOrigins, labels } from '../api/types.ts';
 import type { KeyOrigin } from '../observe/keysCopy.ts';
 import { type Child, ownedMeta } from './object.ts';
 

@@ -1,7 +1,8 @@
 import type { KubeObject } from '../../kube/object.ts';
 import type { MarkDefaults, Marks } from '../api/defaults.ts';
 import { canonical } from '../api/digest.ts';
-import { commonNames, labels, type Spec } from '../api/types.ts';
+import { commonNames, labels } from '../api/metadata.ts';
+import type { Spec } from '../api/types.ts';
 import { type Child, keptByDeployers } from './object.ts';
 
 /** Of the same label the later one counts. */

@@ -1,6 +1,7 @@
 import type { KubeObject, ObjectMeta, OwnerReference } from '../../kube/object.ts';
+import { apiVersion, fieldManager, kind } from '../api/coordinates.ts';
+import { labels } from '../api/metadata.ts';
 import { type Owner, selectorOf } from '../api/owner.ts';
-import { apiVersion, fieldManager, kind, labels } from '../api/types.ts';
 
 /** A child as it is built: always with its kind, and always in the owner's namespace. */
 export interface Child extends KubeObject {

@@ -1,6 +1,6 @@
+import { regeneratedKey } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { regeneratedKey } from '../api/types.ts';
 import { type Child, retainedMeta } from './object.ts';
 
 /**

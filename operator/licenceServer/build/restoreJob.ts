@@ -1,8 +1,9 @@
 import type { Defaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
+import { labels } from '../api/metadata.ts';
 import { containerName, namesOf, podPaths, secretKeys } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { labels, type Spec } from '../api/types.ts';
+import type { Spec } from '../api/types.ts';
 import { destinationMounts, destinationSettings, destinationVolumes } from '../pod/backup.ts';
 import { proxySettings } from '../pod/proxy.ts';
 import { databaseTrust } from '../pod/settings.ts';

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../kube/object.ts';
+import { askedDigests, lastRoll, pacedAt, podMarks } from '../api/metadata.ts';
 import { msOf } from '../api/times.ts';
-import { askedDigests, lastRoll, pacedAt, podMarks } from '../api/types.ts';
 import { type Asked, parseAsked } from '../pod/asked.ts';
 import { factsOfDeployment, marksOf, type TemplateFacts } from '../pod/facts.ts';
 

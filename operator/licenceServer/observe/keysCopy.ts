@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../kube/object.ts';
-import { keyDigests, keyOrigins, labels } from '../api/types.ts';
+import { keyDigests, keyOrigins, labels } from '../api/metadata.ts';
 import type { KeySource } from './keySources.ts';
 
 /** What was read of one key, and of which version of its Secret. */

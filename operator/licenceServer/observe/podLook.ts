@@ -3,7 +3,7 @@ import { isForbidden } from '../../kube/apiError.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { keyFor } from '../../kube/object.ts';
 import { kinds } from '../../kube/resourceKind.ts';
-import { labels } from '../api/types.ts';
+import { labels } from '../api/metadata.ts';
 import type { PodLike } from './noPod.ts';
 
 /** When a server without a pod is looked at first: most are up by then. Also between two looks at the same one. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { KubeObject } from '../../kube/object.ts';
-import { group } from '../api/types.ts';
+import { group } from '../api/coordinates.ts';
 
 /** Annotation of the Secret that a restore reports in; keep equal to the server's. */
 export const restoreAnnotation = `${group}/restore`;

@@ -1,5 +1,6 @@
 import { keyOf } from '../../kube/object.ts';
-import { isPaused, type LicenceServer } from '../api/types.ts';
+import { isPaused } from '../api/requests.ts';
+import type { LicenceServer } from '../api/types.ts';
 import { viewOfDeployment } from './deploymentView.ts';
 import { instanceOf, type Stores } from './stores.ts';
 

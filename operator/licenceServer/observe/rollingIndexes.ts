@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../kube/object.ts';
-import { type LicenceServer, pacedAt } from '../api/types.ts';
+import { pacedAt } from '../api/metadata.ts';
+import type { LicenceServer } from '../api/types.ts';
 
 /** Index of Deployments: those whose last roll the operator decided by itself, and has not seen the end of. */
 export const pacedIndex = (deployment: KubeObject): readonly string[] =>

@@ -2,7 +2,9 @@ import type { WatchedKind } from '../../kube/namespaceWatch.ts';
 import { type KubeObject, keyFor } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
 import { metadataOnly, Store } from '../../kube/store.ts';
-import { fieldManager, type LicenceServer, labels, licenceServerKind } from '../api/types.ts';
+import { fieldManager, licenceServerKind } from '../api/coordinates.ts';
+import { labels } from '../api/metadata.ts';
+import type { LicenceServer } from '../api/types.ts';
 import { referenceIndex } from './references.ts';
 import { clearingIndex, pacedIndex } from './rollingIndexes.ts';
 

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../kube/object.ts';
-import { regeneratedKey } from '../api/types.ts';
+import { regeneratedKey } from '../api/metadata.ts';
 import type { KeySource } from './keySources.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { canonical } from '../api/digest.ts';
+import { databaseDigest, podMarks, templateDigest } from '../api/metadata.ts';
 import { containerName } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
-import { databaseDigest, podMarks, type Spec, templateDigest } from '../api/types.ts';
+import type { Spec } from '../api/types.ts';
 import { type PodParts, templateOf } from './template.ts';
 
 /**

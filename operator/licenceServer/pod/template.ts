@@ -1,9 +1,10 @@
 import type { PodDefaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
+import { databaseDigest, podMarks } from '../api/metadata.ts';
 import { containerName, containerPort, namesOf, podPaths, portName } from '../api/names.ts';
 import { type Owner, selectorOf } from '../api/owner.ts';
 import { isScalable } from '../api/scalable.ts';
-import { databaseDigest, podMarks, type Spec } from '../api/types.ts';
+import type { Spec } from '../api/types.ts';
 import { destinationMounts, destinationVolumes } from './backup.ts';
 import { databaseParts, isOfParts, uriOfParts } from './databaseParts.ts';
 import { type Ground, groundOf, podSecurityOf } from './ground.ts';

@@ -4,19 +4,18 @@ import { hashOf } from '../../kube/hashOf.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import type { Defaults } from '../api/defaults.ts';
 import type { Fault } from '../api/fault.ts';
-import { namesOf } from '../api/names.ts';
-import { momentOf, msOf, stillToCome } from '../api/times.ts';
 import {
   appliedHash,
   askedDigests,
   contentDigest,
   lastRoll,
-  type NextDisruption,
   pacedAt,
   podMarks,
-  type Status,
   templateDigest,
-} from '../api/types.ts';
+} from '../api/metadata.ts';
+import { namesOf } from '../api/names.ts';
+import { momentOf, msOf, stillToCome } from '../api/times.ts';
+import type { NextDisruption, Status } from '../api/types.ts';
 import { type Children, childrenOf, kindOf, removable } from '../build/children.ts';
 import { type Plan, plan } from '../decide/plan.ts';
 import type { RestartReason } from '../decide/restart.ts';

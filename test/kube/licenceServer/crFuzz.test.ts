@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { auditPosition, readAudit, writeVerbs } from '../../../cluster/auditLog.ts';
 import { ApiError } from '../../../operator/kube/apiError.ts';
+import { licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
 import { licenceServerCrd } from '../../../operator/licenceServer/api/crd.ts';
-import { type LicenceServer, licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
+import type { LicenceServer, SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { eventually } from './harness.ts';
 import { freshKey, Stage } from './operator.ts';
 

@@ -5,7 +5,8 @@ import { ApiError } from '../../../operator/kube/apiError.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import { licenceServerKind, type SpecInput } from '../../../operator/licenceServer/api/types.ts';
+import { licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
+import type { SpecInput } from '../../../operator/licenceServer/api/types.ts';
 import { adminClient, freshNamespace, installCrd } from './harness.ts';
 
 let client: KubeClient;

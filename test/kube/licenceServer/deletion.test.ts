@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds, type ResourceKind } from '../../../operator/kube/resourceKind.ts';
-import { licenceServerKind } from '../../../operator/licenceServer/api/types.ts';
+import { licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
 import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
-import { licenceServerKind, requests } from '../../../operator/licenceServer/api/types.ts';
+import { licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
+import { requests } from '../../../operator/licenceServer/api/requests.ts';
 import { type FaultProxy, startFaultProxy } from '../../support/faultProxy.ts';
 import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';

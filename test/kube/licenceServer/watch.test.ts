@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { userKubeconfig } from '../../../cluster/kubeconfig.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
+import { apiVersion, licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
 import { rights } from '../../../operator/licenceServer/api/rights.ts';
-import { apiVersion, licenceServerKind } from '../../../operator/licenceServer/api/types.ts';
 import { type Fault, type FaultProxy, type Proxied, startFaultProxy } from '../../support/faultProxy.ts';
 import { eventually, freshNamespace } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds, type ResourceKind } from '../../../operator/kube/resourceKind.ts';
-import { type LicenceServer, licenceServerKind } from '../../../operator/licenceServer/api/types.ts';
+import { licenceServerKind } from '../../../operator/licenceServer/api/coordinates.ts';
+import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import { eventually } from '../licenceServer/harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from '../licenceServer/operator.ts';
 

@@ -1,10 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { Unheard } from '../../../operator/kube/namespaceWatch.ts';
 import { usualRunbooks } from '../../../operator/licenceServer/build/alerts.ts';
 import { operatorHttp } from '../../../operator/operatorHttp.ts';
+import { runbookPage } from '../../../operator/runbookPage.ts';
 import { createHttp, type Http } from '../../../runtime/httpShell.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { createMetrics } from '../../../runtime/metrics.ts';
+import { repository } from '../../support/sources.ts';
 
 let http: Http | undefined;
 afterEach(() => http?.close());
@@ -16,7 +20,7 @@ interface Seen {
   readonly unheard?: readonly { namespace: string; kind: string }[];
 }
 
-async function get(path: string, { ages, settled = true, unheard = [] }: Seen) {
+async function get(path: string, { ages, settled = true, unheard = [] }: Seen, accept = '*/*') {
   const metrics = createMetrics();
   const gauge = metrics.gauge('things', 'Counted at a scrape');
   const silences = Object.values(ages);
@@ -30,7 +34,7 @@ async function get(path: string, { ages, settled = true, unheard = [] }: Seen) {
     },
     refresh: () => gauge.set(7),
   });
-  const { statusCode, body } = await http.inject(path);
+  const { statusCode, body } = await http.inject({ url: path, headers: { accept } });
   return { statusCode, body: body.startsWith('{') ? JSON.parse(body) : body };
 }
 
@@ -67,4 +71,36 @@ it('serves the runbook that an alert links to', async () => {
   const { statusCode, body } = await get(path, { ages: {} });
   expect([statusCode, body.slice(0, 20)]).toEqual([200, '# LicenceServerDown\n']);
   expect((await get('/runbooks/None.md', { ages: {} })).statusCode).toBe(404);
+});
+
+it('shows it to a browser as a page: no mark of Markdown is left, and nothing in it is taken for HTML', async () => {
+  const { body } = await get('/runbooks/LicenceSeatsExhausted.md', { ages: {} }, 'text/html,*/*;q=0.8');
+  expect(body).toContain('<h1>LicenceSeatsExhausted</h1>');
+  expect(body).toContain('<a href="LicenceStaleSeatsBlocking.md">LicenceStaleSeatsBlocking</a>');
+  expect(body).toContain(
+    '<pre tabindex="0"><code>kubectl licence seats NAME -n NAMESPACE --product PRODUCT</code></pre>',
+  );
+  expect(body).toContain('svc/NAME 8080 &gt;/dev/null &amp; sleep 1');
+});
+
+const folder = join(repository, 'docs/runbooks');
+it.each(readdirSync(folder))('%s as a page says every word of its text', (file) => {
+  const text = readFileSync(join(folder, file), 'utf8');
+  const [, main = ''] = /<main>([\s\S]*)<\/main>/.exec(runbookPage(file, text)) ?? [];
+  const outsideCode = main.replaceAll(/<code>[\s\S]*?<\/code>/g, '');
+  expect(outsideCode).not.toMatch(/`|\]\(|^\||^#|^\d+\. |^- /m);
+  const said = (html: string) =>
+    html
+      .replaceAll(/<[^>]+>/g, ' ')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>');
+  const words = (of: string) => of.match(/[\p{L}\p{N}]+/gu) ?? [];
+  const shown = words(said(main).replaceAll('&quot;', '"').replaceAll('&amp;', '&'));
+  const written = words(
+    text
+      .replaceAll(/^```sh$/gm, '')
+      .replaceAll(/^\d+\. /gm, '')
+      .replaceAll(/\]\([^)\s]*\)/g, ']'),
+  );
+  expect(shown).toEqual(written);
 });

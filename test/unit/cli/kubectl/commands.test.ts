@@ -49,6 +49,17 @@ describe('a rotation', () => {
     expect(at({ phase: 'Staged', reason: 'AuthorityUnreachable', message: 'away' })).toMatchObject({ done: false });
     expect(at({ phase: 'Checked', reason: 'WaitingForWindow', message: 'opens at 3' })).toMatchObject({ done: false });
   });
+  it('ends when a first key is refused, which has nothing to go back to, and not for one of before', () => {
+    const refused = { phase: 'Proving', reason: 'KeyBoundElsewhere', message: 'elsewhere' };
+    expect(at(refused, [{ name: 'erp', keyId: 'new', state: 'Refused' }])).toMatchObject({
+      done: 'never',
+      says: 'not proven, and there is no key to go back to: elsewhere',
+      todo: expect.stringContaining('kubectl licence regenerate'),
+    });
+    expect(at(refused, [{ name: 'erp', keyId: 'old', state: 'Refused' }])).toMatchObject({ done: false });
+    const passing = { ...refused, reason: 'AuthorityUnreachable' };
+    expect(at(passing, [{ name: 'erp', keyId: 'new', state: 'Refused' }])).toMatchObject({ done: false });
+  });
   it('follows a new key from the request to the proof', () => {
     const follow = regenerationProgress(before, 'erp@1', 'erp');
     const asked = { request: 'erp@1', key: 'erp', phaseAt: rotation.phaseAt, attempts: 0 };

@@ -2,14 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { wakeAfter } from '../../../../operator/kube/wakeAfter.ts';
 import { canonical } from '../../../../operator/licenceServer/api/digest.ts';
-import { regenerationPhases, rotationPhases } from '../../../../operator/licenceServer/api/statusSchema.ts';
+import { requests } from '../../../../operator/licenceServer/api/requests.ts';
+import { regenerationPhases, rotationPhases } from '../../../../operator/licenceServer/api/schema/status.ts';
 import { earliest, momentOf } from '../../../../operator/licenceServer/api/times.ts';
-import {
-  type LicenceServer,
-  requests,
-  type SpecInput,
-  type Status,
-} from '../../../../operator/licenceServer/api/types.ts';
+import type { LicenceServer, SpecInput, Status } from '../../../../operator/licenceServer/api/types.ts';
 import { plan } from '../../../../operator/licenceServer/decide/plan.ts';
 import { regenerationCallOf, regenerationInputOf } from '../../../../operator/licenceServer/decide/regeneration.ts';
 import { checkDue } from '../../../../operator/licenceServer/decide/rotation.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { deployment } from '../../../../../operator/licenceServer/build/deployment.ts';
 import { factsOf, factsOfDeployment } from '../../../../../operator/licenceServer/pod/facts.ts';

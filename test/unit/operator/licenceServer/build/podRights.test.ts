@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
 import { podRole, podRoleBinding } from '../../../../../operator/licenceServer/build/podRights.ts';
 
 const owner = { name: 'office', namespace: 'accounting', uid: 'u1' };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ClearingStatus, ProductStatus } from '../../../../../licence/serverStatus.ts';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { decideStaleSeats, type StaleSeatsInput } from '../../../../../operator/licenceServer/decide/staleSeats.ts';
 import type { ServerAnswer } from '../../../../../operator/licenceServer/observe/serverAnswer.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '../../../../../operator/kube/object.ts';
-import { podMarks, type Status } from '../../../../../operator/licenceServer/api/types.ts';
+import { podMarks } from '../../../../../operator/licenceServer/api/metadata.ts';
+import type { Status } from '../../../../../operator/licenceServer/api/types.ts';
 import { deployment } from '../../../../../operator/licenceServer/build/deployment.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import { viewOfDeployment } from '../../../../../operator/licenceServer/observe/deploymentView.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonical } from '../../../../../operator/licenceServer/api/digest.ts';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
-import { rotationPhases } from '../../../../../operator/licenceServer/api/statusSchema.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
+import { rotationPhases } from '../../../../../operator/licenceServer/api/schema/status.ts';
 import { momentOf } from '../../../../../operator/licenceServer/api/times.ts';
 import { decideRegeneration } from '../../../../../operator/licenceServer/decide/regeneration.ts';
 import { decideRotation } from '../../../../../operator/licenceServer/decide/rotation.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { askedOf, parseAsked } from '../../../../../operator/licenceServer/pod/asked.ts';
 import { settingsOf } from '../../../../../operator/licenceServer/pod/settings.ts';

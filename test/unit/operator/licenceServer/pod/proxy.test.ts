@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { defaultsOf } from '../../../../../operator/defaultsOf.ts';
 import type { Defaults } from '../../../../../operator/licenceServer/api/defaults.ts';
-import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema.ts';
+import { licenceServerSpec } from '../../../../../operator/licenceServer/api/schema/spec.ts';
 import type { SpecInput } from '../../../../../operator/licenceServer/api/types.ts';
 import { settingsOf } from '../../../../../operator/licenceServer/pod/settings.ts';
 import { templateOf } from '../../../../../operator/licenceServer/pod/template.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { licenceServerStatus } from '../../../../../operator/licenceServer/api/statusSchema.ts';
+import { licenceServerStatus } from '../../../../../operator/licenceServer/api/schema/status.ts';
 import type { SpecInput, Status } from '../../../../../operator/licenceServer/api/types.ts';
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import type { Observed } from '../../../../../operator/licenceServer/observe/observed.ts';

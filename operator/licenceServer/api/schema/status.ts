@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { growing, listMap, moment } from './schemaParts.ts';
+import { growing, listMap, moment } from './parts.ts';
 
 /**
  * What the operator has seen and done: `status` of LicenceServer v1beta1. It is also the operator's memory: the phases of

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { label, listAtomic, listSet, objectName, withRules } from './schemaParts.ts';
-import { annotations, secretKeyRefOr, wordList } from './schemaRefs.ts';
+import { label, listAtomic, listSet, objectName, withRules } from './parts.ts';
+import { annotations, secretKeyRefOr, wordList } from './shared.ts';
 
 /** The network around a server: `spec.activation.authority.proxy`, `spec.http`, `spec.httpRoute`. */
 

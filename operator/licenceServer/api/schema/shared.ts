@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { dataKey, listAtomic, objectName, withRules } from './schemaParts.ts';
+import { dataKey, listAtomic, objectName, withRules } from './parts.ts';
 
-/** References of the LicenceServer schema to what stands in other objects of its namespace, and what is written alike in several places. */
+/** What several sections of the schema have alike: references to other objects of the namespace, schedules, annotations. */
 
 const secretName = (what: string) =>
   objectName().describe(`Name of the Secret in the same namespace that holds ${what}.`);
@@ -51,3 +51,23 @@ export const wordList = (max: number) =>
       )
       .max(max),
   );
+
+/** Five cron fields, as `cronFault` judges them. */
+export const cronSchedule = (what: string, more = '') =>
+  z
+    .string()
+    .min(9)
+    .max(100)
+    .regex(/^\S+( \S+){4}$/)
+    .describe(
+      `${what}: five cron fields (minute, hour, day, month, weekday), as in a CronJob; without L, W, # and ranges that go backwards.${more}`,
+    );
+
+export const timeZone = () =>
+  z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[A-Za-z0-9_+\-/]+$/)
+    .optional()
+    .describe('IANA time zone of the schedule, such as Europe/Moscow. Default: UTC.');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { listSet, objectName, withRules } from './schemaParts.ts';
-import { certificatesRef, secretKeyRefOr } from './schemaRefs.ts';
+import { listSet, objectName, withRules } from './parts.ts';
+import { certificatesRef, cronSchedule, secretKeyRefOr, timeZone } from './shared.ts';
 
 /** Backups and a start from one: `spec.backup` and `spec.restoreFrom`. */
 
@@ -88,21 +88,8 @@ const retention = withRules(
 );
 
 export const backup = z.object({
-  schedule: z
-    .string()
-    .min(9)
-    .max(100)
-    .regex(/^\S+( \S+){4}$/)
-    .describe(
-      'When backups are made: five cron fields (minute, hour, day, month, weekday), as in a CronJob; without L, W, # and ranges that go backwards. The first one is made at once.',
-    ),
-  timeZone: z
-    .string()
-    .min(1)
-    .max(64)
-    .regex(/^[A-Za-z0-9_+\-/]+$/)
-    .optional()
-    .describe('IANA time zone of the schedule, such as Europe/Moscow. Default: UTC.'),
+  schedule: cronSchedule('When backups are made', ' The first one is made at once.'),
+  timeZone: timeZone(),
   retention: retention
     .optional()
     .describe(
