@@ -2,15 +2,26 @@ import { defineConfig } from 'vitest/config';
 
 // One project a level of reality: `unit` needs nothing but Node; `db` a PostgreSQL that the suite starts itself;
 // `kube` a real control plane; `e2e` a real node. test/run.ts decides which of them this machine can run.
+// What is polled for is given as long as a machine three times slower needs: a deadline is no judgement of speed.
+const expect = { poll: { timeout: 20_000 } };
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/*.test.ts'], testTimeout: 10_000 } },
-      { test: { name: 'onec', include: ['test/onec/**/*.test.ts'], fileParallelism: false } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/*.test.ts'],
+          expect,
+          testTimeout: 30_000,
+        },
+      },
+      { test: { name: 'onec', include: ['test/onec/**/*.test.ts'], expect, fileParallelism: false } },
       {
         test: {
           name: 'db',
           include: ['test/db/**/*.test.ts'],
+          expect,
           globalSetup: ['test/support/postgresSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -20,6 +31,7 @@ export default defineConfig({
         test: {
           name: 'chaos', // long, and never part of `npm test`
           include: ['test/chaos/**/*.test.ts'],
+          expect,
           globalSetup: ['test/support/postgresSetup.ts'],
           testTimeout: 600_000,
           hookTimeout: 120_000,
@@ -30,6 +42,7 @@ export default defineConfig({
         test: {
           name: 'kube',
           include: ['test/kube/**/*.test.ts'],
+          expect,
           globalSetup: ['test/support/controlPlaneSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -39,6 +52,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          expect,
           globalSetup: ['test/support/clusterSetup.ts', 'test/support/productSetup.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,

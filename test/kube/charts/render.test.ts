@@ -358,6 +358,7 @@ describe('the alerts', () => {
       const file = `${chartPath('licence-operator')}/tests/${name}`;
       expect(await run(tools.promtool, ['test', 'rules', file])).toContain('SUCCESS');
     },
+    240_000,
   );
 
   it('of one server are those of all, asked of that server', async () => {
