@@ -1,18 +1,10 @@
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { PrerequisiteMissing } from '../../cluster/prerequisite.ts';
 import { ensureChromium } from '../../cluster/tools.ts';
+import { orSkipped } from './orSkipped.ts';
 
 /** Chromium's path; undefined where there is none and it cannot be installed, which is said, and is an error with CI=true. */
-export async function chromiumOrSkip(): Promise<string | undefined> {
-  try {
-    return await ensureChromium();
-  } catch (error) {
-    if (!(error instanceof PrerequisiteMissing) || process.env.CI === 'true') throw error;
-    process.stderr.write(`» skipped: ${error.message}\n`);
-    return undefined;
-  }
-}
+export const chromiumOrSkip = (): Promise<string | undefined> => orSkipped(ensureChromium());
 
 export const launchBrowser = (executablePath: string): Promise<Browser> =>
   chromium.launch({
