@@ -2,10 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../../cluster/controlPlane.ts';
+import { ensureEarlierSources, upgradedFrom } from '../../../cluster/earlier.ts';
 import { CommandFailed, run, until } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
 import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
 import { chartPath, lenientDefinition, type Rendered } from '../../support/chart.ts';
+import { orSkipped } from '../../support/orSkipped.ts';
 import { repository } from '../../support/sources.ts';
 
 // A control plane of its own: the definition of LicenceServer is cluster-wide, and here it belongs to Helm.
@@ -48,10 +50,51 @@ const untilPod = (kubectl: Kubectl, at: string, component: string) =>
     return pods.trim() !== '';
   });
 
+const earlier = await orSkipped(ensureEarlierSources(upgradedFrom));
+/** As docs/upgrading.md has people do it. */
+const howToUpgrade =
+  /^ *helm upgrade licence-operator charts\/licence-operator -n licence-system (--\S+)$/m.exec(
+    readFileSync(join(repository, 'docs/upgrading.md'), 'utf8'),
+  )?.[1] ?? 'there is no command';
+
 describe.each([
   ['Helm 4', 'helm' as const, 'four'],
   ['Helm 3', 'helm3' as const, 'three'],
 ])('%s', (_name, helm, at) => {
+  it.skipIf(earlier === undefined)('upgrades the charts of an earlier build by the documented command', async () => {
+    const kubectl = kubectlWith(tools[helm]);
+    const [system, vendor] = [`${at}-upgrade`, `${at}-upgrade-vendor`];
+    await kubectl.apply([namespace(system), namespace(vendor)]);
+    const charts = join(earlier ?? '', 'charts');
+    const yours = ['--set', 'crds.enabled=false,operator.workers=3'];
+    await kubectl.helm(['install', 'operator', join(charts, 'licence-operator'), '-n', system, ...yours]);
+    await kubectl.helm([
+      'install',
+      'authority',
+      join(charts, 'licence-authority'),
+      '-n',
+      vendor,
+      '--set',
+      'clones=refuse',
+    ]);
+    const tokens = await kubectl.secret(vendor, 'authority-licence-authority-tokens');
+    await kubectl.helm(['upgrade', 'operator', chartPath('licence-operator'), '-n', system, howToUpgrade]);
+    await kubectl.helm(['upgrade', 'authority', chartPath('licence-authority'), '-n', vendor, howToUpgrade]);
+    const env = async (of: string, name: string) =>
+      (await kubectl.get<Rendered>(of, 'deployment', name))?.spec.template.spec.containers[0].env;
+    expect(await env(system, 'operator-licence-operator')).toContainEqual({ name: 'OPERATOR_WORKERS', value: '3' });
+    expect(await env(vendor, 'authority-licence-authority')).toContainEqual({
+      name: 'AUTHORITY_CLONES',
+      value: 'refuse',
+    });
+    expect(await kubectl.secret(vendor, 'authority-licence-authority-tokens')).toMatchObject(tokens);
+    for (const [release, of] of [
+      ['operator', system],
+      ['authority', vendor],
+    ])
+      await kubectl.helm(['uninstall', release ?? '', '-n', of ?? '']);
+  });
+
   it('installs, upgrades and uninstalls the operator; definition and resources stay', async () => {
     const kubectl = kubectlWith(tools[helm]);
     const watched = `${at}-accounting`;
@@ -133,7 +176,14 @@ describe('an operator that is installed', () => {
     for (const plural of ['servicemonitors', 'prometheusrules']) {
       await kubectl(['wait', `crd/${plural}.monitoring.coreos.com`, '--for=condition=Established', '--timeout=30s']);
     }
-    await kubectl.helm(['upgrade', 'operator', chartPath('licence-operator'), '-n', 'system', '--reuse-values']);
+    await kubectl.helm([
+      'upgrade',
+      'operator',
+      chartPath('licence-operator'),
+      '-n',
+      'system',
+      '--reset-then-reuse-values',
+    ]);
     const rule = await kubectl.get<Rendered>('system', 'prometheusrule', 'operator-licence-operator');
     expect(rule?.spec.groups.length).toBeGreaterThan(2);
     expect(await kubectl.get('system', 'servicemonitor', 'operator-licence-operator')).toBeDefined();
@@ -233,6 +283,7 @@ const sampleStatus = {
     reason: 'KeyUnknown',
   },
   staleSeats: { lastClearing: { at, by: 'Roll', before: 3, after: 0 } },
+  backup: { archive: 'head-office-1.tar.gz', lastSuccessAt: at, nextAt: at, sizeBytes: 4_711 },
   nextDisruption: { reasons: ['StaleSeats'], message: 'Idle: 3 seats are in real use' },
 };
 
