@@ -66,7 +66,7 @@ export function createLicenceServerController(options: LicenceServerControllerOp
   };
   const listedKeys = () => stores.licenceServers.list().filter(isListed).map(keyOf);
   const isHeard = (namespace: string) => watch.unheardIn(namespace).every(({ optional }) => optional);
-  const turns = new Turns({ stores, isHeard, maxRollouts: options.maxRollouts, enqueue });
+  const turns = new Turns({ stores, clock, isHeard, maxRollouts: options.maxRollouts, enqueue });
   const poller = new ServerPoller({
     client: options.servers,
     clock,

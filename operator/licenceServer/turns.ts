@@ -1,3 +1,4 @@
+import type { Clock } from '../../runtime/clock.ts';
 import { failedOf, fleetOf, nextOf } from './decide/fleet.ts';
 import type { Plan } from './decide/plan.ts';
 import type { Fleet } from './observe/observed.ts';
@@ -8,6 +9,7 @@ export interface TurnsOptions {
   readonly stores: Pick<Stores, 'deployments' | 'licenceServers'>;
   /** Whether changes in a namespace are heard of. */
   readonly isHeard: (namespace: string) => boolean;
+  readonly clock: Pick<Clock, 'now'>;
   readonly maxRollouts: number;
   /** Brings another pass of a server that waited. */
   readonly enqueue: (key: string) => void;
@@ -79,7 +81,8 @@ export class Turns {
   }
 
   #rolling(): Rolling[] {
-    const seen = rollingIn(this.#options.stores, this.#options.isHeard);
+    const { stores, clock, isHeard } = this.#options;
+    const seen = rollingIn(stores, clock.now(), isHeard);
     const unseen = [...this.#deciding].filter((key) => !seen.some((rolling) => rolling.key === key));
     return [...seen, ...unseen.map((key) => ({ key, failed: false }))];
   }

@@ -6,6 +6,7 @@ import { licenceServerKind } from '../api/coordinates.ts';
 import { finalizer } from '../api/metadata.ts';
 import { namesOf } from '../api/names.ts';
 import type { LicenceServer } from '../api/types.ts';
+import { claimMountedBy } from '../observe/claimHolder.ts';
 import type { Stores } from '../observe/stores.ts';
 import { regeneratedIn } from '../observe/successors.ts';
 import { isOwn } from './ownership.ts';
@@ -52,7 +53,7 @@ export async function finishDeletion(
   const server = await client.get<LicenceServer>(licenceServerKind, namespace, name);
   if (server?.metadata.uid !== seen.metadata.uid || server === undefined) return undefined;
   if (isReclaimed(server) && !(await isEnding(client, namespace))) {
-    const waitsFor = await stop({ client, stores }, server);
+    const waitsFor = await stop({ client }, server);
     if (waitsFor !== undefined) return waitsFor;
     await removeRetained({ client, stores }, server);
   }
@@ -83,9 +84,10 @@ async function isEnding(client: KubeClient, namespace: string): Promise<boolean>
 }
 
 /** @returns what it waits for, as long as the server's pods are there */
-async function stop({ client, stores }: DeletionOptions, server: LicenceServer): Promise<string | undefined> {
+async function stop({ client }: Pick<DeletionOptions, 'client'>, server: LicenceServer): Promise<string | undefined> {
   const { namespace, name } = server.metadata;
-  const deployment = stores.get(kinds.Deployment, namespace, namesOf(name).deployment);
+  // As it stands, too: what a cache does not know may run.
+  const deployment = await client.get(kinds.Deployment, namespace, namesOf(name).deployment);
   if (deployment === undefined || !isOwn(server.metadata, deployment)) return undefined;
   // Foreground: it is gone only after its pods are, and with them the last writes to the volume.
   if (deployment.metadata.deletionTimestamp === undefined) {
@@ -118,7 +120,15 @@ const isGiven = ({ spec }: LicenceServer, claim: string): boolean =>
   (spec as { readonly storage?: { readonly existingClaim?: unknown } }).storage?.existingClaim === claim;
 
 /** Another LicenceServer may have been given this one's claim as `existingClaim`. */
-const isUsedByAnother = (stores: Stores, { metadata: { namespace, uid } }: LicenceServer, claim: string): boolean =>
+const isUsedByAnother = (
+  stores: Stores,
+  { metadata: { namespace, name, uid } }: LicenceServer,
+  claim: string,
+): boolean =>
   stores.licenceServers
     .byIndex('reference', `Claim/${namespace}/${claim}`)
-    .some((other) => other.metadata.uid !== uid && other.metadata.deletionTimestamp === undefined);
+    .some((other) => other.metadata.uid !== uid && other.metadata.deletionTimestamp === undefined) ||
+  // Whatever is wrong with its spec by now: its pod has the volume.
+  stores.deployments
+    .list(namespace)
+    .some((other) => other.metadata.name !== namesOf(name).deployment && claimMountedBy(other) === claim);

@@ -53,7 +53,8 @@ export function plan(valid: Valid, status: Status, observed: Observed, defaults:
   const isClaimGoing = observed.claim?.deleting === true;
   const fleet = isClaimGoing ? { budget: false, message: claimGoing } : observed.fleet;
   const isTurn = spec.suspend || fleet.budget;
-  const rolls = (made: PodParts | undefined) => rollOf({ owner, spec, before, parts: made, isTurn });
+  const rolls = (made: PodParts | undefined) =>
+    rollOf({ owner, spec, before, parts: made, isTurn, credentialsWait: isClaimGoing && !spec.suspend });
   const isRotating = rotation.rotation !== undefined && ['Rolling', 'Proving'].includes(rotation.rotation.phase);
   const staleSeats = decideStaleSeats({
     nowMs: observed.atMs,

@@ -27,32 +27,38 @@ export interface RollInput {
   readonly parts: PodParts | undefined;
   /** Whether the operator's own change may go on now. */
   readonly isTurn: boolean;
+  /** Nor may another content of a Secret or ConfigMap make it roll, which nobody's edit of the LicenceServer has asked for. */
+  readonly credentialsWait?: boolean;
 }
 
 /**
  * What differs by the operator's own change: another default image, another rendering. A person's edit, even of long ago, is
  * told by what of the spec the pod was last made from; credentials are nobody's upgrade.
  */
-function ownChanges(before: DeploymentView, target: TemplateFacts, spec: Spec) {
+function ownChanges(before: DeploymentView, target: TemplateFacts, spec: Spec, credentialsWait: boolean) {
   const asked = askedOf(spec);
   const isSame = (part: 'image' | 'config' | 'template') =>
     before.asked === undefined || before.asked[part] === asked[part];
   const { facts } = before;
+  const isOther = (of: 'trust' | 'database') =>
+    credentialsWait && facts[of] !== undefined && target[of] !== undefined && facts[of] !== target[of];
   return {
+    trust: isOther('trust'),
+    database: isOther('database'),
     image: facts.image !== target.image && isSame('image'),
     config: facts.config !== target.config && isSame('config'),
     template: facts.rest !== target.rest && isSame('template'),
   };
 }
 
-export function rollOf({ owner, spec, before, parts, isTurn }: RollInput): Roll {
+export function rollOf({ owner, spec, before, parts, isTurn, credentialsWait = false }: RollInput): Roll {
   const nothing = { reasons: [], held: [], isOwn: false };
   if (parts === undefined) return { pod: undefined, ...nothing };
   if (before === undefined) return { pod: withFacts(parts, owner, spec), ...nothing };
   const target = factsOf(owner, spec, parts);
   const wanted = restartReasonsOf(before.facts, target);
-  const own = ownChanges(before, target, spec);
-  const isOwn = own.image || own.config || own.template;
+  const own = ownChanges(before, target, spec, credentialsWait);
+  const isOwn = Object.values(own).some((is) => is);
   const roll = (made: PodParts, reasons: readonly RestartReason[]) =>
     reasons.length === 0
       ? { ...made, facts: before.factsText }
@@ -64,6 +70,8 @@ export function rollOf({ owner, spec, before, parts, isTurn }: RollInput): Roll 
     ...parts,
     ...(own.image ? { image: before.facts.image } : {}),
     ...(own.config ? { config: before.facts.config } : {}),
+    ...(own.trust ? { trust: before.facts.trust } : {}),
+    ...(own.database ? { databaseDigest: before.facts.database } : {}),
   };
   const now = restartReasonsOf(before.facts, factsOf(owner, spec, kept));
   const others = now.filter((reason) => reason !== 'TemplateChanged' || !own.template);

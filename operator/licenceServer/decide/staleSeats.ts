@@ -1,6 +1,7 @@
 import { backOffMs, durationMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { Spec, StaleSeatsStatus } from '../api/types.ts';
 import type { Fleet } from '../observe/observed.ts';
+import { clearingTimeoutMs } from '../observe/rolling.ts';
 import { type ServerAnswer, staleOf } from '../observe/serverAnswer.ts';
 import { type Gate, gateOfWindows } from './windows.ts';
 
@@ -62,8 +63,6 @@ export interface StaleSeatsDecision {
 }
 
 const longestBackOffMs = 24 * 3_600_000;
-/** A clearing that was not proven after this time has ended, and did not help. */
-const proofTimeoutMs = 10 * 60_000;
 
 /**
  * No clearing before this time: minInterval after the last one, doubled for each in a row that did not help. Counted anew
@@ -179,7 +178,7 @@ function prove(
       ? // Counts from before the call say nothing about it.
         after !== undefined && after < i.spec.threshold && (answer?.atMs ?? 0) > startedMs
       : i.deployed?.clearing === clearing.id && i.deployed.settled && isOfClearing(answer, clearing.id, startedMs);
-  const endsAtMs = startedMs + proofTimeoutMs;
+  const endsAtMs = startedMs + clearingTimeoutMs;
   if (!acted && i.nowMs < endsAtMs) {
     const act = clearing.by === 'Roll' ? { clearing: clearing.id } : { release: clearing.id };
     return { status: compact(status), ...act, wakeAtMs: endsAtMs };

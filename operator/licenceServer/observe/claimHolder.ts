@@ -4,8 +4,9 @@ import type { LicenceServer, Spec } from '../api/types.ts';
 
 /**
  * The LicenceServer that a claim belongs to, if it is another one of the namespace: the one whose pods mount it while this
- * one's do not; else the one that was first: the older, or of equally old ones the one that runs already, or the first by
- * name. A server's own claim counts as used from the moment that the server exists.
+ * one's do not; where neither's do (a Deployment that somebody has deleted) the one that ran with it, while the other was refused;
+ * else the one that was first: the older, or the first by name. A server's own claim counts as used from the moment that the
+ * server exists.
  * @param others at least all that ask for the claim
  * @param mountedBy name of the claim in a server's Deployment
  */
@@ -22,11 +23,10 @@ export function claimHolderOf(
     return claimOf(other, read.ok ? read.spec.storage.existingClaim : undefined) === wanted;
   };
   const mounts = (s: LicenceServer) => mountedBy(s) === wanted;
-  // Times have whole seconds: of two of one second the one that runs already is the first.
   const runs = (s: LicenceServer) =>
     s.status?.fingerprint !== undefined && !s.status.conditions?.some((c) => c.reason === 'ClaimInUse');
   const rank = (s: LicenceServer) =>
-    `${mounts(s) ? 0 : 1}/${s.metadata.creationTimestamp ?? ''}/${runs(s) ? 0 : 1}/${s.metadata.name}`;
+    `${mounts(s) ? 0 : 1}/${runs(s) ? 0 : 1}/${s.metadata.creationTimestamp ?? ''}/${s.metadata.name}`;
   return others
     .filter((other) => other.metadata.uid !== server.metadata.uid && rank(other) < rank(server))
     .filter(asksFor)

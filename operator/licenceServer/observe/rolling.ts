@@ -1,5 +1,6 @@
 import { keyOf } from '../../kube/object.ts';
 import { isPaused } from '../api/requests.ts';
+import { msOf } from '../api/times.ts';
 import type { LicenceServer } from '../api/types.ts';
 import { viewOfDeployment } from './deploymentView.ts';
 import { instanceOf, type Stores } from './stores.ts';
@@ -13,6 +14,9 @@ export interface Rolling {
   readonly failed: boolean;
 }
 
+/** A clearing that was not proven after this time has ended, and did not help; also where no pass comes so far as to say so. */
+export const clearingTimeoutMs = 10 * 60_000;
+
 /**
  * Who holds the fleet's places, read from the cluster, so that a new leader knows it as well as the old one did. A server that
  * a person has paused, suspended, deleted, or whose rollout a person has stopped, holds none; nor does one of a namespace that
@@ -20,6 +24,7 @@ export interface Rolling {
  */
 export function rollingIn(
   { deployments, licenceServers }: Pick<Stores, 'deployments' | 'licenceServers'>,
+  nowMs: number,
   isHeard: (namespace: string) => boolean = () => true,
 ): Rolling[] {
   const counts = (server: LicenceServer) => isActedOn(server) && isHeard(server.metadata.namespace);
@@ -27,7 +32,9 @@ export function rollingIn(
   for (const server of licenceServers.byIndex('clearing', 'Roll')) {
     if (!counts(server)) continue;
     const key = keyOf(server);
-    rolling.set(key, { key, since: server.status?.staleSeats?.clearing?.startedAt, failed: false });
+    const since = server.status?.staleSeats?.clearing?.startedAt;
+    // One that is refused, or whose passes fail, would keep its place for ever.
+    if (nowMs < (msOf(since) ?? nowMs) + clearingTimeoutMs) rolling.set(key, { key, since, failed: false });
   }
   for (const deployment of deployments.byIndex('paced', 'paced')) {
     const key = instanceOf(deployment) ?? '';

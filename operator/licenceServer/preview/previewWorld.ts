@@ -57,7 +57,7 @@ export async function previewAll(options: PreviewOptions, signal: AbortSignal): 
     candidates.push(...[...new Set(found)].map((server) => ({ server })));
   }
   const sorted = candidates.sort((a, b) => (keyOf(a.server) < keyOf(b.server) ? -1 : 1));
-  const rolling = rollingIn(world.stores);
+  const rolling = rollingIn(world.stores, options.clock.now());
   // All of them are there before any is judged: two of a file may want the same claim.
   for (const candidate of sorted) if (!('refusal' in candidate)) world.stores.licenceServers.put(candidate.server);
   const previews: Unpaced[] = [];

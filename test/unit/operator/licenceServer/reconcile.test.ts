@@ -59,7 +59,7 @@ function refusing() {
     ...{ reconcileID: '', log: createLog('test', 'silent'), signal: new AbortController().signal },
     ...{ failures: 0, retryAfterMs: 5 },
   };
-  return { time, server, pass: () => reconcileLicenceServer(options)(keyOf(server()), context) };
+  return { time, server, options, pass: () => reconcileLicenceServer(options)(keyOf(server()), context) };
 }
 
 test('what the API server refuses by the spec’s fault is tried again ever more rarely', async () => {
@@ -75,4 +75,13 @@ test('what the API server refuses by the spec’s fault is tried again ever more
     reason: 'ServiceRefused',
   });
   expect(waits).toEqual([60, 60, 120, 240, 480, 600, 600, 600]);
+});
+
+test('a namespace that is no longer looked at in the middle of a pass: what left the stores is not taken for absent', async () => {
+  const { server, options, pass } = refusing();
+  const looks = [true, false];
+  Object.assign(options.watch, { syncedIn: () => looks.shift() ?? false });
+  const before = server();
+  expect(await pass()).toBeUndefined();
+  expect(server()).toBe(before);
 });

@@ -63,8 +63,8 @@ class Cluster {
     return this.server(name, { status: { staleSeats: { clearing } }, ...more }, { suspend });
   }
 
-  seenBy(key: string, maxRollouts = 1) {
-    return fleetOf(key, rollingIn(this.stores), maxRollouts);
+  seenBy(key: string, maxRollouts = 1, afterMs = 0) {
+    return fleetOf(key, rollingIn(this.stores, Date.parse(since) + afterMs), maxRollouts);
   }
 }
 
@@ -103,6 +103,12 @@ describe('the fleet', () => {
     expect(new Cluster().clearing('a', 'Roll').seenBy('n/b')).toEqual(full);
   });
 
+  test('counts a clearing no longer than one lasts: of a server that is refused, or whose passes fail, nobody tells the end', () => {
+    const cluster = new Cluster().clearing('a', 'Roll');
+    expect(cluster.seenBy('n/b', 1, 599_000)).toEqual(full);
+    expect(cluster.seenBy('n/b', 1, 600_000)).toEqual(free);
+  });
+
   test('counts what says in words that it is not paused', () => {
     const not = { annotations: { 'licensing.softonit.ru/pause': 'false' } };
     expect(new Cluster().server('a', not).deployment('a').seenBy('n/b')).toEqual(full);
@@ -136,7 +142,8 @@ describe('turns', () => {
     const told: string[] = [];
     const { stores } = cluster;
     const isHeard = (namespace: string) => !deaf.has(namespace);
-    return { turns: new Turns({ stores, isHeard, maxRollouts, enqueue: (key) => told.push(key) }), told };
+    const clock = { now: () => Date.parse(since) };
+    return { turns: new Turns({ stores, clock, isHeard, maxRollouts, enqueue: (key) => told.push(key) }), told };
   };
 
   test('give a place away once: who has decided has it before the stores show it', () => {

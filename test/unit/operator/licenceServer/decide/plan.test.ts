@@ -241,6 +241,15 @@ describe('a plan', () => {
     expect(rotated.rotation.rotation).toMatchObject({ phase: 'Checked', reason: 'WaitingForClaim' });
     const asked = { annotations: { 'licensing.softonit.ru/roll-at': '1' }, status };
     expect(decide(licenceServer({}, asked), going).reasons).toEqual(['RestartRequested']);
+    // Somebody else's change of what it refers to is no consent either.
+    const database = { secretRef: { name: 'database', key: 'uri' } };
+    const told = (digest: string) => ({ database: { kind: 'found', digest } as const });
+    const external = settled({ database }, told('d1'));
+    const changed = { ...external.seen, claim, ...told('d2') };
+    const waits = decide(licenceServer({ database }, { status: external.status }), changed);
+    expect(waits).toMatchObject({ reasons: [], pending: ['ConfigChanged'], pod: { databaseDigest: 'd1' } });
+    const here = { ...changed, claim: { ...claim, deleting: false } };
+    expect(decide(licenceServer({ database }, { status: external.status }), here).reasons).toEqual(['ConfigChanged']);
   });
 
   test('takes what the cluster made of a template for no change: images, containers and labels that were put in', () => {
