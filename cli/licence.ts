@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { LicenceClient } from '../client/licenceClient.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { reportCluster } from './cluster/reportCluster.ts';
+import { explainSeat } from './explainSeat.ts';
 import { runCommand } from './runCommand.ts';
 
 const seconds = (text: string): number => {
@@ -105,6 +106,47 @@ Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachabl
         whenLost: options.whenLost,
       },
       (line) => process.stderr.write(`licence: ${line}\n`),
+    );
+  });
+
+program
+  .command('explain')
+  .description('Says whether a seat would be granted, and why; takes nothing')
+  .requiredOption('--product <product>', 'the product')
+  .addOption(
+    new Option('--server <url>', 'address of the licence server')
+      .env('LICENCE_SERVER_URL')
+      .argParser(address)
+      .makeOptionMandatory(),
+  )
+  .addOption(new Option('--token-file <path>', 'file with a token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
+  .option('--base <base>', 'the infobase', 'command-line')
+  .option('--user <user>', 'the user; default: who runs this')
+  .option('--host <host>', 'the computer', hostname())
+  .option('--session <id>', 'the session', '')
+  .option('--released-on <date>', 'release date of the program, for the support check')
+  .option('--json', 'the answer of the server as it is', false)
+  .addHelpText(
+    'after',
+    `
+The token is read from --token-file, else from LICENCE_TOKEN; who holds the seats is told to an administrator's only.
+Exit status: 0 it would be granted; 69 it would not; 64 wrong usage, 70 server unreachable.`,
+  )
+  .action(async (options) => {
+    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
+    process.exitCode = await explainSeat(
+      new LicenceClient({ url: options.server, ...(token ? { token } : {}) }),
+      {
+        product: options.product,
+        holder: {
+          base: options.base,
+          user: options.user ?? userName(),
+          host: options.host,
+          session: options.session,
+        },
+        ...(options.releasedOn ? { programReleasedOn: options.releasedOn } : {}),
+      },
+      options.json,
     );
   });
 

@@ -53,6 +53,44 @@ export interface Grant {
   readonly proof?: string;
 }
 
+/** Whether a check-out would be granted, and why. */
+export interface Explanation {
+  readonly product: string;
+  readonly granted: boolean;
+  readonly outcome: 'granted' | 'renewed' | 'denied';
+  /** Why it would be refused, as a refusal has it. */
+  readonly reason?: string;
+  /** The rule that would refuse it. */
+  readonly rule?: string;
+  readonly detail: string;
+  readonly overdraft?: boolean;
+  readonly seats?: { readonly limit: number; readonly inUse: number; readonly reserved: number };
+  /** The place in the queue that it would get. */
+  readonly queue?: { readonly position: number };
+  /** In the order in which they are made, as far as the one that decides. */
+  readonly checks: readonly {
+    readonly check: string;
+    readonly verdict: 'decided' | 'passed' | 'notMatched';
+    readonly name?: string;
+    readonly effect?: string;
+    readonly used?: number;
+    readonly most?: number;
+    /** The same in one sentence. */
+    readonly says: string;
+  }[];
+  /** Whoever has had a seat that would do the longest; only with an administrator's token. */
+  readonly holders?: readonly {
+    readonly leaseId: string;
+    readonly holder: { readonly base: string; readonly user: string; readonly host: string; readonly session: string };
+    readonly mode: string;
+    readonly acquiredAt: string;
+    readonly expiresAt?: string;
+    readonly stale?: boolean;
+  }[];
+  /** When such a seat is expected to be free; absent: nothing says so. */
+  readonly expected?: { readonly at: string; readonly by: string };
+}
+
 /** One session in a report; the base is that of the report. */
 export interface Session {
   readonly product: string;
@@ -144,6 +182,15 @@ export class LicenceClient {
       holder: { ...request.holder, session: request.holder.session ?? this.#session },
     };
     return this.#call('POST', 'v1/checkouts', waitSeconds > 0 ? { ...body, wait: waitSeconds } : body, waitSeconds);
+  }
+
+  /**
+   * Whether a check-out would be granted at this moment, and why; takes nothing.
+   * @throws LicenceRefused for a request that is none; Error when the server cannot be reached
+   */
+  explain(request: SeatRequest): Promise<Explanation> {
+    const holder = { ...request.holder, session: request.holder.session ?? this.#session };
+    return this.#call('POST', 'v1/checkouts:explain', { ...request, holder });
   }
 
   /** Renews a lease. @throws LicenceRefused with reason `LeaseLost` when it is gone. */

@@ -16,6 +16,7 @@ import { about } from './openapi.ts';
 import { registerPage } from './page.ts';
 import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
 import { conflictText } from './seats/baseOwners.ts';
+import { registerExplainRoutes } from './seats/explain/routes.ts';
 import { productStatuses } from './seats/leaseQueries.ts';
 import { registerSeatRoutes } from './seats/routes.ts';
 import { baseConflicts } from './seats/schemas.ts';
@@ -106,6 +107,7 @@ export async function createApp(parts: AppParts): Promise<Http> {
       sign: (bytes) => parts.identity.sign(bytes),
       activationOf: (keyId) => parts.activationOf(keyId),
     });
+    registerExplainRoutes(routes, parts.store, parts.access.kind === 'open');
     registerSeatAdminRoutes(routes, parts.store);
     registerUsageRoutes(routes, parts.usage);
     registerKeyRoutes(routes, parts.keys, parts.identity);

@@ -132,6 +132,23 @@ export const cases: readonly Case[] = [
     goal: { itemsPerSecond: 60_000, p99Ms: 60 },
     quick: true,
   },
+  {
+    name: 'explain, 100k leases',
+    kind: 'explain',
+    connections: 1,
+    leases: 100_000,
+    beside: [],
+    goal: { p99Ms: 3 },
+  },
+  {
+    name: 'explain, 100k leases, pool full',
+    kind: 'explain',
+    connections: 1,
+    leases: 100_000,
+    full: true,
+    beside: [],
+    goal: { p99Ms: 3 },
+  },
 ];
 
 /** The answer that a case gets when all is well; any other one is a fault of the measurement. */
@@ -144,6 +161,7 @@ export const expectedStatus: Readonly<Record<LoadJob['kind'], readonly string[]>
   report: ['200'],
   metrics: ['200'],
   status: ['200'],
+  explain: ['200'],
   relayHeartbeat: ['202'],
   relayCheckout: ['201'],
 };

@@ -19,6 +19,7 @@ export interface LoadJob {
     | 'report'
     | 'metrics'
     | 'status'
+    | 'explain'
     | 'relayHeartbeat'
     | 'relayCheckout';
   readonly connections: number;
@@ -52,8 +53,10 @@ function requests(job: LoadJob): Next {
   const run = randomUUID().slice(0, 8);
   let n = 0;
   const checkOutHead = `${head('POST', '/v1/checkouts')}Content-Type: application/json\r\nContent-Length: `;
+  const asked = () =>
+    `{"product":"erp","mode":"leased","holder":{"base":"base${n % 100}","user":"${run}-${n++}","host":"pc-17","session":""}}`;
   const checkOut = () => {
-    const body = `{"product":"erp","mode":"leased","holder":{"base":"base${n % 100}","user":"${run}-${n++}","host":"pc-17","session":""}}`;
+    const body = asked();
     return `${checkOutHead}${body.length}\r\n\r\n${body}`;
   };
   const leases = job.leaseFile === undefined ? [] : readFileSync(job.leaseFile, 'utf8').trim().split('\n');
@@ -64,6 +67,8 @@ function requests(job: LoadJob): Next {
       return () => `${head('GET', '/metrics')}\r\n`;
     case 'status':
       return () => `${head('GET', '/v1/status')}\r\n`;
+    case 'explain':
+      return () => withBody('POST', '/v1/checkouts:explain', asked());
     case 'heartbeat': {
       shuffle(leases); // holders beat on their own, not in the order of their check-outs
       const end = head('POST', '').slice('POST '.length);

@@ -50,7 +50,7 @@ const kindFor = (who: Contestant, c: Case): LoadJob['kind'] => {
 
 /** One contestant in one case; the others are idle meanwhile. `leaseFile`: for one that keeps no seats. */
 export async function measure(who: Contestant, c: Case, seconds: number, leaseFile: string): Promise<Measured> {
-  const keeps = ['heartbeat', 'heartbeats', 'denial'].includes(c.kind);
+  const keeps = ['heartbeat', 'heartbeats', 'denial', 'explain'].includes(c.kind);
   const filled = await who.fixture?.fill(c.leases, c.full === true, keeps);
   if (c.commitMs !== undefined) await who.fixture?.slowCommits(c.commitMs);
   await delay(100);

@@ -123,7 +123,9 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     .requiredOption('--product <product>', 'the product')
     .requiredOption('--user <user>', 'the user')
     .option('--base <base>', 'the base', 'command-line')
-    .option('--host <host>', 'the computer', 'unknown');
+    .option('--host <host>', 'the computer', 'unknown')
+    .option('--session <id>', 'the session', '')
+    .option('--released-on <date>', 'release date of the program');
   add(`dashboard ${server}`, "the server's page in a browser, signed in", dashboard as Run)
     .option('--no-open', 'only say where it is')
     .option('--port <port>', 'port of this computer; default: a free one', count);

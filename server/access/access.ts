@@ -45,6 +45,12 @@ export function tokenOf(headers: IncomingHttpHeaders): string | undefined {
   return typeof own === 'string' ? own : undefined;
 }
 
+/** Whether the token of a request is an administrator's; where access is open there are none. */
+export function isAdministrator(request: FastifyRequest): boolean {
+  const known = proved.get(request.raw.socket);
+  return known?.role === 'admin' && known.token === tokenOf(request.headers);
+}
+
 /** Slows down guessing: wrong tokens from one address. Good ones are never slowed, since only failures count. */
 const failures = { burst: 20, perSecond: 1 };
 

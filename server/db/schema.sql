@@ -235,6 +235,63 @@ BEGIN
   UPDATE pool p SET waiting = (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool) WHERE p.pool_id = p_pool;
 END $$;
 
+CREATE FUNCTION public.look_at_pool(p_pool smallint, p_holder text, p_size integer, p_priority integer, p_tally text[], p_most integer[], p_stale interval, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  t timestamptz := coalesce(p_now, clock_timestamp()); p pool; v_held boolean; v_part text; v_leases int; v_slot smallint; v_used int[]; v_ticket bigint; v_ahead int := 0; v_need int := 0; v_waiting int := 0;
+  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
+BEGIN
+  SELECT * INTO p FROM pool x WHERE x.pool_id = p_pool;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  v_held := EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = p_holder);
+  IF p.count_by IS NOT NULL THEN
+    v_part := part_of(p_holder, p.count_by);
+    SELECT s.leases, s.slot INTO v_leases, v_slot FROM seat s WHERE s.pool_id = p_pool AND s.part = v_part;
+  END IF;
+  SELECT array_agg(coalesce(y.used, 0) ORDER BY u.o) INTO v_used FROM unnest(p_tally) WITH ORDINALITY u(k, o)
+    LEFT JOIN LATERAL (SELECT z.used FROM tally z WHERE z.pool_id = p_pool AND z.key = u.k OFFSET 0) y ON true;
+  IF p.waiting > 0 THEN
+    SELECT w.ticket INTO v_ticket FROM waiter w WHERE w.pool_id = p_pool AND w.holder = p_holder AND w.live_until > t;
+    SELECT count(*) FILTER (WHERE w.priority > p_priority OR w.priority = p_priority AND w.ticket < coalesce(v_ticket, 9223372036854775807)),
+           coalesce(sum(CASE WHEN p.weights IS NULL THEN 1 ELSE size_of(w.holder, p.weights) END) FILTER (WHERE w.priority > p_priority OR w.priority = p_priority AND w.ticket < coalesce(v_ticket, 9223372036854775807)), 0),
+           count(*) INTO v_ahead, v_need, v_waiting FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t AND w.holder <> p_holder;
+  END IF;
+  SELECT u.k INTO v_cap FROM unnest(p_tally, p_most, v_used) WITH ORDINALITY u(k, m, n, o) WHERE u.n + p_size > u.m ORDER BY u.o LIMIT 1;
+  v_short := v_cap IS NOT NULL OR p.in_use + v_need + p_size > p.seat_limit OR p.reserved IS NOT NULL;
+  IF v_short AND NOT v_held THEN
+    IF p.next_expiry <= t THEN
+      WITH x AS MATERIALIZED (SELECT l.holder, l.slot FROM lease l WHERE l.pool_id = p_pool AND l.expires_at <= t LIMIT most_due),
+           f AS MATERIALIZED ( -- the seats that would be free
+             SELECT x.slot, NULL::text AS tallies, CASE WHEN p.weights IS NULL THEN 1 ELSE size_of(x.holder, p.weights) END AS size FROM x WHERE p.count_by IS NULL
+             UNION ALL SELECT s.slot, s.tallies, g.size FROM (SELECT part_of(x.holder, p.count_by) AS part, count(*) AS n, max(CASE WHEN p.weights IS NULL THEN 1 ELSE size_of(x.holder, p.weights) END) AS size FROM x WHERE p.count_by IS NOT NULL GROUP BY 1) g
+              CROSS JOIN LATERAL (SELECT z.slot, z.tallies, z.leases FROM seat z WHERE z.pool_id = p_pool AND z.part = g.part OFFSET 0) s WHERE s.leases <= g.n)
+      SELECT jsonb_build_object('leases', (SELECT count(*) FROM x), 'seats', (SELECT coalesce(sum(f.size), 0) FROM f),
+               'part', (SELECT count(*) FROM x WHERE part_of(x.holder, p.count_by) = v_part),
+               'slots', coalesce((SELECT jsonb_agg(f.slot) FROM f, generate_series(1, f.size) WHERE f.slot > 0), '[]'),
+               'tallies', coalesce((SELECT jsonb_agg((SELECT coalesce(sum(f.size), 0) FROM f WHERE u.k = ANY(string_to_array(f.tallies, chr(30)))) ORDER BY u.o) FROM unnest(p_tally) WITH ORDINALITY u(k, o)), '[]'))
+        INTO v_due;
+    END IF;
+    WITH h AS MATERIALIZED ( -- in the order of their ids, which is that of the time; so many are looked at
+           SELECT l.* FROM (SELECT y.* FROM lease y ORDER BY y.lease_id LIMIT most_looked) l
+            WHERE l.pool_id = p_pool AND (v_cap IS NULL OR EXISTS (SELECT FROM seat s WHERE s.pool_id = p_pool AND s.part = part_of(l.holder, p.count_by)
+                    AND v_cap = ANY(string_to_array(s.tallies, chr(30))))) ORDER BY l.lease_id LIMIT 10),
+         silent AS MATERIALIZED (SELECT b.base FROM silent_bases(p_stale, t, ARRAY(SELECT DISTINCT split_part(h.holder, chr(31), 1) FROM h WHERE h.kind > 0)) b)
+    SELECT jsonb_agg(jsonb_build_object('leaseId', h.lease_id, 'holder', coalesce(h.shown, h.holder), 'kind', h.kind, 'slot', h.slot, 'acquiredAt', extract(epoch FROM h.acquired_at) * 1000,
+             'expiresAt', CASE WHEN h.expires_at < 'infinity' THEN extract(epoch FROM h.expires_at) * 1000 END,
+             'stale', h.kind > 0 AND split_part(h.holder, chr(31), 1) IN (SELECT s.base FROM silent s)) ORDER BY h.lease_id) INTO v_holders FROM h;
+  END IF;
+  RETURN jsonb_build_object('nowMs', extract(epoch FROM t) * 1000, 'seatLimit', p.seat_limit, 'overdraft', p.overdraft, 'inUse', p.in_use,
+    'reserved', coalesce(p.reserved, '{}'), 'reservedUsed', coalesce(p.reserved_used, '{}'), 'held', v_held, 'shared', CASE WHEN v_leases > 0 THEN jsonb_build_object('leases', v_leases, 'slot', v_slot) END,
+    'tallies', coalesce(to_jsonb(v_used), '[]'), 'ahead', v_ahead, 'need', v_need, 'waiting', v_waiting + (v_ticket IS NOT NULL)::int, 'due', v_due,
+    'mayExpire', v_due IS NOT NULL AND may_expire(t, p.frozen_until, p_now),
+    'frozenUntilMs', CASE WHEN p.frozen_until > t AND p.frozen_until < 'infinity' THEN extract(epoch FROM p.frozen_until) * 1000 END, 'holders', coalesce(v_holders, '[]'));
+END $$;
+
 CREATE FUNCTION public.may_expire(t timestamp with time zone, p_frozen_until timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$

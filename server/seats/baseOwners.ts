@@ -91,6 +91,18 @@ export class BaseOwners {
     return until !== undefined && until > performance.now() ? 'foreign' : 'unknown';
   }
 
+  /** Whether an instance would be let act for a base: as `claim` would answer, but nothing is taken and nothing noted. */
+  async wouldOwn(base: string, instance: string): Promise<boolean> {
+    const verdict = this.verdict(base, instance);
+    if (verdict !== 'unknown') return verdict === 'own';
+    const { rows } = await this.#db.query<{ instance: string | null }>(
+      'SELECT instance FROM base_owner WHERE base = $1',
+      [base],
+    );
+    const owner = rows[0]?.instance ?? null;
+    return owner === null || owner === instance;
+  }
+
   /** Takes the name if nobody has it; else notes the conflict. Answers whether it is this instance's now. */
   async claim(base: string, shown: string, instance: string): Promise<boolean> {
     const { rows } = await this.#db.query<{ owner: string }>('SELECT claim_base($1, $2, $3) AS owner', [

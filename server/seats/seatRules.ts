@@ -154,7 +154,11 @@ const unruled: Ruled = { slot: 0, priority: 0, caps: [] };
 
 type Matches = (base: string, user: string, host: string) => boolean;
 
-function matcherOf(m: Pick<RuleMatch, 'users' | 'bases' | 'hosts'> & Partial<RuleMatch>, groups: Groups): Matches {
+/** Whether folded names of base, user and host fit. */
+export function matcherOf(
+  m: Pick<RuleMatch, 'users' | 'bases' | 'hosts'> & Partial<RuleMatch>,
+  groups: Groups,
+): Matches {
   const [users, bases, hosts] = [fits(m.users), fits(m.bases), fits(m.hosts)];
   const named = m.groups ?? [];
   const own = named.map((name) => groups.get(name));

@@ -33,7 +33,7 @@ import {
   SeatCommand,
 } from './seatLane.ts';
 import { housekeeping, type SeatMetrics, type StoreOp } from './seatMetrics.ts';
-import { capsText, type Ruled, type SeatRule } from './seatRules.ts';
+import { capsText, type Groups, type Ruled, type SeatRule } from './seatRules.ts';
 import {
   poolSetup,
   quickSetup,
@@ -296,6 +296,11 @@ export class SeatStore {
     if (next === undefined || this.#stopped) return;
     // timers hold no more than 24 days
     this.#expiry = setTimeout(() => this.#refresh(next), Math.min(next - now + 1, 86_400_000));
+  }
+
+  /** As they were last read well. */
+  get groups(): Groups {
+    return this.#ruling.groups;
   }
 
   pool(product: string): PoolInfo | undefined {

@@ -261,6 +261,17 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
       return true;
     });
     expect(await row.textContent()).toContain('Все места заняты');
+    await row.getByRole('button', { name: 'Почему?' }).click();
+    const dialog = page.getByRole('dialog');
+    await expect.poll(() => dialog.textContent()).toContain('Нет. Все места заняты.');
+    expect(await dialog.getByRole('listitem').allTextContents()).toEqual([
+      expect.stringContaining('Лицензия ключ действует'),
+      expect.stringMatching(/Места заняты все 1\s*решает/),
+      expect.stringContaining('anna @ ws-anna, Бухгалтерия'),
+    ]);
+    expect(await axeViolations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await expect.poll(() => dialog.count()).toBe(0);
     expect(complaints).toEqual([]);
     await page.context().close();
   });

@@ -1,7 +1,8 @@
 import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/serverStatus.ts';
+import type { Holder } from '../../licence/words.ts';
 import { ApiRefused, createCaller, query } from '../shared/call.ts';
 import type { ActivationAnswer } from './logic/activationAnswer.ts';
-import type { AuditPage, DenialPage, Identity, LeasePage, PeoplePage, ProductList, Usage } from './wire.ts';
+import type { AuditPage, DenialPage, Explained, Identity, LeasePage, PeoplePage, ProductList, Usage } from './wire.ts';
 
 export interface LeaseFilter {
   readonly product?: string;
@@ -41,6 +42,7 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
         'GET',
         `v1/denials${query({ product: filter.product, from: moment(filter.from), limit: String(filter.limit) })}`,
       ),
+    explain: (product: string, holder: Holder) => call<Explained>('POST', 'v1/checkouts:explain', { product, holder }),
     /** Acts of administrators, the newest first. */
     audit: (limit: number) => call<AuditPage>('GET', `v1/audit${query({ limit: String(limit) })}`),
     usage: (from: number, to: number, stepSeconds: number, product?: string) =>

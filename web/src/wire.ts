@@ -65,6 +65,32 @@ export interface Denial {
   readonly servedAt?: string;
 }
 
+/** `POST /v1/checkouts:explain` */
+export interface Explained {
+  readonly granted: boolean;
+  readonly reason?: string;
+  readonly checks: readonly {
+    readonly check: string;
+    readonly verdict: 'decided' | 'passed' | 'notMatched';
+    readonly name?: string;
+    readonly effect?: string;
+    readonly unmatched?: string;
+    readonly used?: number;
+    readonly most?: number;
+    readonly shortage?: string;
+    readonly ahead?: number;
+    /** The same in one sentence, in English. */
+    readonly says: string;
+  }[];
+  readonly holders?: readonly {
+    readonly leaseId: string;
+    readonly holder: Holder;
+    readonly acquiredAt: string;
+    readonly stale?: boolean;
+  }[];
+  readonly expected?: { readonly at: string; readonly by: string };
+}
+
 /** `GET /v1/audit` */
 export interface AuditPage {
   readonly acts: readonly Act[];

@@ -48,6 +48,7 @@ describe('each route asks for its role', () => {
     'GET /v1/identity': 'client',
     'GET /metrics': 'metrics',
     'POST /v1/checkouts': 'client',
+    'POST /v1/checkouts:explain': 'client',
     'POST /v1/heartbeats': 'client',
     'POST /v1/leases/{leaseId}/heartbeat': 'client',
     'DELETE /v1/leases/{leaseId}': 'client',

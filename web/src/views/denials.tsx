@@ -8,6 +8,7 @@ import { useShell, useText } from '../context.ts';
 import { holderText } from '../logic/holderText.ts';
 import { type Period, periodNames, rangeOf } from '../logic/periods.ts';
 import { denialText } from '../logic/problemText.ts';
+import { WhyDialog } from '../parts/whyDialog.tsx';
 import type { Denial } from '../wire.ts';
 
 /** The server's largest page. */
@@ -20,6 +21,7 @@ export function Denials({ status, query }: { status: ServerStatus; query: { read
   const [product, setProduct] = useState(query.product ?? '');
   const [period, setPeriod] = useState<Period>('week');
   const [count, setCount] = useState(100);
+  const [asked, setAsked] = useState<Denial>();
   const { data, refusal, settled, reload } = useResource(
     `${product}\n${period}\n${count}`,
     () => api.denials({ product, from: rangeOf(period, Date.now()).from, limit: count }),
@@ -65,7 +67,22 @@ export function Denials({ status, query }: { status: ServerStatus; query: { read
             { head: t('denials.at'), cell: (d) => moment(d.lastAt) },
             { head: t('denials.who'), names: true, cell: (d) => holderText(d.holder) || t('app.none') },
             { head: t('seats.product'), cell: (d) => d.product },
-            { head: t('denials.reason'), cell: (d) => denialText(d.reason, text) },
+            {
+              head: t('denials.reason'),
+              cell: (d) => (
+                <>
+                  {denialText(d.reason, text)}{' '}
+                  <button
+                    type="button"
+                    class="small"
+                    onClick={() => setAsked(d)}
+                    aria-label={t('why.of', { who: holderText(d.holder) })}
+                  >
+                    {t('why.ask')}
+                  </button>
+                </>
+              ),
+            },
             { head: t('denials.count'), cell: (d) => number(d.attempts) },
             {
               head: t('denials.outcome'),
@@ -79,6 +96,7 @@ export function Denials({ status, query }: { status: ServerStatus; query: { read
           ]}
         />
       )}
+      {asked && <WhyDialog product={asked.product} holder={asked.holder} onClose={() => setAsked(undefined)} />}
       {data?.nextCursor !== undefined && count < mostRows && (
         <button type="button" onClick={() => setCount(Math.min(count * 3, mostRows))}>
           {t('app.more')}
