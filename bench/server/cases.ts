@@ -11,6 +11,8 @@ export interface Case {
   readonly full?: boolean;
   /** Leases or sessions in one call. */
   readonly items?: number;
+  /** Reports of an instance, whose names are spelled otherwise each time: all of them are folded. */
+  readonly spelled?: boolean;
   /** A commit takes at least this long, in ms: a slow volume. */
   readonly commitMs?: number;
   /** Beside whom it is measured. */
@@ -148,6 +150,15 @@ export const cases: readonly Case[] = [
     full: true,
     beside: [],
     goal: { p99Ms: 3 },
+  },
+  {
+    name: 'session report, 5,000 a base, of an instance, names folded',
+    kind: 'report',
+    connections: 2,
+    leases: 10_000,
+    items: 5_000,
+    spelled: true,
+    beside: [],
   },
 ];
 

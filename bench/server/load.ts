@@ -28,6 +28,8 @@ export interface LoadJob {
   readonly leaseFile?: string;
   /** Items in one call of `heartbeats` and `report`. */
   readonly items?: number;
+  /** Of `report`: with an instance, and names that are spelled otherwise each time. */
+  readonly spelled?: boolean;
 }
 export interface LoadResult {
   readonly perSecond: number;
@@ -82,12 +84,24 @@ function requests(job: LoadJob): Next {
       return () => calls[n++ % calls.length] ?? '';
     }
     case 'report': {
-      const sessions = Array.from({ length: items }, (_, i) => ({ product: 'erp', user: `user-${i}`, host: 'pc-17' }));
-      const body = JSON.stringify({ sessions });
-      const calls = Array.from({ length: job.connections }, (_, i) =>
-        withBody('PUT', `/v1/bases/${run}-${i}/sessions`, body),
-      );
-      return (connection) => calls[connection] ?? '';
+      // of a spelled one two bodies a base, in turn: neither finds the names as they were last written
+      const users = job.spelled ? ['Сотрудник Ёжиков', 'СОТРУДНИК Е\u0308ЖИКОВ'] : ['user'];
+      const bodies = users.map((user) => {
+        const sessions = Array.from({ length: items }, (_, i) => ({
+          product: 'erp',
+          user: `${user}-${i}`,
+          host: 'pc-17',
+        }));
+        return (instance?: string) => JSON.stringify({ sessions, instance });
+      });
+      const calls = Array.from({ length: job.connections }, (_, i) => {
+        const instance = job.spelled ? randomUUID() : undefined;
+        return bodies.map((body) => withBody('PUT', `/v1/bases/${run}-${i}/sessions`, body(instance)));
+      });
+      return (connection) => {
+        const own = calls[connection] ?? [];
+        return own[n++ % own.length] ?? '';
+      };
     }
     case 'cycle':
       return (_, last) => {

@@ -65,6 +65,7 @@ export async function measure(who: Contestant, c: Case, seconds: number, leaseFi
     seconds,
     leaseFile: filled ?? who.leaseFile ?? leaseFile,
     items: c.items ?? 1,
+    spelled: c.spelled === true,
   });
   const seen = memory();
   const serverUs = ((cpuMs(who.pid) - before.server) * 1000) / result.requests;
