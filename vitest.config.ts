@@ -19,6 +19,14 @@ export default defineConfig({
       { test: { name: 'onec', include: ['test/onec/**/*.test.ts'], expect, fileParallelism: false } },
       {
         test: {
+          name: 'clients',
+          include: ['test/clients/**/*.test.ts'],
+          globalSetup: ['test/support/postgresSetup.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: 'db',
           include: ['test/db/**/*.test.ts'],
           expect,

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { ensureClients } from './clientTools.ts';
 import { controlPlaneTools } from './controlPlane.ts';
 import { ensureCommands } from './debian.ts';
 import { ensureImagePrerequisites, ensureImages } from './images.ts';
@@ -8,7 +9,7 @@ import { ensurePostgres } from './postgres.ts';
 import { PrerequisiteMissing } from './prerequisite.ts';
 import { ensureTools } from './tools.ts';
 
-// Makes what the levels of tests need available, in the order given: `node cluster/prepare.ts onec db kube e2e`. One line of JSON a level
+// Makes what the levels of tests need available, in the order given: `node cluster/prepare.ts onec clients db kube e2e`. One line of JSON a level
 // on standard output; progress on standard error. A process of its own, so that it can be given a low priority.
 
 export interface Prepared {
@@ -22,6 +23,10 @@ export interface Prepared {
 
 const steps: Record<string, () => Promise<unknown>> = {
   onec: () => ensureOnecTools(),
+  clients: async () => {
+    await ensurePostgres();
+    await ensureClients();
+  },
   db: () => ensurePostgres(),
   kube: async () => {
     const purpose = 'to run a real Kubernetes API server';

@@ -29,6 +29,7 @@ const help = `npm test: everything this machine can run
 lint, types  Biome and the TypeScript compiler
 unit         nothing but Node
 onec         Java: the extension for 1C:Enterprise, as the tools of 1C's community read it
+clients      Python, Go, Java, Rust: clients generated from the OpenAPI document, and a PostgreSQL
 db           a PostgreSQL of the run's own
 kube         a real Kubernetes control plane (built from source with Go the first time, then cached)
 e2e          a real node with this repository's images; needs root on Linux; runs beside db and kube
@@ -85,7 +86,7 @@ const statusOf = (child: ChildProcess): Promise<number> =>
 
 /** Slow pieces are made while the quick levels run, at the lowest priority so that they do not disturb those. */
 function startPreparing(levels: readonly Level[]): (level: Level) => Promise<Prepared> {
-  const slow = levels.filter((l) => l === 'onec' || l === 'db' || l === 'kube' || l === 'e2e');
+  const slow = levels.filter((l) => l !== 'lint' && l !== 'types' && l !== 'unit');
   if (slow.length === 0) return async (level) => ({ level, ready: true });
   const answers = new Map(slow.map((level) => [level as string, Promise.withResolvers<Prepared>()]));
   const child = start('nice', ['-n', '10', process.execPath, 'cluster/prepare.ts', ...slow], 'pipe');
@@ -196,7 +197,7 @@ const summary: string[] = [];
 for (const [level, first] of results) {
   const { counts, seconds, note } = await judge(level, first);
   total = addCounts(total, counts);
-  summary.push(`${level.padEnd(6)} ${String(seconds).padStart(4)} s  ${closingLine(counts)}${note}`);
+  summary.push(`${level.padEnd(7)} ${String(seconds).padStart(4)} s  ${closingLine(counts)}${note}`);
 }
 rmSync(scratch, { recursive: true, force: true });
 if (unsteady.length > 0) {

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 
-export const levelNames = ['lint', 'types', 'unit', 'onec', 'db', 'kube', 'e2e'] as const;
+export const levelNames = ['lint', 'types', 'unit', 'onec', 'clients', 'db', 'kube', 'e2e'] as const;
 export type Level = (typeof levelNames)[number];
 
 export interface Counts {

@@ -46,6 +46,6 @@ it.runIf(process.platform === 'linux')(
 
 it('an unknown level is named together with those that there are', () => {
   const { status, stderr } = npmTest(['--level', 'moon']);
-  expect(stderr).toContain('there is no level "moon"; choose from lint, types, unit, onec, db, kube, e2e');
+  expect(stderr).toContain('there is no level "moon"; choose from lint, types, unit, onec, clients, db, kube, e2e');
   expect(status).toBe(2);
 });

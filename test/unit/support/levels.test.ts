@@ -63,9 +63,9 @@ it('the closing line names what was skipped only when something was', () => {
 });
 
 it('levels are chosen by name and run in their own order', () => {
-  expect(wantedLevels(undefined)).toHaveLength(7);
+  expect(wantedLevels(undefined)).toHaveLength(8);
   expect(wantedLevels('kube,unit')).toEqual(['unit', 'kube']);
   expect(wantedLevels('kube,moon')).toBe(
-    'there is no level "moon"; choose from lint, types, unit, onec, db, kube, e2e',
+    'there is no level "moon"; choose from lint, types, unit, onec, clients, db, kube, e2e',
   );
 });
