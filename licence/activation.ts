@@ -35,9 +35,17 @@ export interface VerifyContext {
 
 const longest = 16_384;
 
-/** @param privateKey Ed25519, whose public half the servers trust under `kid` */
-export function createActivation(payload: ActivationPayload, kid: string, privateKey: KeyObject): string {
-  const signed = `${encode(headerText(signatureAlgorithm, kid))}.${encode(payloadText(payload))}`;
+/**
+ * @param privateKey Ed25519, whose public half the servers trust under `kid`
+ * @param alg the name of the signature; servers of before that name know `Ed25519` only
+ */
+export function createActivation(
+  payload: ActivationPayload,
+  kid: string,
+  privateKey: KeyObject,
+  alg: SignatureAlgorithm = signatureAlgorithm,
+): string {
+  const signed = `${encode(headerText(alg, kid))}.${encode(payloadText(payload))}`;
   return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
 }
 

@@ -88,7 +88,7 @@ export interface Ours extends Contestant {
  * @param dir for its own: two computers take two
  */
 export async function ourComputer(name: 'ours' | 'earlier', dir: string, app: Bundle, extra: readonly string[]) {
-  const computer = await createComputer(plenty);
+  const computer = await createComputer(plenty, 'Ed25519');
   const { LICENCE_ACCESS: _, ...env } = computer.env;
   mkdirSync(join(dir, 'compile-cache'), { recursive: true });
   const settings = {

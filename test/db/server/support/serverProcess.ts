@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createActivation } from '../../../../licence/activation.ts';
 import { createKey, keyIdOf } from '../../../../licence/key.ts';
+import type { SignatureAlgorithm } from '../../../../licence/signatureAlgorithm.ts';
 import { loadIdentity } from '../../../../server/keys/identity.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..', '..');
@@ -27,14 +28,15 @@ export interface Computer {
   remove(): void;
 }
 
-export async function createComputer(seatLimit: number): Promise<Computer> {
+/** @param alg `Ed25519` where an earlier build has to read the activation too */
+export async function createComputer(seatLimit: number, alg: SignatureAlgorithm = 'EdDSA'): Promise<Computer> {
   const dir = mkdtempSync(join(tmpdir(), 'licence-'));
   const dataDir = join(dir, 'Licence Server');
   mkdirSync(join(dataDir, 'Licence'), { recursive: true });
   const identity = await loadIdentity({ dataDir });
   const vendor = generateKeyPairSync('ed25519');
   const trustFile = join(dir, 'jwks.json');
-  writeFileSync(trustFile, JSON.stringify({ keys: [{ ...jwkOf(vendor.publicKey), kid: 'v1', alg: 'EdDSA' }] }));
+  writeFileSync(trustFile, JSON.stringify({ keys: [{ ...jwkOf(vendor.publicKey), kid: 'v1', alg }] }));
   const key = createKey(Uint8Array.from({ length: 16 }, (_, i) => i + 1));
   const keyId = keyIdOf(key);
   const activation = createActivation(
@@ -56,6 +58,7 @@ export async function createComputer(seatLimit: number): Promise<Computer> {
     },
     'v1',
     vendor.privateKey,
+    alg,
   );
   writeFileSync(join(dataDir, 'Licence', `${keyId}.lic`), activation);
   return {
