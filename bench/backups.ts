@@ -8,14 +8,14 @@ import { Pool } from 'undici';
 import { startPostgres } from '../cluster/postgres.ts';
 import { createComputer, ServerProcess } from '../test/db/server/support/serverProcess.ts';
 
-// `node bench/backups.ts`: what backups do to check-outs. So many servers, each with a ledger of its own in one PostgreSQL, all make
+// `npm run bench:backups`: what backups do to check-outs. So many servers, each with a ledger of its own in one PostgreSQL, all make
 // a backup into one folder in each round; the check-outs of one of them are timed in rounds without and with it, in turn.
 
 const { servers, events, rounds, seconds } = new Command('bench/backups.ts')
   .option('--servers <n>', 'servers that make a backup at one time', Number, 100)
   .option('--events <n>', 'rows in each ledger', Number, 50_000)
   .option('--rounds <n>', 'rounds of each kind', Number, 3)
-  .option('--seconds <n>', 'length of a round', Number, 20)
+  .option('--seconds <n>', 'length of a round; all begin within a minute', Number, 60)
   .parse()
   .opts<{ servers: number; events: number; rounds: number; seconds: number }>();
 

@@ -7,7 +7,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import { aliveEveryMs, aliveMarkOf, signalAlive } from './aliveMark.ts';
 import { archivesIn, computerOf, type StoredArchive } from './archiveName.ts';
 import type { BackupConfig } from './backupSettings.ts';
-import { dueAtMs, retryAfterMs } from './decide.ts';
+import { delayOf, dueAtMs, retryAfterMs } from './decide.ts';
 import type { Destination } from './destination.ts';
 import { type BackupSource, makeBackup, removeSuperfluous } from './makeBackup.ts';
 import { openDestination } from './openDestination.ts';
@@ -159,7 +159,9 @@ export class Backups {
 
   #learn(newest: StoredArchive | undefined): void {
     this.#newest = newest;
-    this.#dueAtMs = dueAtMs(this.#times, newest, this.#options.clock.now());
+    const dueMs = dueAtMs(this.#times, newest, this.#options.clock.now());
+    const delayMs = newest === undefined ? 0 : delayOf(newest.computer);
+    this.#dueAtMs = dueMs === undefined ? undefined : dueMs + delayMs;
     this.#success.set((newest?.atMs ?? 0) / 1_000);
     this.#size.set(newest?.bytes ?? 0);
     this.#due.set((this.#dueAtMs ?? 0) / 1_000);

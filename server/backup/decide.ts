@@ -12,6 +12,15 @@ import type { ArchiveName, StoredArchive } from './archiveName.ts';
 export const dueAtMs = (times: CronTimes, newest: ArchiveName | undefined, nowMs: number): number | undefined =>
   newest === undefined ? nowMs : nextCronTime(times, newest.atMs);
 
+const spreadMs = 45_000;
+
+/**
+ * How long after the scheduled moment a computer begins, always the same: many servers of one schedule would otherwise all read, pack and send
+ * in the same seconds, and their clients would feel it.
+ * @param computer the digits of its fingerprint's hash
+ */
+export const delayOf = (computer: string): number => Number.parseInt(computer.slice(0, 8), 16) % spreadMs;
+
 const firstRetryMs = 15_000;
 const longestRetryMs = 3_600_000;
 

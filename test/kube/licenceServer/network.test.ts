@@ -1,4 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
@@ -6,6 +8,7 @@ import { parse } from 'yaml';
 import { run } from '../../../cluster/process.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { kinds } from '../../../operator/kube/resourceKind.ts';
+import { FakeAuthority } from './fakeAuthority.ts';
 import { eventually } from './harness.ts';
 import { condition, freshKey, isReady, Stage, specWithKey } from './operator.ts';
 
@@ -103,4 +106,45 @@ test('the password of a proxy is in nothing but its Secret; what is no URL is to
   );
   expect(JSON.stringify(told.status)).not.toContain(password);
   expect(stage.server('office').starts).toBe(1);
+});
+
+test('the operator, too, reaches the authority through the proxy, with its password', async () => {
+  const authority = new FakeAuthority();
+  await authority.listen();
+  const seen: string[] = [];
+  const proxy = createServer((incoming, outgoing) => {
+    seen.push(`${incoming.url} ${incoming.headers['proxy-authorization']}`);
+    const { pathname } = new URL(incoming.url ?? '');
+    const onward = request(
+      new URL(pathname, authority.url),
+      { method: incoming.method ?? 'GET', headers: { ...incoming.headers, host: 'cabinet.invalid' } },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      },
+    );
+    onward.on('error', () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  try {
+    await stage.start({ regeneration: true });
+    const { port } = proxy.address() as AddressInfo;
+    await stage.putKeys('proxy', secretOf(`http://user:${password}@127.0.0.1:${port}`));
+    await stage.putKeys('keys', { erp: freshKey() });
+    await stage.putKeys('customer', { token: authority.token });
+    const url = 'http://cabinet.invalid/base';
+    const asked = { url, tokenSecretRef: { name: 'customer' }, proxy: { secretRef: { name: 'proxy' } } };
+    await stage.create('office', specWithKey({ activation: { authority: asked } }));
+    await stage.until('office', 'is ready', isReady);
+    await stage.patch('office', { metadata: { annotations: { 'licensing.softonit.ru/regenerate-at': '1' } } });
+    await stage.until('office', 'has a new key', (s) => s.status?.regeneration?.phase === 'Made');
+    const account = `Basic ${Buffer.from(`user:${password}`).toString('base64')}`;
+    for (const one of seen) expect(one).toMatch(new RegExp(`^${url}/v1/keys/.* ${account}$`));
+    expect(seen.length).toBe(authority.calls.length);
+  } finally {
+    proxy.closeAllConnections();
+    await new Promise((resolve) => proxy.close(resolve));
+    await authority.close();
+  }
 });

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { archiveNameOf, archivesIn, computerOf, parseArchiveName } from '../../../../server/backup/archiveName.ts';
-import { chooseArchive, dueAtMs, retryAfterMs, superfluous } from '../../../../server/backup/decide.ts';
+import { chooseArchive, delayOf, dueAtMs, retryAfterMs, superfluous } from '../../../../server/backup/decide.ts';
 
 const one = `sha256:${'a'.repeat(64)}`;
 const two = `sha256:${'b'.repeat(64)}`;
@@ -34,6 +35,18 @@ describe('the name of an archive', () => {
 describe('when a backup is due', () => {
   const nightly = { schedule: '0 3 * * *', timeZone: 'Europe/Moscow' };
   const now = at('2030-01-05T12:00:00Z');
+  it('and begins within 45 seconds of it, each computer at a moment of its own, always the same', () => {
+    const computers = Array.from({ length: 100 }, (_, n) =>
+      createHash('sha256').update(`${n}`).digest('hex').slice(0, 16),
+    );
+    const delays = computers.map(delayOf);
+    expect(computers.map(delayOf)).toEqual(delays);
+    for (const delay of delays) expect(delay >= 0 && delay < 45_000).toBe(true);
+    // nowhere near all of them in any five seconds
+    for (let from = 0; from < 45_000; from += 5_000) {
+      expect(delays.filter((delay) => delay >= from && delay < from + 5_000).length).toBeLessThan(30);
+    }
+  });
   it('at once where there is none', () => expect(dueAtMs(nightly, undefined, now)).toBe(now));
   it.each([
     ['the next night, after the last one', '2030-01-05T00:00:00Z', '2030-01-06T00:00:00Z'],
