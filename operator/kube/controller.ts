@@ -46,6 +46,9 @@ export interface ControllerOptions {
 /** A resync goes on in steps of so long, so that thousands of keys need no timer each. */
 const resyncStepMs = 1_000;
 
+/** So long at most passes go on that wait for nothing, before all else in the process has its turn. */
+const turnMs = 50;
+
 const results = ['success', 'requeue_after', 'error'] as const;
 
 /** Workers that take keys from a queue and reconcile them; one key is never reconciled twice at a time. */
@@ -54,6 +57,8 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #label: { readonly controller: string };
   readonly #stopping = new AbortController();
+  /** When something else last had its turn. */
+  #turnAt = 0;
 
   constructor(options: ControllerOptions) {
     const { name, clock, metrics, workers = 4 } = options;
@@ -90,6 +95,7 @@ export class Controller {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, workers = 4 } = this.#options;
     const { tellAfterMs = 8_000, leaveAfterMs = 10_000 } = this.#options.stop ?? {};
+    this.#turnAt = monotonicOf(clock);
     const ended = Promise.all(Array.from({ length: workers }, () => this.#work()));
     void this.#resync(signal);
     void this.#observe(signal);
@@ -114,7 +120,18 @@ export class Controller {
         this.#options.metrics.activeWorkers.dec(this.#label);
         this.#queue.done(key);
       }
+      await this.#giveTurn();
     }
+  }
+
+  /**
+   * After a restart thousands of settled objects are looked at, and none of these passes waits for an answer: together they would
+   * hold the process for so long that the leader lease runs out, and so after each further restart.
+   */
+  async #giveTurn(): Promise<void> {
+    if (monotonicOf(this.#options.clock) - this.#turnAt < turnMs) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#turnAt = monotonicOf(this.#options.clock);
   }
 
   async #reconcile(key: string): Promise<void> {

@@ -58,6 +58,21 @@ describe('a controller', () => {
     expect(most).toBe(2);
   });
 
+  it('lets all else in the process have its turn while passes go on that wait for nothing', async () => {
+    const passed: string[] = [];
+    const controller = start(async (key) => {
+      passed.push(key);
+      clock.freeze(10);
+      return undefined;
+    });
+    for (let i = 0; i < 1_000; i++) controller.enqueue(`key ${i}`);
+    // What the leader lease needs is no more than this.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(passed.length).toBeLessThan(20);
+    for (let turn = 0; turn < 1_000 && passed.length < 1_000; turn++) await settle();
+    expect(passed).toHaveLength(1_000);
+  });
+
   it('comes back after a failure with growing delays, and starts over after a success', async () => {
     const at: number[] = [];
     const began = clock.now();
