@@ -26,7 +26,8 @@ FROM scratch AS operator
 COPY --from=slim /slim /
 COPY --from=build /app/dist/operator /app/dist/operator
 COPY --from=build /app/compile-cache /app/compile-cache
-ENV PATH=/usr/local/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache OPERATOR_LISTEN=0.0.0.0:8081
+# One arena: what the C library keeps for each of node's threads by itself is a tenth of the program's memory.
+ENV PATH=/usr/local/bin NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache MALLOC_ARENA_MAX=1 OPERATOR_LISTEN=0.0.0.0:8081
 USER 10001:10001
 EXPOSE 8081
 # Nearly all that a reconcile allocates is short-lived; V8 would let that space grow to 100 MiB and keep it. And where V8 takes a

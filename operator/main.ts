@@ -63,7 +63,8 @@ export const program: Program<typeof settings> = {
       unheard: () => watch.unheard(),
     });
 
-    const http = operatorHttp(createHttp(log), { metrics, watch, refresh: operatorMetrics.refresh });
+    const { refresh, forget } = operatorMetrics;
+    const http = operatorHttp(createHttp(log), { metrics, watch, refresh, forget });
     const address = await listenOn(http, config.OPERATOR_LISTEN);
     log.info({ address, namespaces, version: programVersion }, 'started');
     lifetime.onStop('heap snapshots', snapshotOnSignal(config.OPERATOR_SNAPSHOT_DIR ?? tmpdir(), clock, log));

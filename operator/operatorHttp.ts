@@ -12,16 +12,20 @@ export interface OperatorHttpOptions {
   readonly watch: Pick<Watch, 'eventAges' | 'silentSeconds' | 'settled' | 'unheard'>;
   /** Brings gauges up to date before a scrape. */
   readonly refresh: () => void;
+  /** Drops after a scrape what takes memory. */
+  readonly forget: () => void;
 }
 
 /**
  * Metrics, probes and runbooks. Live: some watch hears from the API server; one that does not is named, and a restart would not help
  * it. Ready: all that is to be watched was listed, or is known not to let itself be listed.
  */
-export function operatorHttp(http: Http, { metrics, watch, refresh }: OperatorHttpOptions): Http {
+export function operatorHttp(http: Http, { metrics, watch, refresh, forget }: OperatorHttpOptions): Http {
   http.get('/metrics', async (_, reply) => {
     refresh();
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    const text = await metrics.registry.metrics();
+    forget();
+    return reply.type(metrics.registry.contentType).send(text);
   });
   http.get('/healthz/live', async (_, reply) => {
     const silent = Object.entries(watch.eventAges()).filter(([, seconds]) => seconds > silentSeconds);

@@ -62,7 +62,11 @@ export function firstPassAt({ logFile, startedAt }: Running): number | undefined
  * all of the machine were its own.
  */
 const underLimit = '--max-old-space-size=256';
-const asInImage = { NODE_ENV: 'production', NODE_COMPILE_CACHE: join(here('../../dist'), 'compile-cache') };
+const asInImage = {
+  NODE_ENV: 'production',
+  MALLOC_ARENA_MAX: '1',
+  NODE_COMPILE_CACHE: join(here('../../dist'), 'compile-cache'),
+};
 const crdFile = here('../../crds/licenceservers.yaml');
 
 /**

@@ -1,3 +1,5 @@
+import { textOnce } from './keptOnce.ts';
+
 /**
  * `next`, with each part that equals the one of `like` at the same place replaced by it: thousands of objects that differ
  * in little more than their names take the memory of their differences. Both are JSON; no value of `next` changes, only
@@ -7,6 +9,7 @@
 export function sharing<T>(like: unknown, next: T): T {
   // Of two equal texts one is enough, too.
   if (like === next) return like as T;
+  if (typeof next === 'string') return textOnce(next) as T;
   if (!isObject(like) || !isObject(next)) return next;
   if (Array.isArray(next)) return Array.isArray(like) ? sharingList(like, next) : next;
   if (Array.isArray(like)) return next;

@@ -1,3 +1,4 @@
+import { partOnce, textOnce } from './keptOnce.ts';
 import { type KubeObject, keyOf } from './object.ts';
 import { sharing } from './sharing.ts';
 
@@ -127,7 +128,7 @@ export class Store<T extends KubeObject = KubeObject> {
    * all of it is there.
    */
   kept(raw: KubeObject): T {
-    this.#last = sharing(this.#objects.get(keyOf(raw)) ?? this.#last, this.#transform(withoutManagedFields(raw)));
+    this.#last = this.#small(this.#objects.get(keyOf(raw)), raw);
     return this.#last;
   }
 
@@ -191,7 +192,7 @@ export class Store<T extends KubeObject = KubeObject> {
     if (this.#deletedUids.has(raw.metadata.uid ?? '')) return;
     const before = this.#objects.get(key);
     if (before?.metadata.resourceVersion === raw.metadata.resourceVersion && before && sameUid(before, raw)) return;
-    const after = sharing(before ?? this.#last, this.#transform(withoutManagedFields(raw)));
+    const after = this.#small(before, raw);
     this.#last = after;
     if (before !== undefined && !sameUid(before, after)) {
       // Deleted and created again between two looks: whoever follows the old one must see it go.
@@ -206,7 +207,19 @@ export class Store<T extends KubeObject = KubeObject> {
     this.#tellChange(before, after, origin);
   }
 
-  #set(key: string, object: T, before: T | undefined): void {
+  /** What is kept of an object, in as little memory as there is a way to. */
+  #small(before: T | undefined, raw: KubeObject): T {
+    const next = this.#transform(withoutManagedFields(raw));
+    const metadata = next.metadata as {
+      -readonly [name in keyof KubeObject['metadata']]: KubeObject['metadata'][name];
+    };
+    if (metadata.labels !== undefined) metadata.labels = partOnce(metadata.labels);
+    if (metadata.ownerReferences !== undefined) metadata.ownerReferences = partOnce(metadata.ownerReferences);
+    return sharing(before ?? this.#last, next);
+  }
+
+  #set(given: string, object: T, before: T | undefined): void {
+    const key = before === undefined ? textOnce(given) : given;
     this.#objects.set(key, object);
     for (const index of this.#indexes.values()) index.replace(key, before, object);
     if (before !== undefined) return;
@@ -246,7 +259,7 @@ export class Store<T extends KubeObject = KubeObject> {
     }
   }
 
-  #found(keys: ReadonlySet<string> | undefined): T[] {
+  #found(keys: Iterable<string> | undefined): T[] {
     const found: T[] = [];
     for (const key of keys ?? []) {
       const object = this.#objects.get(key);
@@ -268,29 +281,31 @@ interface Assumed<T> {
   lists: number;
 }
 
-/** Which keys stand under a value. */
+/** Which keys stand under a value: nearly always one, for which no set is made. */
 class Index<T> {
-  readonly #keys = new Map<string, Set<string>>();
+  readonly #keys = new Map<string, string | Set<string>>();
   readonly #values: (object: T) => readonly string[];
 
   constructor(values: (object: T) => readonly string[]) {
     this.#values = values;
   }
 
-  keys(value: string): ReadonlySet<string> | undefined {
-    return this.#keys.get(value);
+  keys(value: string): Iterable<string> | undefined {
+    const keys = this.#keys.get(value);
+    return typeof keys === 'string' ? [keys] : keys;
   }
 
   replace(key: string, before: T | undefined, after: T | undefined): void {
     for (const value of before === undefined ? [] : this.#values(before)) {
       const keys = this.#keys.get(value);
-      keys?.delete(key);
-      if (keys?.size === 0) this.#keys.delete(value);
+      if (keys === key) this.#keys.delete(value);
+      else if (typeof keys === 'object' && keys.delete(key) && keys.size === 0) this.#keys.delete(value);
     }
     for (const value of after === undefined ? [] : this.#values(after)) {
       const keys = this.#keys.get(value);
-      if (keys === undefined) this.#keys.set(value, new Set([key]));
-      else keys.add(key);
+      if (keys === undefined) this.#keys.set(textOnce(value), key);
+      else if (typeof keys === 'object') keys.add(key);
+      else if (keys !== key) this.#keys.set(value, new Set([keys, key]));
     }
   }
 }

@@ -33,9 +33,10 @@ export async function runRestore(
     return undefined;
   }
   const from = spec.restoreFrom;
+  if (restore.kind !== 'running' || from === undefined) return undefined;
   // Its name is of no matter: the keys are not mounted.
   const parts = partsOf(valid, observed, defaults, 'none');
-  if (restore.kind !== 'running' || from === undefined || parts === undefined) return undefined;
+  if (parts === undefined) return undefined;
   const ensure = new Ensure(options, valid, () => {});
   const { fault } = await ensure.ensure(kinds.Secret, restoreSecret(owner), { immutable: true });
   if (fault !== undefined) throw new Error(fault.message);

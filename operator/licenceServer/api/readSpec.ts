@@ -1,3 +1,4 @@
+import { sharing } from '../../kube/sharing.ts';
 import type { Fault } from './fault.ts';
 import { licenceServerSpec } from './schema/spec.ts';
 import type { LicenceServer, Spec } from './types.ts';
@@ -6,6 +7,8 @@ export type SpecRead = { readonly ok: true; readonly spec: Spec } | ({ readonly 
 
 /** Specs as they were read: the same object is asked about by each pass, and by each index and neighbour. */
 const reads = new WeakMap<object, SpecRead>();
+/** The one that was read last: the next one is much like it. */
+let last: Spec | undefined;
 
 /** The spec with its defaults, or the first of its faults; the API server has refused most of them already. */
 export function readSpec(server: LicenceServer): SpecRead {
@@ -21,7 +24,10 @@ export function readSpec(server: LicenceServer): SpecRead {
 
 function parseSpec(given: unknown): SpecRead {
   const read = licenceServerSpec.safeParse(given);
-  if (read.success) return { ok: true, spec: read.data };
+  if (read.success) {
+    last = sharing<Spec>(last, read.data);
+    return { ok: true, spec: last };
+  }
   const issue = read.error.issues[0];
   const path = ['spec', ...(issue?.path ?? [])].join('.');
   return { ok: false, reason: 'SpecInvalid', message: `${path}: ${issue?.message ?? 'not usable'}` };

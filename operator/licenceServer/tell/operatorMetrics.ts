@@ -94,7 +94,12 @@ export function createOperatorMetrics(
     for (const [ready, n] of Object.entries(count)) servers.set({ ready }, n);
     for (const [state, n] of Object.entries(states)) rollouts.set({ state }, n);
   };
-  return { rolls, cleared, rotations, regenerations, firstPass, pastWakes, refresh };
+  /** Drops what there is a series a server of; called after a scrape, since it is made anew for the next one. */
+  const forget = () => {
+    seats.reset();
+    available.reset();
+  };
+  return { rolls, cleared, rotations, regenerations, firstPass, pastWakes, refresh, forget };
 }
 type RolloutState = 'rolling' | 'held' | 'failed';
 

@@ -33,6 +33,7 @@ async function get(path: string, { ages, settled = true, unheard = [] }: Seen, a
       unheard: () => unheard as readonly Unheard[],
     },
     refresh: () => gauge.set(7),
+    forget: () => gauge.reset(),
   });
   const { statusCode, body } = await http.inject({ url: path, headers: { accept } });
   return { statusCode, body: body.startsWith('{') ? JSON.parse(body) : body };

@@ -21,7 +21,7 @@ test('whether a server is there is told of those that are to run and ran before,
     named('leaving', available('False'), {}, { deletionTimestamp: '2030-01-01T00:00:00Z' }),
     named('new', { conditions: [] }),
   ];
-  const { refresh } = createOperatorMetrics(metrics, {
+  const { refresh, forget } = createOperatorMetrics(metrics, {
     servers: () => servers,
     eventAges: () => ({}),
     unheard: () => [],
@@ -35,6 +35,9 @@ test('whether a server is there is told of those that are to run and ran before,
     `licence_operator_licence_server_available{server_namespace="accounting",server="${name}"} ${value}`;
   expect(await told()).toEqual([line('up', 1), line('down', 0)]);
   servers = servers.slice(0, 1);
+  expect(await told()).toEqual([line('up', 1)]);
+  forget();
+  expect(await metrics.registry.metrics()).not.toContain('server="up"');
   expect(await told()).toEqual([line('up', 1)]);
 });
 
