@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { IssuedKey, IssueRequest, RegenerateRequest } from '../licence/authorityWire.ts';
+import type { IssuedKey, IssueRequest, RegenerateRequest, RenewalTerms } from '../licence/authorityWire.ts';
 import type { Kubectl } from './kubectl.ts';
 
 /** A way from this machine to a Service of the cluster that survives the pod behind it. */
@@ -28,6 +28,10 @@ export interface Vendor {
   readonly url: string;
   issue(request: IssueRequest): Promise<IssuedKey>;
   regenerate(licenceId: string, request?: RegenerateRequest): Promise<IssuedKey>;
+  /** Notes a paid extension, which the customer takes. */
+  grantRenewal(licenceId: string, terms: RenewalTerms): Promise<unknown>;
+  /** Answers the token of the link that brings a customer's person in. */
+  invite(person: { readonly email: string; readonly organisation: string }): Promise<{ readonly token: string }>;
   /** Public keys that activations are verified with. */
   jwks(): Promise<string>;
 }
@@ -82,9 +86,12 @@ export async function installProduct(place: Place): Promise<Vendor> {
 }
 
 /** The authority that is installed, with the vendor's token. */
-export async function connectVendor({ kubectl, reach }: Pick<Place, 'kubectl' | 'reach'>): Promise<Vendor> {
-  const base = await reach(vendorNamespace, 'licence-authority', 8080);
-  const tokens = await kubectl.secret(vendorNamespace, 'licence-authority-tokens');
+export async function connectVendor(
+  { kubectl, reach }: Pick<Place, 'kubectl' | 'reach'>,
+  namespace = vendorNamespace,
+): Promise<Vendor> {
+  const base = await reach(namespace, 'licence-authority', 8080);
+  const tokens = await kubectl.secret(namespace, 'licence-authority-tokens');
   const token = (tokens.vendor ?? '').split('\n')[0];
   const post = async <T>(path: string, body: unknown): Promise<T> => {
     const response = await fetch(new URL(path, base), {
@@ -97,9 +104,11 @@ export async function connectVendor({ kubectl, reach }: Pick<Place, 'kubectl' | 
     return JSON.parse(text) as T;
   };
   return {
-    url: `http://licence-authority.${vendorNamespace}.svc:8080`,
+    url: `http://licence-authority.${namespace}.svc:8080`,
     issue: (request) => post('/v1/licences', request),
     regenerate: (id, request = {}) => post(`/v1/licences/${encodeURIComponent(id)}:regenerate`, request),
+    grantRenewal: (id, terms) => post(`/v1/licences/${encodeURIComponent(id)}/renewals`, terms),
+    invite: (person) => post('/v1/invitations', person),
     jwks: async () => (await fetch(new URL('/.well-known/jwks.json', base))).text(),
   };
 }

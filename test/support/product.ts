@@ -74,6 +74,8 @@ export interface TestServer {
   checkOut(user: string, mode: 'leased' | 'sticky', base?: string): Promise<Answer>;
   waitFor(condition: string, timeoutSeconds?: number): Promise<void>;
   token(role: 'client' | 'admin' | 'metrics'): Promise<string>;
+  /** Its address, from this machine. */
+  url(): Promise<string>;
 }
 
 export interface Answer {
@@ -89,11 +91,22 @@ export async function startTestServer(
   licence: Partial<IssueRequest> = {},
   spec: SampleRequest['spec'] = {},
 ): Promise<TestServer> {
-  const { cluster, kubectl, vendor } = product;
+  const { kubectl, vendor } = product;
   const { namespace } = at;
   const name = at.name ?? `t${randomUUID().slice(0, 6)}`;
   const key = at.key ?? (await vendor.issue({ organisation: 'Test Ltd', product: 'erp', seatLimit: 5, ...licence }));
   await kubectl.apply(await sampleObjects({ namespace, name, vendor, key: key.key, spec }));
+  const server = testServer(product, { namespace, name, key }, licence.product);
+  await server.waitFor('Ready');
+  return server;
+}
+
+/** A LicenceServer that is applied already, whether it is ready or not. */
+export function testServer(
+  { cluster, kubectl }: Product,
+  { namespace, name, key }: Pick<TestServer, 'namespace' | 'name' | 'key'>,
+  product = 'erp',
+): TestServer {
   const waitFor: TestServer['waitFor'] = async (condition, timeoutSeconds = 120) => {
     try {
       await waitForCondition(kubectl, { namespace, name }, condition, timeoutSeconds);
@@ -108,13 +121,19 @@ export async function startTestServer(
     if (found === undefined) throw new Error(`there is no LicenceServer ${namespace}/${name}`);
     return found;
   };
-  await waitFor('Ready');
-  const url = await reachEmbedded(cluster, kubectl)(namespace, name, 8080);
+  let reached: Promise<string> | undefined;
+  const url = () => {
+    reached ??= reachEmbedded(cluster, kubectl)(namespace, name, 8080);
+    reached.catch(() => {
+      reached = undefined;
+    });
+    return reached;
+  };
   const token: TestServer['token'] = async (role) =>
     ((await kubectl.secret(namespace, `${name}-tokens`))[role] ?? '').split('\n')[0] ?? '';
 
   const once: TestServer['call'] = async (role, method, path, body) => {
-    const response = await fetch(new URL(path, url), {
+    const response = await fetch(new URL(path, await url()), {
       method,
       headers: {
         authorization: `Bearer ${await token(role)}`,
@@ -139,6 +158,7 @@ export async function startTestServer(
     observed,
     waitFor,
     token,
+    url,
     call,
     status: async () => (await call('admin', 'GET', '/v1/status')).body as ServerStatus,
     pod: async () => {
@@ -159,7 +179,7 @@ export async function startTestServer(
     },
     checkOut: (user, mode, base = 'trade') =>
       call('client', 'POST', '/v1/checkouts', {
-        product: licence.product ?? 'erp',
+        product,
         mode,
         holder: { base, user, host: `pc-${user}`, session: '' },
       }),

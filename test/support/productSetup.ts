@@ -17,6 +17,8 @@ export const productNamespaces = [
   'e2e-volume',
   'e2e-kubectl',
   'e2e-any-user',
+  'e2e-story',
+  'e2e-story-new',
   'first-steps',
 ] as const;
 
