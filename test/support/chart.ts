@@ -45,14 +45,18 @@ export async function refusal(helm: string, chart: string, args: readonly string
 }
 
 /** A definition that takes anything, in the place of Prometheus Operator's. */
-export function lenientDefinition(kind: string) {
+export function lenientDefinition(kind: string, group = 'monitoring.coreos.com') {
   const plural = `${kind.toLowerCase()}s`;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.monitoring.coreos.com` },
+    metadata: {
+      name: `${plural}.${group}`,
+      // without it the API server takes no definition of the project's own domains
+      annotations: { 'api-approved.kubernetes.io': 'https://github.com/kubernetes/enhancements' },
+    },
     spec: {
-      group: 'monitoring.coreos.com',
+      group,
       scope: 'Namespaced',
       names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
       versions: [

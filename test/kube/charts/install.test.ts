@@ -172,7 +172,7 @@ describe('an operator that is installed', () => {
 
   it('makes no ServiceMonitor while the kind is unknown, and makes one after it has come', async () => {
     expect(await kubectl(['api-resources', '--api-group=monitoring.coreos.com', '-o', 'name'])).toBe('');
-    await kubectl.apply(['ServiceMonitor', 'PrometheusRule'].map(lenientDefinition));
+    await kubectl.apply(['ServiceMonitor', 'PrometheusRule'].map((kind) => lenientDefinition(kind)));
     for (const plural of ['servicemonitors', 'prometheusrules']) {
       await kubectl(['wait', `crd/${plural}.monitoring.coreos.com`, '--for=condition=Established', '--timeout=30s']);
     }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { serviceAccountKubeconfig } from '../../../cluster/kubeconfig.ts';
 import { type Daemon, startDaemon, until } from '../../../cluster/process.ts';
 import { ensureTools } from '../../../cluster/tools.ts';
 import { type Kubectl, kubectlFor } from '../../../demo/kubectl.ts';
+import { fingerprintOf, rawPublicKey } from '../../../licence/fingerprint.ts';
 import { createKey } from '../../../licence/key.ts';
 import type { KubeObject } from '../../../operator/kube/object.ts';
 import { rights } from '../../../operator/licenceServer/api/rights.ts';
@@ -26,7 +27,8 @@ beforeAll(async () => {
   plane = await startControlPlane();
   kubectl = kubectlFor(tools, { kubeconfig: plane.kubeconfig });
   await kubectl.apply(['system', at].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })));
-  await kubectl.apply(['ServiceMonitor', 'PrometheusRule'].map(lenientDefinition));
+  await kubectl.apply(['ServiceMonitor', 'PrometheusRule'].map((kind) => lenientDefinition(kind)));
+  await kubectl.apply([lenientDefinition('HTTPRoute', 'gateway.networking.k8s.io')]);
   await kubectl.helm([
     'install',
     'operator',
@@ -111,6 +113,7 @@ const unasked = [
   'update licensing.softonit.ru/licenceservers/finalizers', // where the API server guards owner references that block deletion
   'get pods', // to hand it on to a server that judges the tokens of pods
   'list pods', // why a server has none that takes requests, once that lasts for seconds
+  'get batch/jobs', // whose it is, when a Job has the name already
   'patch events.k8s.io/events', // when the same event comes again
 ];
 
@@ -135,6 +138,7 @@ async function listen(): Promise<void> {
 it('the rights of the chart are what the operator uses: never too few, and none for nothing', async () => {
   await kubectl.apply([
     keySecret(1),
+    secret('account', { accessKeyId: 'nobody', secretAccessKey: 'nothing' }),
     secret('database', { uri: `postgres://nobody:${databasePassword}@127.0.0.1:1/none` }),
     {
       apiVersion: 'v1',
@@ -149,6 +153,7 @@ it('the rights of the chart are what the operator uses: never too few, and none 
       storage,
       access: { clients: 'ServiceAccount' },
       ingress: { host: 'office.example.org' },
+      httpRoute: { parentRefs: [{ name: 'public' }], hostnames: ['office.example.org'] },
       monitoring: { prometheusRule: 'Auto' },
     }),
     licenceServer('group', {
@@ -156,8 +161,16 @@ it('the rights of the chart are what the operator uses: never too few, and none 
       database: { secretRef: { name: 'database', key: 'uri' } },
       replicas: 2,
     }),
+    licenceServer('again', {
+      storage,
+      restoreFrom: {
+        destination: {
+          s3: { endpoint: 'https://127.0.0.1:1', bucket: 'licences', credentialsSecretRef: { name: 'account' } },
+        },
+      },
+    }),
   ]);
-  for (const kind of ['deploy', 'svc', 'netpol', 'ingress', 'servicemonitor', 'prometheusrule', 'sa'])
+  for (const kind of ['deploy', 'svc', 'netpol', 'ingress', 'httproute', 'servicemonitor', 'prometheusrule', 'sa'])
     await untilThere(kind, 'office');
   for (const [kind, name] of [
     ['pvc', 'office-data'],
@@ -169,6 +182,27 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   ] as const) {
     await untilThere(kind, name);
   }
+  // What a start from a backup made goes when it is over.
+  await untilThere('role', 'again-restore');
+  const job = await kubectl(['-n', at, 'get', 'jobs', '-o', 'name']).then((names) => names.trim().split('/')[1] ?? '');
+  const { privateKey } = generateKeyPairSync('ed25519');
+  await kubectl.apply([
+    secret('again-restored', {
+      'identity.pem': String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+      client: randomBytes(20).toString('hex'),
+      admin: randomBytes(20).toString('hex'),
+    }),
+  ]);
+  const restored = {
+    archive: 'licence-server-aaaaaaaaaaaaaaaa-20300101T030000Z.tar.gz',
+    fingerprint: fingerprintOf(rawPublicKey(privateKey)),
+    restoredAt: '2030-01-02T00:00:00Z',
+  };
+  await kubectl([
+    ...['-n', at, 'annotate', 'secret', 'again-restored'],
+    `licensing.softonit.ru/restore=${JSON.stringify(restored)}`,
+  ]);
+  await untilThere('job', job, false);
   // Marks that somebody took off what is to stay come back.
   const mark = 'argocd.argoproj.io/sync-options';
   await kubectl(['-n', at, 'annotate', 'secret', 'office-identity', `${mark}-`]);
@@ -180,14 +214,21 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   // What is no longer asked for goes; what was put in the place of a copy is collected.
   await kubectl.apply([keySecret(2)]);
   const monitoring = { serviceMonitor: 'Disabled', prometheusRule: 'Disabled', dashboard: 'Disabled' };
-  await patch('office', { ingress: null, access: { clients: 'Token' }, monitoring, seats: { leaseSeconds: 240 } });
+  await patch('office', {
+    ingress: null,
+    httpRoute: null,
+    access: { clients: 'Token' },
+    monitoring,
+    seats: { leaseSeconds: 240 },
+  });
   await patch('group', { replicas: 1 });
-  for (const kind of ['ingress', 'servicemonitor', 'prometheusrule']) await untilThere(kind, 'office', false);
+  for (const kind of ['ingress', 'httproute', 'servicemonitor', 'prometheusrule'])
+    await untilThere(kind, 'office', false);
   for (const kind of ['role', 'rolebinding']) await untilThere(kind, 'office-pods', false);
   await untilThere('pdb', 'group', false);
   await listen();
   await kubectl(['-n', at, 'delete', 'lics', '--all', '--wait=false']);
-  for (const name of ['office', 'group']) await untilThere('lics', name, false);
+  for (const name of ['office', 'group', 'again']) await untilThere('lics', name, false);
   await untilThere('pvc', 'office-data', false);
   await operator?.stop();
   said.log = readFileSync(operatorLog(), 'utf8');
@@ -199,7 +240,7 @@ it('the rights of the chart are what the operator uses: never too few, and none 
   for (const right of unasked) used.add(right);
   const unused = granted([...rights.watched, ...rights.own]).filter((right) => !used.has(right));
   expect(unused).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 it('the roles in the cluster are those rights, and no others', async () => {
   const rulesOf = async (namespace: string, name: string) =>
