@@ -16,6 +16,7 @@ export const productNamespaces = [
   'e2e-access',
   'e2e-volume',
   'e2e-kubectl',
+  'e2e-backup',
   'e2e-any-user',
   'e2e-story',
   'e2e-story-new',
