@@ -52,6 +52,10 @@ const apart: Readonly<Record<(typeof programs)[number], readonly string[]>> = {
   server: ['runtime/otlpSpans.ts', 'server/backup/bucketDestination.ts', 'server/backup/encryption.ts'],
   authority: ['runtime/otlpSpans.ts'],
 };
+/** Programs of threads: each is bundled to where its source would be. */
+const threads: Readonly<Partial<Record<(typeof programs)[number], readonly string[]>>> = {
+  server: ['server/seats/simulate/worker.ts'],
+};
 const fileOf = (source: string): string => basename(source).replace(/\.ts$/, '.js');
 const leaveApart = (sources: readonly string[]): Plugin => ({
   name: 'leave-apart',
@@ -122,6 +126,9 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
   await build({ ...bundle, entryPoints: [entry], outfile: join(out, 'main.js') });
   for (const source of apart[program]) {
     await build({ ...bundle, entryPoints: [join(root, source)], outfile: join(out, fileOf(source)) });
+  }
+  for (const source of threads[program] ?? []) {
+    await build({ ...bundle, entryPoints: [join(root, source)], outfile: join(out, source.replace(/\.ts$/, '.js')) });
   }
   for (const folder of assets[program]) copyAssets(folder, out);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BackupStatus, ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
+import type { DatabaseConfig } from '../runtime/database/session.ts';
 import { certificatesTrouble } from '../runtime/database/tls.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -22,6 +23,7 @@ import { registerSeatRoutes } from './seats/routes.ts';
 import { baseConflicts } from './seats/schemas.ts';
 import { createSeatGauges } from './seats/seatGauges.ts';
 import type { SeatMetrics } from './seats/seatMetrics.ts';
+import { registerSimulationRoutes } from './seats/simulate/routes.ts';
 import type { SeatStore } from './seats/store.ts';
 import { registerUsageRoutes } from './usage/routes.ts';
 import type { UsageHistory } from './usage/usageHistory.ts';
@@ -35,6 +37,8 @@ export interface AppParts {
   readonly metrics: Metrics;
   readonly seatMetrics: SeatMetrics;
   readonly store: SeatStore;
+  /** For what takes a connection of its own. */
+  readonly connection: DatabaseConfig;
   readonly keys: Keys;
   readonly identity: Identity;
   readonly usage: UsageHistory;
@@ -108,6 +112,11 @@ export async function createApp(parts: AppParts): Promise<Http> {
       activationOf: (keyId) => parts.activationOf(keyId),
     });
     registerExplainRoutes(routes, parts.store, parts.access.kind === 'open');
+    registerSimulationRoutes(routes, {
+      store: parts.store,
+      connection: parts.connection,
+      usage: parts.usage,
+    });
     registerSeatAdminRoutes(routes, parts.store);
     registerUsageRoutes(routes, parts.usage);
     registerKeyRoutes(routes, parts.keys, parts.identity);

@@ -8,7 +8,7 @@ import { ProblemError } from '../runtime/problem.ts';
 import { int64, moment, named } from '../runtime/schemas.ts';
 
 /** Asks without changing anything. */
-const questions = ['/v1/keys::check', '/v1/activation/request'];
+const questions = ['/v1/keys::check', '/v1/activation/request', '/v1/rules::simulate'];
 
 interface AuditRow {
   audit_id: string;

@@ -202,6 +202,7 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     metrics,
     seatMetrics,
     store,
+    connection: database.connection,
     keys,
     identity,
     usage,

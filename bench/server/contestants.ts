@@ -94,6 +94,7 @@ export async function ourComputer(name: 'ours' | 'earlier', dir: string, app: Bu
   const settings = {
     ...env,
     LICENCE_LEASE_SECONDS: '3600',
+    LICENCE_HISTORY_DAYS: '400', // for those who play it
     NODE_ENV: 'production',
     NODE_COMPILE_CACHE: join(dir, 'compile-cache'),
   };

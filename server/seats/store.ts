@@ -303,6 +303,11 @@ export class SeatStore {
     return this.#ruling.groups;
   }
 
+  /** The older reservations of a product. */
+  reservationsOf(product: string): readonly Reservation[] {
+    return this.#ruling.reservations.filter((r) => r.product === product);
+  }
+
   pool(product: string): PoolInfo | undefined {
     return this.#pools.get(product)?.info;
   }

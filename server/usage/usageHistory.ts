@@ -46,11 +46,14 @@ export interface HistoryOptions {
  */
 export class UsageHistory {
   readonly #db: pg.Pool;
+  /** How long events, denials and the audit are kept. */
+  readonly historyDays: number;
   readonly #pruning: Pruning;
   readonly #loops: readonly Loop[];
 
   constructor({ db, historyDays, failed }: HistoryOptions) {
     this.#db = db;
+    this.historyDays = historyDays;
     this.#pruning = new Pruning(db, historyDays, tiers);
     this.#loops = [
       new Loop(

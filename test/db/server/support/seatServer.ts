@@ -72,6 +72,7 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
     metrics,
     seatMetrics,
     store,
+    connection: { connectionString: url },
     keys: { status: () => ({ fingerprint: identity.fingerprint, keys: [] }) } as unknown as Keys,
     identity,
     usage,
@@ -89,7 +90,7 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    const isJson = String(answer.headers['content-type']).includes('json');
+    const isJson = /[/+]json/.test(String(answer.headers['content-type']));
     return { status: answer.statusCode, headers: answer.headers, body: isJson ? answer.json() : answer.body };
   };
   return {
