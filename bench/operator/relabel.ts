@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import type { KubeApi } from '../../cluster/kubeApi.ts';
-import { isWrite } from './auditTail.ts';
+import { isWrite, tally } from './auditTail.ts';
 import { build, firstPassAt } from './contestant.ts';
 import { createServers, fleetOf, unsettled } from './fixture.ts';
 import { inWorld, leading, quiet, type World } from './world.ts';
@@ -83,6 +83,7 @@ async function roll(world: World, { what, env, writes: expected }: Upgrade, limi
     .filter(({ resource }) => resource !== 'events');
   const lookedAt = firstPassAt(running) ?? Number.NaN;
   const doneAt = Math.max(lookedAt, ...writes.map(({ toAt }) => toAt));
+  say([...tally(writes)].map(([name, n]) => `${name} ${n}`).join(', '));
   await running.daemon.stop('SIGTERM', 30_000);
   if (writes.length < expected * size) throw new Error(`${what}: only ${writes.length} writes`);
   return { what, ms: doneAt - running.startedAt, writes: writes.length };

@@ -47,7 +47,8 @@ interface DeploymentStatus {
   }[];
 }
 
-export function viewOfDeployment(object: KubeObject): DeploymentView {
+/** @param since the generation since which its spec is as it is: of what has been said of that or a later one all holds */
+export function viewOfDeployment(object: KubeObject, since = object.metadata.generation ?? 0): DeploymentView {
   const deployment = object as KubeObject & {
     readonly spec?: { readonly replicas?: number; readonly paused?: boolean } & Parameters<
       typeof factsOfDeployment
@@ -56,7 +57,7 @@ export function viewOfDeployment(object: KubeObject): DeploymentView {
   };
   const wanted = deployment.spec?.replicas ?? 1;
   const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = deployment.status ?? {};
-  const isSeen = observedGeneration >= (deployment.metadata.generation ?? 0);
+  const isSeen = observedGeneration >= since;
   const progressing = deployment.status?.conditions?.find((c) => c.type === 'Progressing');
   const conditionOf = (type: string, status: string) =>
     deployment.status?.conditions?.find((c) => c.type === type && c.status === status);

@@ -53,7 +53,7 @@ export async function observe(
     'reference',
     `Claim/${namespace}/${spec.storage.existingClaim ?? names.claim}`,
   );
-  const view = deployment === undefined ? undefined : viewOfDeployment(deployment);
+  const view = deployment === undefined ? undefined : viewOfDeployment(deployment, stores.specSince(deployment));
   const claimView = claim === undefined ? undefined : viewOfClaim(claim);
   const away = await lookForPods(options, server, spec.suspend ? undefined : view, claimView, signal);
   return {

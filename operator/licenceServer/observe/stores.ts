@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { WatchedKind } from '../../kube/namespaceWatch.ts';
 import { type KubeObject, keyFor } from '../../kube/object.ts';
 import { kinds, type ResourceKind } from '../../kube/resourceKind.ts';
@@ -21,6 +22,8 @@ export class Stores {
   readonly deployments = new Store({ transform: withoutLastApplied, indexes: { paced: pacedIndex } });
   readonly watched: readonly WatchedKind[];
   readonly #byKind = new Map<ResourceKind, Store>();
+  /** By uid: the generation of a Deployment since which its spec is the same, where that is not its latest one. */
+  readonly #sameSince = new Map<string, number>();
 
   constructor() {
     const watch = (kind: ResourceKind, store: Store, how: Partial<WatchedKind> = {}): WatchedKind => ({
@@ -49,6 +52,28 @@ export class Stores {
       watch(kinds.PrometheusRule, specStore(), { optional: true }),
     ];
     for (const { kind, store } of this.watched) this.#byKind.set(kind, store);
+    this.deployments.onChange({
+      update: (before, after) => this.#compare(before, after),
+      delete: ({ metadata }) => this.#sameSince.delete(metadata.uid ?? ''),
+    });
+  }
+
+  #compare(
+    { metadata: before, spec: was }: KubeObject,
+    { metadata: { uid = '', generation = 0 }, spec }: KubeObject,
+  ): void {
+    if (before.generation === generation) return;
+    const isSame = before.uid === uid && isDeepStrictEqual(was, spec);
+    if (isSame) this.#sameSince.set(uid, this.#sameSince.get(uid) ?? before.generation ?? 0);
+    else this.#sameSince.delete(uid);
+  }
+
+  /**
+   * The generation since which a Deployment's spec is as it is: a change of its annotations is a new generation too, but what
+   * its controller has said of the one before still holds.
+   */
+  specSince({ metadata: { uid = '', generation = 0 } }: KubeObject): number {
+    return this.#sameSince.get(uid) ?? generation;
   }
 
   of(kind: ResourceKind): Store | undefined {

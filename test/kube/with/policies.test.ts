@@ -188,6 +188,8 @@ describe('common labels and annotations', () => {
     expect(before.names).toEqual(expect.arrayContaining(['Secret office-identity', 'Secret office-tokens']));
     expect(before.names.filter((name) => name.startsWith('ConfigMap')).length).toBeGreaterThan(1);
 
+    const readySince = async () => condition(await stage.licenceServer('office'), 'Ready')?.lastTransitionTime;
+    const since = await readySince();
     const all = async (what: string, holds: (object: KubeObject) => boolean) => {
       await eventually(what, async () => {
         for (const [name, object] of await children()) if (!holds(object)) throw new Error(`not ${name}`);
@@ -210,6 +212,7 @@ describe('common labels and annotations', () => {
     expect([...(await children()).keys()]).toEqual(before.names);
     expect(await template()).toEqual(before.template);
     expect(stage.server('office').starts).toBe(2);
+    expect(await readySince()).toBe(since);
   });
 
   test.each([
