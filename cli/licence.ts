@@ -5,9 +5,10 @@ import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { LicenceClient } from '../client/licenceClient.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { giveBackBorrowed } from './borrowed.ts';
 import { reportCluster } from './cluster/reportCluster.ts';
 import { explainSeat } from './explainSeat.ts';
-import { runCommand } from './runCommand.ts';
+import { runCommand, runStatus } from './runCommand.ts';
 
 const seconds = (text: string): number => {
   const n = Number(text);
@@ -35,6 +36,12 @@ const several = (text: string): number => {
   const n = Number(text);
   if (Number.isInteger(n) && n > 0) return n;
   throw new InvalidArgumentError('must be a whole number from 1');
+};
+
+const hours = (text: string): number => {
+  const n = Number(/^(\d+)h?$/.exec(text)?.[1]);
+  if (n > 0) return n;
+  throw new InvalidArgumentError('must be a number of hours, for example 48h');
 };
 
 /** A user without a name, as in a container, is called by number. */
@@ -75,6 +82,11 @@ program
   .option('--feature <name>', 'the feature that the seat is for')
   .option('--released-on <date>', 'release date of the program, for the support check')
   .option('--wait <seconds>', 'keep asking this long when no seat is free', seconds, 0)
+  .option(
+    '--borrow <hours>',
+    'take the seat along for so long, as 48h: it works without a server, and stays taken',
+    hours,
+  )
   .addOption(
     new Option('--when-lost <what>', 'what to do when the seat is lost').choices(['stop', 'warn']).default('stop'),
   )
@@ -89,7 +101,8 @@ Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachabl
     const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
     const client = new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
     // not the process id: containers have the same small ones, and often the same host name
-    const session = options.session ?? randomUUID();
+    // a seat that is taken along is the same one at each run
+    const session = options.session ?? (options.borrow === undefined ? randomUUID() : 'borrowed');
     const holder = { base: options.base, user: options.user ?? userName(), host: options.host, session };
     process.exitCode = await runCommand(
       client,
@@ -103,6 +116,7 @@ Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachabl
         },
         command,
         waitSeconds: options.wait,
+        ...(options.borrow === undefined ? {} : { borrowHours: options.borrow }),
         whenLost: options.whenLost,
       },
       (line) => process.stderr.write(`licence: ${line}\n`),
@@ -148,6 +162,35 @@ Exit status: 0 it would be granted; 69 it would not; 64 wrong usage, 70 server u
       },
       options.json,
     );
+  });
+
+program
+  .command('return')
+  .description('Gives a seat that was taken along (licence run --borrow) back before its time')
+  .requiredOption('--product <product>', 'the product that the seat is of')
+  .addOption(
+    new Option('--server <url>', 'address of the licence server')
+      .env('LICENCE_SERVER_URL')
+      .argParser(address)
+      .makeOptionMandatory(),
+  )
+  .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
+  .option('--base <base>', 'as in run', 'command-line')
+  .option('--user <user>', 'as in run')
+  .option('--host <host>', 'as in run', hostname())
+  .option('--session <id>', 'as in run', 'borrowed')
+  .action(async (options) => {
+    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
+    const client = new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
+    const { base, user = userName(), host, session } = options;
+    const say = (line: string) => process.stderr.write(`licence: ${line}\n`);
+    try {
+      const had = await giveBackBorrowed(client, { product: options.product, holder: { base, user, host, session } });
+      say(had ? 'the seat was given back' : 'no seat is taken along here');
+    } catch (error) {
+      say(`the seat stays taken: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = runStatus.unreachable;
+    }
   });
 
 /** `NAME=PRODUCT`, or `*=PRODUCT` of every other base. */

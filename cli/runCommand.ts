@@ -8,12 +8,16 @@ import {
   type SeatRequest,
 } from '../client/licenceClient.ts';
 
+import { holdBorrowed } from './borrowed.ts';
+
 /** What `licence run` needs to hold a seat while a command runs. */
 export interface RunRequest {
   readonly seat: SeatRequest;
   readonly command: readonly [string, ...string[]];
   /** How long to stand in the queue when all seats are taken, in seconds; 0 asks once. */
   readonly waitSeconds: number;
+  /** Takes the seat along for so many hours, and leaves it there; absent: it is held while the command runs. */
+  readonly borrowHours?: number;
   /** What happens when the seat is lost while the command runs: end it, or only say so. */
   readonly whenLost: 'stop' | 'warn';
 }
@@ -44,7 +48,10 @@ export async function runCommand(
   };
   let seat: Seat;
   try {
-    seat = await holdWithin(client, request, events, say);
+    seat =
+      request.borrowHours === undefined
+        ? await holdWithin(client, request, events, say)
+        : await holdBorrowed(client, request.seat, request.borrowHours, events, say);
   } catch (error) {
     if (!(error instanceof LicenceRefused) || error.status >= 500) {
       say(`cannot reach the licence server: ${messageOf(error)}`);

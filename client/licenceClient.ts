@@ -91,6 +91,12 @@ export interface Explanation {
   readonly expected?: { readonly at: string; readonly by: string };
 }
 
+/** A seat that was taken along: it lasts until `expiresAt`, and the proof says so where no server is. */
+export interface BorrowedGrant extends Grant {
+  readonly expiresAt: string;
+  readonly proof: string;
+}
+
 /** One session in a report; the base is that of the report. */
 export interface Session {
   readonly product: string;
@@ -191,6 +197,22 @@ export class LicenceClient {
   explain(request: SeatRequest): Promise<Explanation> {
     const holder = { ...request.holder, session: request.holder.session ?? this.#session };
     return this.#call('POST', 'v1/checkouts:explain', { ...request, holder });
+  }
+
+  /**
+   * Takes a seat along for so many hours, or prolongs one that is; keep the answer, whose proof holds offline to the end. It is given back before by
+   * `release`.
+   * @throws LicenceRefused when the server says no; Error when it cannot be reached
+   */
+  borrow(request: Omit<SeatRequest, 'mode'>, hours: number): Promise<BorrowedGrant> {
+    const body = {
+      nonce: crypto.randomUUID(),
+      ...request,
+      mode: 'borrowed',
+      hours,
+      holder: { ...request.holder, session: request.holder.session ?? '' },
+    };
+    return this.#call('POST', 'v1/checkouts', body);
   }
 
   /** Renews a lease. @throws LicenceRefused with reason `LeaseLost` when it is gone. */

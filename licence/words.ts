@@ -2,8 +2,8 @@
  * The ledger's words and their bounds, shared by everything that counts seats. Source: `docs/words.md`.
  */
 
-/** How a holder keeps its seat: by heartbeats, by its base's session reports, or until somebody clears it. */
-export const leaseModes = ['leased', 'reported', 'sticky'] as const;
+/** How a holder keeps its seat: by heartbeats, by its base's session reports, until somebody clears it, or taken along to a certain end. */
+export const leaseModes = ['leased', 'reported', 'sticky', 'borrowed'] as const;
 export type LeaseMode = (typeof leaseModes)[number];
 
 /** What one seat is: leases with the same user, computer, both, or base share it; `session`: each lease is a seat. */
@@ -29,7 +29,8 @@ export type ReleaseCause = (typeof releaseCauses)[number];
  * Why a check-out was refused; label of `licence_checkouts_total` and `reason` of the problem document. `SeatsExhausted`: all seats
  * are taken, or promised to those who wait; `SeatsReserved`: the free ones are kept for others. More seats would mend these two.
  * `BaseInstanceConflict`: the name of the base is another instance's. `NotPermitted`: a rule keeps the holder out; `RuleLimit`: it is the
- * bound of a rule that is reached. `FeatureNotLicensed`: no active key has the feature.
+ * bound of a rule that is reached. `FeatureNotLicensed`: no active key has the feature. `BorrowNotLicensed`:
+ * no active key lets seats be borrowed; `BorrowLimit`: as many as may be are borrowed.
  */
 export const denialReasons = [
   'SeatsExhausted',
@@ -41,6 +42,8 @@ export const denialReasons = [
   'NotPermitted',
   'RuleLimit',
   'FeatureNotLicensed',
+  'BorrowNotLicensed',
+  'BorrowLimit',
 ] as const;
 export type DenialReason = (typeof denialReasons)[number];
 

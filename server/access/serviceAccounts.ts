@@ -89,9 +89,10 @@ export function followPods(
   let lookedUpTo = '';
   const giveBack = async (subject: string) => {
     // a holder may have moved to another pod since the round began
-    const { rows } = await store.db.query<{ id: string }>('SELECT lease_id::text AS id FROM lease WHERE subject = $1', [
-      subject,
-    ]);
+    const { rows } = await store.db.query<{ id: string }>(
+      'SELECT lease_id::text AS id FROM lease WHERE subject = $1 AND kind >= 0',
+      [subject],
+    );
     await Promise.all(rows.map(({ id }) => store.release(id, 'pod_gone')));
     if (rows.length > 0) log.info({ seats: rows.length }, 'seats of a pod that is gone were given back');
   };

@@ -55,6 +55,32 @@ BEGIN
   DELETE FROM replica r WHERE r.seen_at NOT BETWEEN t - interval '1 min' AND t + interval '1 min';
 END $$;
 
+CREATE FUNCTION public.borrow_seat(p_pool smallint, p_holder text, p_shown text, p_id uuid, p_hours integer, p_most integer, p_slot smallint, p_subject text, p_priority integer, p_rules text, p_now timestamp with time zone, OUT code text, OUT lease_id uuid, OUT o_until_ms bigint, OUT o_in_use integer, OUT o_limit integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text, OUT o_lent integer) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE t timestamptz; v_weights jsonb; v_end timestamptz; h lease; b record;
+BEGIN
+  UPDATE pool p SET weights = coalesce(p.weights, '{}') WHERE p.pool_id = p_pool RETURNING p.weights, p.in_use, p.seat_limit INTO v_weights, o_in_use, o_limit;
+  IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
+  t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := date_trunc('milliseconds', t) + p_hours * interval '1 hour'; -- as it is told
+  o_reserved := 0; o_waiting := 0;
+  SELECT * INTO h FROM lease l WHERE l.pool_id = p_pool AND l.holder = p_holder FOR UPDATE;
+  SELECT coalesce(sum(size_of(l.holder, v_weights)), 0) INTO o_lent FROM lease l WHERE l.pool_id = p_pool AND l.kind < 0 AND l.expires_at > t AND l.holder <> p_holder;
+  IF h.kind < 0 THEN
+    UPDATE lease l SET kind = -1, renewed_at = t, expires_at = greatest(l.expires_at, v_end) WHERE l.lease_id = h.lease_id RETURNING l.lease_id, l.expires_at INTO lease_id, v_end;
+    code := 'R';
+  ELSIF o_lent + size_of(p_holder, v_weights) > p_most THEN
+    code := 'B'; RETURN;
+  ELSE
+    SELECT * INTO b FROM seat_batch_ruled(p_pool, 1000, ARRAY[p_holder], ARRAY[p_id], ARRAY[0::smallint], ARRAY[p_slot], ARRAY[0], ARRAY[p_subject], '{}', '{}', false, p_now,
+      ARRAY[p_shown], ARRAY[p_priority], CASE WHEN p_rules IS NULL THEN NULL ELSE ARRAY[p_rules] END);
+    code := b.codes; o_in_use := b.o_in_use; o_reserved := b.o_reserved; o_waiting := b.o_waiting; o_rules := b.o_rules;
+    IF code NOT IN ('G', 'O', 'R') THEN RETURN; END IF;
+    UPDATE lease l SET kind = -1, expires_at = v_end WHERE l.pool_id = p_pool AND l.holder = p_holder RETURNING l.lease_id INTO lease_id;
+  END IF;
+  o_until_ms := extract(epoch FROM v_end) * 1000;
+END $$;
+
 CREATE FUNCTION public.claim_base(p_base text, p_shown text, p_instance uuid) RETURNS uuid
     LANGUAGE plpgsql
     AS $$
@@ -121,7 +147,7 @@ BEGIN
   RETURN greatest(n, m);
 END $$;
 
-CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer)
+CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer, borrowed integer, lost integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
@@ -136,8 +162,11 @@ BEGIN
          w AS MATERIALIZED (SELECT x.product, count(*)::int AS n FROM (
             SELECT d.product FROM denial d WHERE d.open AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
                AND d.last_at > t - interval '1 min' AND d.last_at < t + interval '1 min' ORDER BY d.last_at DESC LIMIT 10000) x GROUP BY x.product)
-    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0) FROM pool p LEFT JOIN s ON s.pool_id = p.pool_id LEFT JOIN w ON w.product = p.product
-     WHERE (p.stale, p.stale_since, p.holders_waiting) IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0));
+    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0)
+      FROM pool p LEFT JOIN s ON s.pool_id = p.pool_id LEFT JOIN w ON w.product = p.product
+      LEFT JOIN LATERAL (SELECT sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -1)::int AS n, sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -2)::int AS lost
+        FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0) b ON p.weights IS NOT NULL
+     WHERE (p.stale, p.stale_since, p.holders_waiting, p.borrowed, p.lost) IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0));
 END $$;
 
 CREATE FUNCTION public.count_tallies(p_pool smallint, p_key text[], p_n integer[]) RETURNS void
@@ -215,7 +244,7 @@ BEGIN
   GET DIAGNOSTICS v_n = ROW_COUNT;
   IF v_n = cardinality(p_id) THEN marks := ''; RETURN; END IF;
   -- <> 0, not > 0: the index of unexpiring leases would be read as a whole
-  UPDATE lease l SET renewed_at = t, expires_at = 'infinity'
+  UPDATE lease l SET renewed_at = t, expires_at = CASE WHEN l.kind < 0 THEN l.expires_at ELSE 'infinity' END
    WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 FOR NO KEY UPDATE SKIP LOCKED));
   -- a lease that stands as its renewal would leave it is renewed, by whomever; one that stands otherwise was busy
   SELECT string_agg(CASE WHEN l.lease_id IS NULL THEN '0' WHEN l.renewed_at <> t THEN '2'
@@ -599,7 +628,8 @@ BEGIN
     code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
     IF v_weights IS NULL THEN sz := array_fill(1, ARRAY[n_claim]);
     ELSE SELECT array_agg(size_of(u.h, v_weights) ORDER BY u.o) INTO sz FROM unnest(p_holder) WITH ORDINALITY u(h, o); END IF;
-    WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+    WITH up AS (UPDATE lease l SET renewed_at = t, kind = CASE WHEN l.kind < 0 THEN l.kind ELSE u.k END, -- what is borrowed is promised to its end
+                  expires_at = CASE WHEN l.kind < 0 THEN l.expires_at WHEN u.k = 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
                   FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
     SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
     FOR k IN 1 .. coalesce(cardinality(q), 0) LOOP code[q[k]] := 'R'; rid[q[k]] := rn_id[k]; END LOOP;
@@ -831,6 +861,15 @@ BEGIN
   ON CONFLICT (base) DO UPDATE SET seen_at = greatest(b.seen_at, excluded.seen_at);
 END $$;
 
+CREATE FUNCTION public.write_off(p_id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE v_end timestamptz;
+BEGIN
+  UPDATE lease l SET kind = -2 WHERE l.lease_id = p_id AND l.kind < 0 RETURNING l.expires_at INTO v_end;
+  RETURN v_end;
+END $$;
+
 CREATE TABLE public.audit (
     audit_id bigint NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -977,6 +1016,8 @@ CREATE TABLE public.pool (
     count_by text,
     overdraft integer DEFAULT 0 NOT NULL,
     weights jsonb,
+    borrowed integer DEFAULT 0 NOT NULL,
+    lost integer DEFAULT 0 NOT NULL,
     CONSTRAINT pool_count_by_check CHECK ((count_by = ANY (ARRAY['session'::text, 'user'::text, 'host'::text, 'userOnHost'::text, 'base'::text]))),
     CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
     CONSTRAINT pool_overdraft_check CHECK ((overdraft >= 0)),
@@ -1120,6 +1161,8 @@ CREATE UNIQUE INDEX denial_open ON public.denial USING btree (product, holder, r
 CREATE INDEX denial_unsettled ON public.denial USING btree (first_at) WHERE (open AND (NOT unmet) AND (reason = ANY (ARRAY['SeatsExhausted'::text, 'SeatsReserved'::text])));
 
 CREATE INDEX event_at ON public.event USING brin (at);
+
+CREATE INDEX lease_borrowed ON public.lease USING btree (pool_id, holder) WHERE (kind < 0);
 
 CREATE UNIQUE INDEX lease_id_key ON public.lease USING btree (lease_id);
 

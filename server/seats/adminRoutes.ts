@@ -67,7 +67,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
   http.post(
     '/v1/leases/:leaseId([0-9a-fA-F-]+)::release',
     {
-      config: { ...admin, refusals: { 404: ['LeaseUnknown'] } },
+      config: { ...admin, refusals: { 404: ['LeaseUnknown'], 409: ['SeatBorrowed'] } },
       schema: {
         operationId: 'releaseLease',
         summary: 'Take a seat back',
@@ -79,11 +79,39 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     },
     async ({ params }, reply) => {
       const leaseId = readLeaseId(params.leaseId);
+      const until = await store.borrowedUntil(leaseId);
+      if (until !== undefined) {
+        const detail = `the seat was taken along until ${until.toISOString()}, and its holder cannot be told; have it given back there, or write it off`;
+        throw new ProblemError({ status: 409, reason: 'SeatBorrowed', detail });
+      }
       const held = await store.release(leaseId, 'admin');
       if (!held) {
         throw new ProblemError({ status: 404, reason: 'LeaseUnknown', detail: 'there is no such lease (any more)' });
       }
       return reply.code(204).send(null);
+    },
+  );
+
+  http.post(
+    '/v1/leases/:leaseId([0-9a-fA-F-]+)::writeOff',
+    {
+      config: { ...admin, refusals: { 404: ['LeaseUnknown'] } },
+      schema: {
+        operationId: 'writeOffLease',
+        summary: 'Write a borrowed seat off: it counts as lost until its end',
+        tags,
+        params: schemas.leaseParams,
+        body: schemas.reasonBody,
+        response: { 200: schemas.writeOffAnswer },
+      },
+    },
+    async ({ params }) => {
+      const until = await store.writeOff(readLeaseId(params.leaseId));
+      if (until === undefined) {
+        const detail = 'there is no such borrowed seat (any more)';
+        throw new ProblemError({ status: 404, reason: 'LeaseUnknown', detail });
+      }
+      return { countsUntil: until.toISOString() };
     },
   );
 
@@ -178,6 +206,9 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
           ...(info?.entitlement.trial ? { trial: true } : {}),
           countBy: info?.entitlement.countBy ?? 'session',
           weights: { ...info?.entitlement.weights },
+          ...(info?.entitlement.borrow === undefined ? {} : { borrow: info.entitlement.borrow }),
+          seatsBorrowed: counts.borrowed,
+          seatsLost: counts.lost,
           overdraftSeats: counts.overdraft,
           seatsOverdrawn: overdrawn(counts),
           rules: (info?.rules ?? []).flatMap(({ name, max }) =>
@@ -258,11 +289,11 @@ const leasesTable = (leases: readonly Lease[]): string =>
   csvTable(
     [
       ...['product', 'base', 'user', 'host', 'session', 'mode', 'state', 'acquiredAt', 'renewedAt', 'expiresAt'],
-      ...['leaseId', 'feature', 'seats'],
+      ...['leaseId', 'feature', 'seats', 'writtenOff'],
     ],
     leases.map(({ holder: h, ...l }) => [
       ...[l.product, h.base, h.user, h.host, h.session, l.mode, l.state],
-      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId, l.feature, l.seats ?? 1],
+      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId, l.feature, l.seats ?? 1, l.writtenOff],
     ]),
   );
 

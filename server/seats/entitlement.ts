@@ -1,3 +1,4 @@
+import type { BorrowTerms } from '../../licence/entitlements.ts';
 import type { CountBy, SupportPolicy, SupportState } from '../../licence/words.ts';
 import type { Weights } from './recount.ts';
 
@@ -17,6 +18,7 @@ export interface LicenceGrant {
   readonly overdraftSeats?: number;
   /** Seats that one of a feature costs, where that is more than one. */
   readonly weights?: Weights;
+  readonly borrow?: BorrowTerms;
   /** When its activation was issued. */
   readonly issuedAt?: string;
 }
@@ -46,6 +48,8 @@ export interface ProductEntitlement {
   readonly overdraftSeats: number;
   /** Seats that one of a feature costs; of licences that disagree the most. */
   readonly weights: Weights;
+  /** How far seats may be borrowed; absent: no licence in force allows it. Seats of those that do not allow it stay here. */
+  readonly borrow?: BorrowTerms;
   /** KeyIds of licences in force that add no seats, since they count something else. */
   readonly disagreeing: readonly string[];
 }
@@ -64,6 +68,13 @@ const latest = (times: readonly (string | undefined)[]): string | undefined => {
   }
   return last === '' ? undefined : last;
 };
+
+function lending(live: readonly LicenceGrant[]): { borrow?: BorrowTerms } {
+  const terms = live.flatMap((l) => l.borrow ?? []);
+  if (terms.length === 0) return {};
+  const keepFree = live.reduce((sum, l) => sum + Math.min(l.borrow?.keepFree ?? l.seatLimit, l.seatLimit), 0);
+  return { borrow: { maxHours: Math.max(...terms.map((b) => b.maxHours)), keepFree } };
+}
 
 /** In the order of the alphabet, so that equal ones are equal as text. */
 function dearest(all: readonly Weights[]): Weights {
@@ -108,6 +119,7 @@ export function entitlementsAt(licences: readonly ProductLicence[], nowMs: numbe
         countBy,
         overdraftSeats: live.reduce((sum, l) => sum + (l.overdraftSeats ?? 0), 0),
         weights: dearest(live.map((l) => l.weights ?? {})),
+        ...lending(live),
         disagreeing: valid.filter((l) => !live.includes(l)).map((l) => l.keyId),
       };
     });

@@ -1,10 +1,9 @@
-import type { LeaseMode } from '../../licence/words.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { askedOf, fold, holderOf } from './holderKey.ts';
 import { seatName, sizeOf } from './recount.ts';
 import { invalid } from './requests.ts';
 import { type Search, searchOf } from './search.ts';
-import { kinds } from './seatSql.ts';
+import { modeOf, writtenOffKind } from './seatSql.ts';
 import type { SeatStore } from './store.ts';
 
 /** How a list of seats may be ordered; `-` before it: the other way round. */
@@ -129,7 +128,8 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
         leaseId: row.lease_id,
         product: row.product,
         holder: holderOf(row.shown ?? row.holder),
-        mode: kinds[row.kind] as LeaseMode,
+        mode: modeOf(row.kind),
+        ...(row.kind === writtenOffKind ? { writtenOff: true } : {}),
         state: row.state,
         acquiredAt: row.acquired_at.toISOString(),
         renewedAt: row.renewed_at.toISOString(),

@@ -16,6 +16,8 @@ export interface PoolCounts {
   reserved: number[] | null;
   reserved_used: number[] | null;
   overdraft: number;
+  borrowed: number;
+  lost: number;
   /** Seats that count for each `max` rule. */
   tallies: Readonly<Record<string, number>>;
 }
@@ -27,7 +29,7 @@ export async function poolCounts(store: SeatStore): Promise<PoolCounts[]> {
     .flatMap((p) => p.rules.flatMap((r) => (r.max === undefined ? [] : [{ ...p, key: r.name }])));
   const { rows } = await store.db.query<PoolCounts>({
     name: 'pool_counts',
-    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft FROM pool ORDER BY product',
+    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft, borrowed, lost FROM pool ORDER BY product',
     values: [],
   });
   if (bounded.length === 0) return rows.map((row) => ({ ...row, tallies: {} }));

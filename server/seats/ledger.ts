@@ -16,6 +16,8 @@ export interface Lease {
   /** What its seat is shared by; the holder itself where each lease is a seat. */
   readonly part: string;
   mode: LeaseMode;
+  /** Of a borrowed one: whoever has it will not bring it back; it counts until its end. */
+  writtenOff?: boolean;
   /** That of its seat. */
   readonly slot: number;
   readonly acquiredAt: number;
@@ -203,11 +205,63 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
   return { code: 'denied', shortage, place };
 }
 
+/** Whether it stays until it is cleared: neither heartbeats nor a promised end keep it. */
+const isUnexpiring = (lease: Lease): boolean => lease.mode === 'reported' || lease.mode === 'sticky';
+
+/**
+ * Takes a seat along for so long, or prolongs one that is: it ends at what was promised, whatever the holder says meanwhile. `most`: seats that may
+ * be borrowed at once.
+ */
+export function borrow(
+  ledger: Ledger,
+  pool: Pool,
+  c: CheckOut,
+  forMs: number,
+  most: number,
+  now: number,
+): CheckOutOutcome | { readonly code: 'lent' } {
+  const held = pool.leases.get(c.holder);
+  if (held?.mode === 'borrowed') {
+    held.writtenOff = false;
+    held.renewedAt = now;
+    held.expiresAt = Math.max(held.expiresAt, now + forMs);
+    return { code: 'renewed', leaseId: held.leaseId };
+  }
+  let lent = 0;
+  for (const lease of pool.leases.values())
+    if (lease.mode === 'borrowed' && lease.expiresAt > now) lent += pool.seats.get(lease.part)?.size ?? 1;
+  if (lent + c.size > most) return { code: 'lent' };
+  const [outcome = { code: 'lent' as const }] = checkOut(
+    ledger,
+    pool,
+    [{ ...c, mode: 'leased', queueMs: 0 }],
+    now,
+    1_000,
+  );
+  const lease = pool.leases.get(c.holder);
+  if (lease !== undefined && (outcome.code === 'granted' || outcome.code === 'renewed')) {
+    lease.mode = 'borrowed';
+    lease.expiresAt = now + forMs;
+  }
+  return outcome;
+}
+
+/** Writes a borrowed seat off; true if there was one. */
+export function writeOff(pool: Pool, leaseId: string): boolean {
+  for (const lease of pool.leases.values()) {
+    if (lease.leaseId !== leaseId || lease.mode !== 'borrowed') continue;
+    lease.writtenOff = true;
+    return true;
+  }
+  return false;
+}
+
 function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome | undefined {
   const held = pool.leases.get(c.holder);
   if (held === undefined) return undefined;
-  held.mode = c.mode;
   held.renewedAt = now;
+  if (held.mode === 'borrowed') return { code: 'renewed', leaseId: held.leaseId };
+  held.mode = c.mode;
   held.expiresAt = expiryOf(c.mode, now, leaseMs);
   return { code: 'renewed', leaseId: held.leaseId };
 }
@@ -269,7 +323,7 @@ export function renew(pool: Pool, leaseId: string, now: number, leaseMs: number)
   for (const lease of pool.leases.values()) {
     if (lease.leaseId !== leaseId) continue;
     lease.renewedAt = now;
-    lease.expiresAt = expiryOf(lease.mode, now, leaseMs);
+    if (lease.mode !== 'borrowed') lease.expiresAt = expiryOf(lease.mode, now, leaseMs);
     return 'renewed';
   }
   return 'lost';
@@ -317,7 +371,7 @@ export function report(
     const here = sessions.map((s, i) => ({ s, i })).filter(({ s }) => s.product === product);
     const present = new Set(here.map(({ s }) => s.holder));
     for (const lease of [...pool.leases.values()]) {
-      if (lease.mode === 'leased' || !inBase(lease, base) || present.has(lease.holder)) continue;
+      if (!isUnexpiring(lease) || !inBase(lease, base) || present.has(lease.holder)) continue;
       end(pool, lease);
       released += 1;
     }
@@ -349,7 +403,7 @@ export function stale(ledger: Ledger, now: number, afterMs: number): Lease[] {
   const silent = new Set([...ledger.bases.keys()].filter((b) => lastSignOf(ledger, b) <= now - afterMs));
   return [...ledger.pools.values()].flatMap((pool) =>
     [...pool.leases.values()].filter(
-      (l) => l.mode !== 'leased' && silent.has(l.holder.slice(0, l.holder.indexOf('\u001f'))),
+      (l) => isUnexpiring(l) && silent.has(l.holder.slice(0, l.holder.indexOf('\u001f'))),
     ),
   );
 }

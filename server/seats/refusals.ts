@@ -20,6 +20,20 @@ export const lacksFeature = (entitlement: ProductEntitlement, feature: string | 
 export const featureText = (product: string, feature: string | undefined): string =>
   `no active key of ${product} has the feature ${feature}; ask the vendor for one that has, or correct the name`;
 
+export const borrowNotLicensed = (product: string): string =>
+  `no active key of ${product} lets seats be borrowed; ask the vendor for one that does`;
+/** What is wrong with so many hours, with the field and the rule; undefined: nothing. */
+export function borrowFault(entitlement: ProductEntitlement, product: string, hours: number): string | undefined {
+  const { borrow, expiresAt } = entitlement;
+  if (borrow !== undefined && hours > borrow.maxHours)
+    return `hours: at most ${borrow.maxHours}, as far as the licence of ${product} lets seats be borrowed`;
+  return expiresAt !== undefined && Date.now() + hours * 3_600_000 > Date.parse(expiresAt)
+    ? `hours: the licence of ${product} ends at ${expiresAt}, before the seat would be back`
+    : undefined;
+}
+export const borrowLimit = (product: string, lent: number, most: number): string =>
+  `${most} seats of ${product} may be borrowed at once, and ${lent} are; ask again when one is back`;
+
 export const reasonOfCap = (cap: RuleCap | undefined): 'NotPermitted' | 'RuleLimit' =>
   cap?.most === 0 ? 'NotPermitted' : 'RuleLimit';
 

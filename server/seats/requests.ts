@@ -26,6 +26,8 @@ export interface CheckOutRequest {
   readonly feature: string | undefined;
   /** How long the request may wait for a seat, in seconds; 0: not at all. */
   readonly waitSeconds: number;
+  /** For how long a borrowed seat is taken along; undefined: it is none. */
+  readonly hours: number | undefined;
 }
 
 export const longestWaitSeconds = 60;
@@ -80,6 +82,8 @@ const longestKey = 2_403;
 /** Seats that one check-out may ask for. */
 export const mostSeats = 10_000;
 export const longestFeature = 100;
+/** A year, as long as a seat may be borrowed. */
+export const mostHours = 8_784;
 
 /** What a check-out or a session asks for beside one seat; null counts as absent. */
 function askedIn(b: Readonly<Record<string, unknown>>, place = ''): { feature: string | undefined; tail: string } {
@@ -121,7 +125,13 @@ export function readCheckOut(body: unknown): CheckOutRequest {
   const nonce = b.nonce ?? undefined;
   const wait = b.wait ?? 0;
   const programReleasedOn = b.programReleasedOn ?? undefined;
-  if (mode !== 'leased' && mode !== 'sticky') throw invalid('mode: must be "leased" or "sticky"');
+  if (mode !== 'leased' && mode !== 'sticky' && mode !== 'borrowed')
+    throw invalid('mode: must be "leased", "sticky" or "borrowed"');
+  const hours = b.hours ?? undefined;
+  if ((mode === 'borrowed') !== (hours !== undefined))
+    throw invalid('hours: belongs to the mode "borrowed", and is needed there');
+  if (hours !== undefined && (typeof hours !== 'number' || !Number.isInteger(hours) || hours < 1 || hours > mostHours))
+    throw invalid(`hours: must be a whole number from 1 to ${mostHours}`);
   if (nonce !== undefined && (typeof nonce !== 'string' || nonce.length < 1 || nonce.length > longestNonce)) {
     throw invalid(`nonce: must be a text of 1 to ${longestNonce} characters`);
   }
@@ -139,7 +149,8 @@ export function readCheckOut(body: unknown): CheckOutRequest {
     mode,
     releasedAtMs: programReleasedOn === undefined ? undefined : momentAt(programReleasedOn, 'programReleasedOn'),
     nonce,
-    waitSeconds: wait,
+    waitSeconds: mode === 'borrowed' ? 0 : wait,
+    hours: hours as number | undefined,
   };
 }
 

@@ -8,6 +8,9 @@ import type { PoolInfo } from './pools.ts';
 import { type ProofSigner, proofOf } from './proof.ts';
 import { sizeOf } from './recount.ts';
 import {
+  borrowFault,
+  borrowLimit,
+  borrowNotLicensed,
   capText,
   featureText,
   hasEnded,
@@ -24,6 +27,7 @@ import {
 import {
   type CheckOutRequest,
   instanceOf,
+  invalid,
   type ReportedSession,
   readCheckOut,
   readLeaseId,
@@ -52,19 +56,28 @@ const operation = (operationId: string, summary: string) => ({ operationId, summ
 export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMetrics, prover: Prover): void {
   const { leaseMs } = store;
 
-  const granted = (reply: FastifyReply, pool: PoolInfo, request: CheckOutRequest, result: ClaimResult) => {
+  const granted = (
+    reply: FastifyReply,
+    pool: PoolInfo,
+    request: CheckOutRequest,
+    result: ClaimResult & { readonly untilMs?: number },
+  ) => {
     const { entitlement } = pool;
-    const expiresAtMs = request.mode === 'leased' ? result.nowMs + leaseMs : undefined;
+    const expiresAtMs = result.untilMs ?? (request.mode === 'leased' ? result.nowMs + leaseMs : undefined);
     const times =
       expiresAtMs === undefined
         ? ''
-        : `,"expiresAt":"${momentOf(expiresAtMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}`;
+        : result.untilMs !== undefined
+          ? `,"expiresAt":"${momentOf(expiresAtMs)}"`
+          : `,"expiresAt":"${momentOf(expiresAtMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}`;
     const state = supportState(entitlement, request.releasedAtMs, result.nowMs);
     const until = entitlement.supportUntil === undefined ? '' : `,"until":"${entitlement.supportUntil}"`;
     let proof = '';
-    if (request.nonce !== undefined) {
+    // what is taken along has to prove itself where no server is
+    const nonce = request.nonce ?? (result.untilMs === undefined ? undefined : result.leaseId);
+    if (nonce !== undefined) {
       const activation = prover.activationOf(licenceInForce(entitlement, result.nowMs)?.keyId ?? '');
-      const { product, holder, shown, nonce } = request;
+      const { product, holder, shown } = request;
       const signed = proofOf(prover, activation, {
         product,
         holder: shown ?? holder,
@@ -161,6 +174,44 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
     );
   };
 
+  /** Takes a seat along. */
+  const borrow = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    pool: PoolInfo,
+    wanted: CheckOutRequest,
+    hours: number,
+  ) => {
+    const { product } = wanted;
+    const { entitlement } = pool;
+    const terms = entitlement.borrow;
+    const refuse = (reason: 'BorrowNotLicensed' | 'BorrowLimit', detail: string, more = {}) => {
+      metrics.checkedOut(product, 'denied', reason);
+      store.noteDenial(product, wanted, reason);
+      sendDenied(reply, reason, detail, more);
+    };
+    if (terms === undefined) return refuse('BorrowNotLicensed', borrowNotLicensed(product));
+    const fault = borrowFault(entitlement, product, hours);
+    if (fault !== undefined) throw invalid(fault);
+    const { result, ruled } = await store.borrow(pool, wanted, hours, request.subject?.podUid);
+    const { code, inUse, seatLimit } = result;
+    if (code === 'B')
+      return refuse('BorrowLimit', borrowLimit(product, result.lent, seatLimit - terms.keepFree), { inUse, seatLimit });
+    if (code === 'L') return barred(reply, wanted, ruled?.caps[result.cap - 1]);
+    const claim: ClaimResult = {
+      ...result,
+      code: code === 'R' ? 'renewed' : code === 'G' || code === 'O' ? 'granted' : 'denied',
+      shortage: shortageOf(code),
+      overdrawn: code === 'O',
+      cap: undefined,
+      place: undefined,
+    };
+    if (claim.code === 'denied') return denied(reply, pool, wanted, claim);
+    metrics.checkedOut(product, claim.code, '');
+    if (claim.code === 'granted') store.denials.granted(product, wanted.holder);
+    granted(reply, pool, wanted, { ...claim, untilMs: result.untilMs });
+  };
+
   /** Goes on if the instance owns the name of the base, or takes it; else the answer is a refusal. */
   const ifOwned = (reply: FastifyReply, base: string, instance: string, go: () => void, refused = () => {}) => {
     const answer = (owns: boolean) => {
@@ -210,8 +261,12 @@ export function registerSeatRoutes(http: Http, store: SeatStore, metrics: SeatMe
       }
       if (wanted.waitSeconds === 0)
         reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
-      const go = () =>
+      const { hours } = wanted;
+      const go = () => {
+        if (hours !== undefined)
+          return void borrow(request, reply, pool, wanted, hours).catch((error: unknown) => reply.send(error));
         ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : performance.now() + wanted.waitSeconds * 1000);
+      };
       if (wanted.instance === undefined) return go();
       const { base, instance } = wanted;
       ifOwned(reply, base, instance, go, () => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { bounds, countings, denialReasons, leaseModes, supportPolicies } from '../../licence/words.ts';
 import { dayOrMoment, growing, moment, named, problemWith, withoutNul } from '../../runtime/schemas.ts';
 import { leaseOrders } from './leaseList.ts';
-import { longestFeature, longestWaitSeconds, mostHeartbeats, mostSeats, mostSessions } from './requests.ts';
+import { longestFeature, longestWaitSeconds, mostHeartbeats, mostHours, mostSeats, mostSessions } from './requests.ts';
 
 /** The shapes of the seat routes, for the OpenAPI document and for the routes that are not on the hot path. */
 /** What the reader of requests (requests.ts) checks by hand, as a pattern for the document. */
@@ -91,9 +91,15 @@ export const checkOutBody = named(
     product,
     holder,
     mode: z
-      .enum(['leased', 'sticky'])
+      .enum(['leased', 'sticky', 'borrowed'])
       .default('leased')
-      .describe('leased: kept by heartbeats; sticky: until given back'),
+      .describe('leased: kept by heartbeats; sticky: until given back; borrowed: taken along for so many hours'),
+    hours: z
+      .int()
+      .min(1)
+      .max(mostHours)
+      .optional()
+      .describe('of mode borrowed, and needed there: for how long; as far as the licence allows'),
     programReleasedOn,
     instance,
     feature: askedFeature,
@@ -123,7 +129,7 @@ export const grant = named(
     feature: z.string().optional().describe('as it was asked for'),
     seatsTaken: takenSeats,
     overdraft,
-    proof: z.string().optional().describe('signed lease, a compact JWS; only with a nonce'),
+    proof: z.string().optional().describe('signed lease, a compact JWS; only with a nonce, or of a borrowed seat'),
   }),
 );
 /** A 204. */
@@ -255,6 +261,7 @@ export const leasesAnswer = named(
           product: z.string(),
           holder: heldBy,
           mode: growing(leaseModes),
+          writtenOff: z.boolean().optional().describe('true: borrowed and written off; it counts until its end'),
           state: growing(leaseStates),
           acquiredAt: moment,
           renewedAt: moment,
@@ -274,6 +281,10 @@ export const leasesAnswer = named(
 );
 const reason = z.string().trim().min(1).max(500).describe('kept in the audit');
 export const reasonBody = named('ReleaseRequest', z.object({ reason }));
+export const writeOffAnswer = named(
+  'WriteOffResult',
+  z.object({ countsUntil: moment.describe('when it is free: nobody can call it back before') }),
+);
 export const releaseStaleBody = named(
   'ReleaseStaleRequest',
   z.object({ reason, product: product.regex(...noZero).optional() }),
@@ -307,6 +318,12 @@ export const productsAnswer = named(
           countBy: growing(countings).describe('what one seat is'),
           weights,
           overdraftSeats: z.int().describe('seats that may be in use beyond the limit'),
+          borrow: z
+            .object({ maxHours: z.int(), keepFree: z.int() })
+            .optional()
+            .describe('how far seats may be borrowed; absent: not at all'),
+          seatsBorrowed: z.int().describe('seats that were taken along'),
+          seatsLost: z.int().describe('borrowed seats that were written off'),
           seatsOverdrawn: z.int().describe('seats in use beyond the limit'),
           rules: z.array(
             named(

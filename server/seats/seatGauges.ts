@@ -30,6 +30,14 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
     'Seats in use beyond the limit of a licence that allows it for a while.',
     ['product'],
   );
+  const borrowed = metrics.gauge('licence_seats_borrowed', 'Seats that were taken along, to a certain end.', [
+    'product',
+  ]);
+  const lost = metrics.gauge(
+    'licence_seats_lost',
+    'Borrowed seats that were written off; they count until their end.',
+    ['product'],
+  );
   const ruled = metrics.gauge('licence_seats_ruled_in_use', 'Seats in use that count for a rule.', ['product', 'rule']);
   const ruledLimit = metrics.gauge('licence_seats_ruled_limit', 'Seats that a rule allows.', ['product', 'rule']);
   return async () => {
@@ -46,6 +54,8 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
       stale.set({ product }, c.stale);
       queue.set({ product }, c.waiting);
       open.set({ product }, openSeats(c));
+      borrowed.set({ product }, c.borrowed);
+      lost.set({ product }, c.lost);
       overdraft.set({ product }, overdrawn(c));
       for (const { name: rule, max } of store.pool(product)?.rules ?? []) {
         if (max === undefined) continue;

@@ -30,7 +30,11 @@ export interface Release {
   readonly cause: ReleaseCause;
 }
 
-export const kinds: readonly LeaseMode[] = ['leased', 'reported', 'sticky'];
+const kinds: readonly LeaseMode[] = ['leased', 'reported', 'sticky'];
+/** By the number that the database keeps: below 0 it is borrowed. */
+export const modeOf = (kind: number): LeaseMode => (kind < 0 ? 'borrowed' : (kinds[kind] ?? 'leased'));
+/** Of a borrowed one that was written off. */
+export const writtenOffKind = -2;
 const kindOf = (mode: LeaseMode): number => kinds.indexOf(mode);
 
 const eventCode: Readonly<Record<ReleaseCause, string>> = {
@@ -278,6 +282,58 @@ export async function reportBatch(
   });
   const pools = !changedPools ? [] : changedPools.split(',').map((p) => p.split(':').map(Number));
   return { results, pools: pools.map(([poolId = 0, released = 0, reaped = 0]) => ({ poolId, released, reaped })) };
+}
+
+export interface BorrowResult {
+  /** As of a check-out; B: as many as may be are borrowed. */
+  readonly code: string;
+  readonly leaseId: string;
+  readonly untilMs: number;
+  readonly inUse: number;
+  readonly seatLimit: number;
+  readonly nowMs: number;
+  readonly reservedFree: number;
+  readonly waiting: number;
+  /** The number, from 1, of the cap that refused. */
+  readonly cap: number;
+  /** Seats that others have borrowed. */
+  readonly lent: number;
+}
+
+/** Takes a seat along. `most`: how many may be borrowed at once. */
+export async function borrowSeat(
+  client: Client,
+  poolId: number,
+  claim: Omit<Claim, 'mode' | 'queueMs'>,
+  { hours, most }: { readonly hours: number; readonly most: number },
+  now?: number,
+): Promise<BorrowResult> {
+  const { rows } = await client.query('SELECT * FROM borrow_seat($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)', [
+    poolId,
+    claim.holder,
+    claim.shown ?? null,
+    claim.leaseId,
+    hours,
+    most,
+    claim.slot,
+    claim.subject ?? null,
+    claim.priority ?? 0,
+    claim.caps ?? null,
+    at(now),
+  ]);
+  const row = rows[0];
+  return {
+    code: row.code,
+    leaseId: row.lease_id ?? '',
+    untilMs: Number(row.o_until_ms),
+    inUse: row.o_in_use,
+    seatLimit: row.o_limit,
+    nowMs: Number(row.o_now_ms),
+    reservedFree: row.o_reserved,
+    waiting: row.o_waiting,
+    cap: Number(row.o_rules || 0),
+    lent: row.o_lent,
+  };
 }
 
 /** Of every session with the ledger. */

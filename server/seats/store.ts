@@ -35,6 +35,8 @@ import {
 import { housekeeping, type SeatMetrics, type StoreOp } from './seatMetrics.ts';
 import { capsText, type Groups, type Ruled, type SeatRule } from './seatRules.ts';
 import {
+  type BorrowResult,
+  borrowSeat,
   poolSetup,
   quickSetup,
   type ReportBatchResult,
@@ -341,6 +343,46 @@ export class SeatStore {
     lane.push(SeatCommand.claim(claim, (result) => done(result, ruled), fail));
   }
 
+  /** Takes a seat along for so many hours, as far as the licence allows. */
+  async borrow(
+    pool: PoolInfo,
+    { holder, shown }: { readonly holder: HolderKey; readonly shown: string | undefined },
+    hours: number,
+    subject: string | undefined,
+  ): Promise<{ result: BorrowResult; ruled: Ruled | undefined }> {
+    const ruled = pool.rulesOf?.(holder);
+    const { seatLimit, borrow } = pool.entitlement;
+    const most = Math.max(seatLimit - (borrow?.keepFree ?? seatLimit), 0);
+    const claim = { holder, shown, leaseId: newLeaseId(pool.poolId), subject, ...claimed(ruled) };
+    return { result: await borrowSeat(this.db, pool.poolId, claim, { hours, most }), ruled };
+  }
+
+  /** Seats of a product that others than this holder have taken along; a holder that has one prolongs it. */
+  async lent(pool: PoolInfo, holder: HolderKey): Promise<number> {
+    const { rows } = await this.db.query<{ n: number }>(
+      `SELECT coalesce(sum(size_of(l.holder, p.weights)), 0)::int AS n FROM pool p JOIN lease l ON l.pool_id = p.pool_id
+        WHERE p.pool_id = $1 AND l.kind < 0 AND l.expires_at > clock_timestamp() AND l.holder <> $2`,
+      [pool.poolId, holder],
+    );
+    return rows[0]?.n ?? 0;
+  }
+
+  /** Until when a seat was taken along; undefined: it was not. */
+  async borrowedUntil(leaseId: string): Promise<Date | undefined> {
+    const { rows } = await this.db.query<{ at: Date }>(
+      'SELECT expires_at AS at FROM lease WHERE lease_id = $1 AND kind < 0 AND expires_at > clock_timestamp()',
+      [leaseId],
+    );
+    return rows[0]?.at;
+  }
+
+  /** Writes a borrowed seat off; answers until when it counts. */
+  async writeOff(leaseId: string): Promise<Date | undefined> {
+    const { rows } = await this.db.query<{ at: Date | null }>('SELECT write_off($1) AS at', [leaseId]);
+    await this.#countPools();
+    return rows[0]?.at ?? undefined;
+  }
+
   heartbeat(
     leaseIds: readonly string[],
     done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void,
@@ -558,14 +600,14 @@ export class SeatStore {
       stale: number;
       stale_since: Date | null;
       holders_waiting: number;
+      borrowed: number;
+      lost: number;
     }>("SELECT * FROM count_pools($1 * interval '1 ms')", [this.staleAfterMs]);
     for (const row of rows) {
-      await this.db.query('UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4 WHERE pool_id = $1', [
-        row.pool_id,
-        row.stale,
-        row.stale_since,
-        row.holders_waiting,
-      ]);
+      await this.db.query(
+        'UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4, borrowed = $5, lost = $6 WHERE pool_id = $1',
+        [row.pool_id, row.stale, row.stale_since, row.holders_waiting, row.borrowed, row.lost],
+      );
     }
     return false;
   }

@@ -35,6 +35,8 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
       call<PeoplePage>('GET', `v1/people${query({ ...filter, cursor, limit: '100' })}`),
     releaseLease: (leaseId: string, reason: string) =>
       call<unknown>('POST', `v1/leases/${of(leaseId)}:release`, { reason }),
+    writeOffLease: (leaseId: string, reason: string) =>
+      call<unknown>('POST', `v1/leases/${of(leaseId)}:writeOff`, { reason }),
     releaseStale: (reason: string, product?: string) =>
       call<{ released: number }>('POST', 'v1/stale:release', { reason, ...(product ? { product } : {}) }),
     denials: (filter: { product: string; from: number; limit: number }) =>

@@ -17,6 +17,8 @@ export interface Lease {
   readonly acquiredAt: string;
   readonly renewedAt: string;
   readonly expiresAt?: string;
+  /** Borrowed, and written off. */
+  readonly writtenOff?: boolean;
   /** The reservation whose seat it is. */
   readonly reservation?: string;
   /** Leases of a product with the same value share one seat; absent: each lease is a seat. */
@@ -126,6 +128,8 @@ export interface ProductList {
     readonly product: string;
     readonly reservations: readonly { readonly name: string; readonly seats: number; readonly inUse: number }[];
     readonly weights?: Readonly<Record<string, number>>;
+    readonly seatsBorrowed?: number;
+    readonly seatsLost?: number;
     readonly rules?: readonly { readonly name: string; readonly max: number; readonly inUse: number }[];
   }[];
 }

@@ -9,6 +9,7 @@ export const checkKinds = [
   'licence',
   'support',
   'feature',
+  'borrow',
   'base',
   'held',
   'rule',
@@ -140,6 +141,8 @@ export function sayOf(c: Check): string {
       return c.verdict === 'passed' ? 'support does not keep it out' : 'the licence demands support, and it has ended';
     case 'feature':
       return c.verdict === 'passed' ? 'an active key has it' : 'no active key has it';
+    case 'borrow':
+      return c.verdict === 'passed' ? 'the licence lets a seat be taken along' : 'no seat may be taken along';
     case 'base':
       return c.verdict === 'passed'
         ? 'the instance owns the name of its base'

@@ -1,10 +1,13 @@
 import type { z } from 'zod';
-import type { DenialReason, LeaseMode } from '../../../licence/words.ts';
+import type { DenialReason } from '../../../licence/words.ts';
 import { momentOf } from '../answers.ts';
 import { fold, holderOf } from '../holderKey.ts';
 import type { PoolInfo } from '../pools.ts';
 import { sizeOf } from '../recount.ts';
 import {
+  borrowFault,
+  borrowLimit,
+  borrowNotLicensed,
   capText,
   featureText,
   hasEnded,
@@ -18,9 +21,9 @@ import {
   supportEnded,
   unknownProduct,
 } from '../refusals.ts';
-import type { CheckOutRequest } from '../requests.ts';
+import { type CheckOutRequest, invalid } from '../requests.ts';
 import type { Ruled } from '../seatRules.ts';
-import { kinds } from '../seatSql.ts';
+import { modeOf } from '../seatSql.ts';
 import type { SeatStore } from '../store.ts';
 import { type Check, ledgerChecks, sayOf } from './checks.ts';
 import { expectFree } from './expectFree.ts';
@@ -61,6 +64,17 @@ export async function explain(
     if (lacksFeature(entitlement, wanted.feature))
       return refused('FeatureNotLicensed', featureText(product, wanted.feature), 'feature', wanted.feature);
     checks.push({ check: 'feature', name: wanted.feature, verdict: 'passed' });
+  }
+  if (wanted.hours !== undefined) {
+    const terms = entitlement.borrow;
+    if (terms === undefined) return refused('BorrowNotLicensed', borrowNotLicensed(product), 'borrow');
+    const fault = borrowFault(entitlement, product, wanted.hours);
+    if (fault !== undefined) throw invalid(fault);
+    const most = entitlement.seatLimit - terms.keepFree;
+    const lent = await store.lent(pool, wanted.holder);
+    if (lent + sizeOf(wanted.holder, entitlement.weights) > most)
+      return refused('BorrowLimit', borrowLimit(product, lent, most), 'borrow');
+    checks.push({ check: 'borrow', verdict: 'passed' });
   }
   if (instance !== undefined) {
     if (!(await store.owners.wouldOwn(fold(base), instance)))
@@ -146,7 +160,7 @@ const holdersOf = (look: Look): Explained['holders'] =>
   look.holders.map((h) => ({
     leaseId: h.leaseId,
     holder: holderOf(h.holder),
-    mode: kinds[h.kind] as LeaseMode,
+    mode: modeOf(h.kind),
     acquiredAt: momentOf(Math.round(h.acquiredAt)),
     ...(h.expiresAt === null ? {} : { expiresAt: momentOf(Math.round(h.expiresAt)) }),
     ...(h.stale ? { stale: true } : {}),

@@ -199,3 +199,30 @@ asRoot('is run by a user without a name: named by number, or as it is told', asy
     await started.ended;
   }
 });
+
+it('takes a seat along, runs on it where no server answers, and gives it back early', async () => {
+  await server.setLicences([{ seatLimit: 1, borrow: { maxHours: 48, keepFree: 0 } }]);
+  const home = ['env', `XDG_STATE_HOME=${dir}`];
+  const take = (at: string, ...options: string[]) => {
+    const started = new Run(at, ['--user', 'anna', '--host', 'pc', ...options], ['echo', 'works'], home);
+    runs.push(started);
+    return started;
+  };
+  const online = take(url, '--borrow', '48h');
+  expect([await online.ended, online.out]).toEqual([0, 'works\n']);
+  const [lease] = (await server.call('GET', '/v1/leases')).body.leases;
+  expect(lease).toMatchObject({ mode: 'borrowed', holder: { user: 'anna' } });
+  expect(online.err).toContain(`is taken along until ${lease.expiresAt}`);
+  const offline = take('http://127.0.0.1:9', '--borrow', '48h');
+  expect([await offline.ended, offline.out]).toEqual([0, 'works\n']);
+  expect(offline.err).toContain('the seat that was taken along before is used');
+  expect(await take(url, '--borrow', '49h').ended).toBe(69); // more than the licence allows
+  const args = ['return', '--product', 'erp', '--user', 'anna', '--host', 'pc'];
+  const back = spawn(process.execPath, [join(repository, 'cli/licence.ts'), ...args], {
+    env: { PATH: process.env.PATH, HOME: '/', LICENCE_SERVER_URL: url, XDG_STATE_HOME: dir },
+    stdio: 'ignore',
+  });
+  expect(await new Promise((resolve) => back.on('close', resolve))).toBe(0);
+  expect(await holders()).toEqual([]);
+  expect(await take('http://127.0.0.1:9', '--borrow', '48h').ended).toBe(70); // nothing is here any more
+});

@@ -32,6 +32,7 @@ it('the document names what each route answers: refusals as problem documents, t
   expect(answers('/v1/leases/{leaseId}:release', 'post')).toEqual([
     ['204'],
     ['404', 'application/problem+json'],
+    ['409', 'application/problem+json'],
     ...refused,
   ]);
   expect(answers('/v1/usage', 'get')).toEqual([['200', 'application/json'], ...refused]);

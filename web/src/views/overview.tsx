@@ -132,6 +132,18 @@ function ProductCard({ product: p, list, now, day }: ProductCardProps) {
             <dd class="full">{number(p.seatsOverdrawn)}</dd>
           </div>
         )}
+        {(list?.seatsBorrowed ?? 0) > 0 && (
+          <div>
+            <dt>{t('overview.borrowed')}</dt>
+            <dd>{number(list?.seatsBorrowed ?? 0)}</dd>
+          </div>
+        )}
+        {(list?.seatsLost ?? 0) > 0 && (
+          <div>
+            <dt>{t('overview.lost')}</dt>
+            <dd class="stale">{number(list?.seatsLost ?? 0)}</dd>
+          </div>
+        )}
         {list?.rules?.map((r) => (
           <div key={r.name}>
             <dt>{t('overview.rule', { name: r.name })}</dt>

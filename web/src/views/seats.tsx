@@ -109,7 +109,28 @@ function SeatList({ query, onChanged }: { query: SeatQuery; onChanged(): void })
           {t('app.more')}
         </button>
       )}
-      {releasing !== undefined && (
+      {releasing?.mode === 'borrowed' && (
+        <ReasonDialog
+          title={t('writeOff.title')}
+          text={t('writeOff.text', {
+            who: holderText(releasing.holder),
+            product: releasing.product,
+            at: releasing.expiresAt === undefined ? '' : text.moment(releasing.expiresAt),
+          })}
+          action={t('writeOff.do')}
+          words={reasonWordsOf(text)}
+          onClose={() => setReleasing(undefined)}
+          onReason={async (reason) => {
+            await api.writeOffLease(releasing.leaseId, reason);
+            setReleasing(undefined);
+            say(t('writeOff.done', { who: holderText(releasing.holder) }));
+            onChanged();
+            await list.restart();
+            focusHeading();
+          }}
+        />
+      )}
+      {releasing !== undefined && releasing.mode !== 'borrowed' && (
         <ReasonDialog
           title={t('release.title')}
           text={t('release.text', { who: holderText(releasing.holder), product: releasing.product })}
@@ -152,7 +173,8 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
       cell: (l) => (
         <>
           <span class={`badge badge-${l.state}`}>{t(`seats.state.${l.state}`)}</span>{' '}
-          <small>{t(`seats.mode.${l.mode}`)}</small>
+          <small>{t(`seats.mode.${l.mode}`, { at: l.expiresAt === undefined ? '' : text.moment(l.expiresAt) })}</small>{' '}
+          {l.writtenOff && <small class="stale">{t('seats.writtenOff')}</small>}
           {l.reservation && <small>{t('seats.reservation', { name: l.reservation })}</small>}{' '}
           {l.feature && <small>{t('seats.feature', { name: l.feature })}</small>}{' '}
           {l.seats !== undefined && <small>{t('seats.several', { n: l.seats })}</small>}{' '}
@@ -172,10 +194,11 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
       cell: (l) => (
         <button
           type="button"
-          aria-label={t('seats.releaseOf', { who: holderText(l.holder) })}
+          aria-label={t(l.mode === 'borrowed' ? 'seats.writeOffOf' : 'seats.releaseOf', { who: holderText(l.holder) })}
+          disabled={l.writtenOff === true}
           onClick={() => onRelease(l)}
         >
-          {t('seats.release')}
+          {t(l.mode === 'borrowed' ? 'seats.writeOff' : 'seats.release')}
         </button>
       ),
     },

@@ -109,7 +109,8 @@ BEGIN
     code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
     IF v_weights IS NULL THEN sz := array_fill(1, ARRAY[n_claim]);
     ELSE SELECT array_agg(size_of(u.h, v_weights) ORDER BY u.o) INTO sz FROM unnest(p_holder) WITH ORDINALITY u(h, o); END IF;
-    WITH up AS (UPDATE lease l SET renewed_at = t, kind = u.k, expires_at = CASE u.k WHEN 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
+    WITH up AS (UPDATE lease l SET renewed_at = t, kind = CASE WHEN l.kind < 0 THEN l.kind ELSE u.k END, -- what is borrowed is promised to its end
+                  expires_at = CASE WHEN l.kind < 0 THEN l.expires_at WHEN u.k = 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
                   FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
     SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
     FOR k IN 1 .. coalesce(cardinality(q), 0) LOOP code[q[k]] := 'R'; rid[q[k]] := rn_id[k]; END LOOP;

@@ -175,7 +175,7 @@ BEGIN
   GET DIAGNOSTICS v_n = ROW_COUNT;
   IF v_n = cardinality(p_id) THEN marks := ''; RETURN; END IF;
   -- <> 0, not > 0: the index of unexpiring leases would be read as a whole
-  UPDATE lease l SET renewed_at = t, expires_at = 'infinity'
+  UPDATE lease l SET renewed_at = t, expires_at = CASE WHEN l.kind < 0 THEN l.expires_at ELSE 'infinity' END
    WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 FOR NO KEY UPDATE SKIP LOCKED));
   -- a lease that stands as its renewal would leave it is renewed, by whomever; one that stands otherwise was busy
   SELECT string_agg(CASE WHEN l.lease_id IS NULL THEN '0' WHEN l.renewed_at <> t THEN '2'

@@ -70,6 +70,17 @@ type Step =
   | { kind: 'wait'; ms: number }
   | { kind: 'limit'; product: number; seats: number; reserved: number[]; overdraft: number }
   | { kind: 'freeze'; product: number; ms: number }
+  | {
+      kind: 'borrow';
+      product: number;
+      holder: number;
+      hours: number;
+      most: number;
+      slot: number;
+      bound: Bound;
+      tail: number;
+    }
+  | { kind: 'writeOff'; lease: number }
   | { kind: 'clear' }
   | { kind: 'leave'; product: number; holder: number }
   | { kind: 'reap'; product: number };
@@ -118,7 +129,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('wait' as const),
-      ms: fc.constantFrom(1, 300, 5_000, 60_000, 99_999, 100_000, 100_001, 300_000),
+      ms: fc.constantFrom(1, 300, 5_000, 60_000, 99_999, 100_000, 100_001, 300_000, 3_600_000),
     }),
   },
   {
@@ -132,6 +143,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('freeze' as const), product, ms: fc.nat(200_000) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('borrow' as const),
+      product,
+      holder: fc.nat(holders.length - 1),
+      hours: fc.constantFrom(1, 2, 48),
+      most: fc.nat(4),
+      slot: fc.nat(2),
+      bound,
+      tail,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('writeOff' as const), lease: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const) }) },
   {
     weight: 1,
@@ -156,11 +181,11 @@ class World {
   readonly countBy: readonly (CountBy | undefined)[];
 
   /** Undefined: no lease is several seats. */
-  readonly weights: readonly (Weights | undefined)[];
+  readonly weights: (Weights | undefined)[];
 
   constructor(countBy: readonly (CountBy | undefined)[], weights: readonly (Weights | undefined)[]) {
     this.countBy = countBy;
-    this.weights = weights;
+    this.weights = [...weights];
   }
   holder(n: number, holder: number, tail: number): string {
     const asked = tails[tail] ?? '';
@@ -201,6 +226,8 @@ class World {
     else if (s.kind === 'checkOut') await this.checkOut(s);
     else if (s.kind === 'heartbeat') await this.heartbeat(s);
     else if (s.kind === 'report') await this.report(s);
+    else if (s.kind === 'borrow') await this.borrow(s);
+    else if (s.kind === 'writeOff') await this.writeOff(s);
     else if (s.kind === 'limit') await this.limit(s);
     else if (s.kind === 'freeze') {
       this.pool(s.product).frozenUntil = this.now + s.ms;
@@ -290,6 +317,45 @@ class World {
     // what a refusal counts; where nobody is refused it is not asked
     if (outcomes.some((o) => o.code === 'denied' || o.code === 'barred'))
       expect([got.reservedFree, got.waiting]).toEqual([reservedFree(ledger.countsOf(pool)), pool.waiters.size]);
+  }
+
+  async borrow(s: Step & { kind: 'borrow' }): Promise<void> {
+    const pool = this.pool(s.product);
+    this.weights[s.product] ??= {}; // a pool that lends is no plain one
+    const holder = this.holder(s.product, s.holder, s.tail);
+    const asked = {
+      holder,
+      leaseId: randomUUID(),
+      slot: s.slot <= pool.reserved.length ? s.slot : 0,
+      ...this.ruled(s.product, holder, s.bound),
+    };
+    const want = ledger.borrow(
+      this.model,
+      pool,
+      { ...asked, base: baseOf(holder), mode: 'borrowed', queueMs: 0 },
+      s.hours * 3_600_000,
+      s.most,
+      this.now,
+    );
+    const got = await sql.borrowSeat(
+      client(),
+      this.poolIds[s.product] ?? 0,
+      { ...asked, caps: capsText(asked.caps) },
+      s,
+      this.now,
+    );
+    expect(got.code).toBe(want.code === 'lent' ? 'B' : codeOf(want));
+    if (want.code === 'barred') expect(got.cap).toBe(want.cap + 1);
+    if ('leaseId' in want) expect(got.leaseId).toBe(want.leaseId);
+    if ('leaseId' in want) expect(got.untilMs).toBe(pool.leases.get(holder)?.expiresAt);
+    if (want.code !== 'lent') expect(got.inUse).toBe(ledger.inUseOf(pool));
+  }
+
+  async writeOff(s: Step & { kind: 'writeOff' }): Promise<void> {
+    const id = this.held(s.lease);
+    const want = [...this.model.pools.values()].some((pool) => ledger.writeOff(pool, id));
+    const { rows } = await client().query('SELECT write_off($1) AS at', [id]);
+    expect(rows[0].at !== null).toBe(want);
   }
 
   async heartbeat(s: Step & { kind: 'heartbeat' }): Promise<void> {
@@ -386,7 +452,8 @@ class World {
       const stored = rows.map((r) => [
         r.lease_id,
         r.holder,
-        modes[r.kind === 0 ? 0 : r.kind === 1 ? 2 : 1],
+        sql.modeOf(r.kind),
+        r.kind === sql.writtenOffKind,
         r.slot,
         Number(r.acquired),
         Number(r.renewed),
@@ -396,6 +463,7 @@ class World {
         l.leaseId,
         l.holder,
         l.mode,
+        l.writtenOff === true,
         l.slot,
         l.acquiredAt,
         l.renewedAt,
