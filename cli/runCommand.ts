@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import {
   type LicenceClient,
@@ -20,6 +20,8 @@ export interface RunRequest {
   readonly borrowHours?: number;
   /** What happens when the seat is lost while the command runs: end it, or only say so. */
   readonly whenLost: 'stop' | 'warn';
+  /** Starts the command; absent: as a process with this one's input and output. */
+  readonly start?: (file: string, args: readonly string[]) => Pick<ChildProcess, 'kill' | 'on'>;
 }
 
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -36,7 +38,7 @@ export async function runCommand(
   request: RunRequest,
   say: (line: string) => void,
 ): Promise<number> {
-  let child: ReturnType<typeof spawn> | undefined;
+  let child: Pick<ChildProcess, 'kill' | 'on'> | undefined;
   let lost = false;
   const events: SeatEvents = {
     onTrouble: (error) => say(`the licence server does not answer (${messageOf(error)}); still trying`),
@@ -71,7 +73,7 @@ export async function runCommand(
     const [file, ...args] = request.command;
     const status = await new Promise<number>((resolve) => {
       for (const signal of forwarded) process.on(signal, forward);
-      child = spawn(file, args, { stdio: 'inherit' });
+      child = (request.start ?? spawnBeside)(file, args);
       child.on('error', (error) => {
         say(`cannot run ${file}: ${error.message}`);
         resolve(runStatus.notFound);
@@ -96,6 +98,8 @@ function refusalText({ reason, message, retryAfterSeconds }: LicenceRefused): st
   return `${said} (${reason})`;
 }
 
+const spawnBeside = (file: string, args: readonly string[]): ChildProcess => spawn(file, args, { stdio: 'inherit' });
+
 const messageOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message || error.message : error.message;
@@ -108,8 +112,8 @@ async function holdWithin(
   events: SeatEvents,
   say: (line: string) => void,
 ): Promise<Seat> {
-  const until = Date.now() + waitSeconds * 1_000;
-  const leftSeconds = () => Math.ceil((until - Date.now()) / 1_000);
+  const until = performance.now() + waitSeconds * 1_000; // the time of the day may be set meanwhile
+  const leftSeconds = () => Math.ceil((until - performance.now()) / 1_000);
   try {
     return await client.hold(seat, events);
   } catch (error) {
