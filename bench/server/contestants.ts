@@ -86,8 +86,15 @@ export interface Ours extends Contestant {
 /**
  * A computer with our server as its image runs it: the bundle, embedded PostgreSQL, tokens, metrics, events and audit on.
  * @param dir for its own: two computers take two
+ * @param node the Node that runs it
  */
-export async function ourComputer(name: 'ours' | 'earlier', dir: string, app: Bundle, extra: readonly string[]) {
+export async function ourComputer(
+  name: 'ours' | 'earlier',
+  dir: string,
+  app: Bundle,
+  extra: readonly string[],
+  node = process.execPath,
+) {
   const computer = await createComputer(plenty, 'Ed25519');
   const { LICENCE_ACCESS: _, ...env } = computer.env;
   mkdirSync(join(dir, 'compile-cache'), { recursive: true });
@@ -102,7 +109,7 @@ export async function ourComputer(name: 'ours' | 'earlier', dir: string, app: Bu
   return {
     remove: () => computer.remove(),
     start: async (): Promise<Ours> => {
-      const started = await start(process.execPath, [...app.options, ...extra, app.main], settings);
+      const started = await start(node, [...app.options, ...extra, app.main], settings);
       const postgres = join(computer.dataDir, 'postgres');
       const major = readdirSync(postgres).find((name) => /^\d+$/.test(name)) ?? '';
       const [pid, , , port, socketDir] = readFileSync(join(postgres, major, 'postmaster.pid'), 'utf8').split('\n');

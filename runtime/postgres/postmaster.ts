@@ -32,6 +32,7 @@ const defaults: Readonly<Record<string, string>> = {
   huge_pages: 'off', // a container may be killed for taking one, and so few buffers gain nothing by them
   wal_level: 'minimal',
   max_wal_senders: '0',
+  max_logical_replication_workers: '0', // no process that waits for subscriptions, which are none
   max_wal_size: '256MB',
   min_wal_size: '64MB',
   checkpoint_completion_target: '0.5',
