@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { IssuedKey } from '../../licence/authorityWire.ts';
@@ -276,6 +277,28 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     await page.context().close();
   });
 
+  it('plays the last days with another number of seats, by a slider', async () => {
+    const sql = new pg.Client({ connectionString: server.databaseUrl });
+    await sql.connect();
+    // yesterday twelve at once, of a licence of ten seats
+    await sql.query(
+      `INSERT INTO event SELECT date_trunc('day', now(), 'UTC') - interval '1 day' + h * interval '1 h' + n * interval '1 s', pool_id, c::"char", gen_random_uuid(),
+              concat_ws(chr(31), 'b', 'u' || n, 'h', '') FROM pool, generate_series(1, 12) n, (VALUES (9, 'G'), (17, 'X')) x(h, c) WHERE product = 'trade'`,
+    );
+    await sql.end();
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    await goTo(page, 'whatIf?product=trade');
+    const says = page.locator('main .notice');
+    await expect.poll(() => says.textContent(), { timeout: 60_000 }).toContain('with 12 nobody would have waited');
+    const slider = page.getByRole('slider');
+    await slider.fill('12');
+    await expect.poll(() => says.textContent(), { timeout: 60_000 }).toBe('With 12 seats nobody would have waited.');
+    expect(await page.getByRole('row', { name: 'Refused' }).getByRole('cell').allTextContents()).toEqual(['2', '0']);
+    expect(await axeViolations(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it.each([
     ['English, light', { ...inEnglish, colorScheme: 'light' }],
     ['Russian, dark', { ...inRussian, colorScheme: 'dark' }],
@@ -289,7 +312,7 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
       );
       expect(overflow, `${view} is wider than the screen`).toBeLessThanOrEqual(0);
     };
-    for (const view of ['overview', 'seats', 'seats?by=person', 'denials', 'keys', 'about']) {
+    for (const view of ['overview', 'seats', 'seats?by=person', 'denials', 'whatIf', 'keys', 'about']) {
       await goTo(page, view);
       await page.waitForLoadState('networkidle');
       for (const closed of await page.locator('main details:not([open]) > summary').all()) await closed.click();

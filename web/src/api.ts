@@ -2,7 +2,17 @@ import type { KeyCheckResponse, KeyStatus, ServerStatus } from '../../licence/se
 import type { Holder } from '../../licence/words.ts';
 import { ApiRefused, createCaller, query } from '../shared/call.ts';
 import type { ActivationAnswer } from './logic/activationAnswer.ts';
-import type { AuditPage, DenialPage, Explained, Identity, LeasePage, PeoplePage, ProductList, Usage } from './wire.ts';
+import type {
+  AuditPage,
+  DenialPage,
+  Explained,
+  Identity,
+  LeasePage,
+  PeoplePage,
+  ProductList,
+  Simulation,
+  Usage,
+} from './wire.ts';
 
 export interface LeaseFilter {
   readonly product?: string;
@@ -22,7 +32,7 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(token: string | undefined, timeoutMs = 30_000) {
   // not Authorization: a proxy that asks for a password of its own may need that one
   const headers = () => (token === undefined ? {} : { 'x-licence-token': token });
-  const { call, answerOf } = createCaller(headers, timeoutMs);
+  const { call, answerOf, linesOf } = createCaller(headers, timeoutMs);
   const of = (id: string) => encodeURIComponent(id);
 
   return {
@@ -45,6 +55,20 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
         `v1/denials${query({ product: filter.product, from: moment(filter.from), limit: String(filter.limit) })}`,
       ),
     explain: (product: string, holder: Holder) => call<Explained>('POST', 'v1/checkouts:explain', { product, holder }),
+    /** Tells how far it is, from 0 to 1; ends with the signal. */
+    simulate: async (
+      body: { product: string; days: number; seats: number },
+      progress: (done: number) => void,
+      signal: AbortSignal,
+    ): Promise<Simulation> => {
+      for await (const line of linesOf('v1/rules:simulate', body, signal)) {
+        const { progress: at, result, error } = line as SimulationLine;
+        if (at !== undefined) progress(at.done);
+        if (result !== undefined) return result;
+        if (error !== undefined) throw new ApiRefused({ status: 500, ...error });
+      }
+      throw new ApiRefused({ status: 0, reason: 'Unreachable', detail: 'the answer broke off' });
+    },
     /** Acts of administrators, the newest first. */
     audit: (limit: number) => call<AuditPage>('GET', `v1/audit${query({ limit: String(limit) })}`),
     usage: (from: number, to: number, stepSeconds: number, product?: string) =>
@@ -74,6 +98,12 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
     activationResponse: (response: ActivationAnswer) =>
       call<KeyStatus>('POST', 'v1/activation/response', { ...response, source: 'web' }),
   };
+}
+
+interface SimulationLine {
+  readonly progress?: { readonly done: number };
+  readonly result?: Simulation;
+  readonly error?: { readonly reason: string; readonly detail: string };
 }
 
 /** RFC 3339 in UTC with whole seconds. */

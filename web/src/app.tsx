@@ -18,6 +18,7 @@ import { Keys } from './views/keys.tsx';
 import { Overview } from './views/overview.tsx';
 import { Seats } from './views/seats.tsx';
 import { SignIn, type SignInTrouble } from './views/signIn.tsx';
+import { WhatIf } from './views/whatIf.tsx';
 
 const statusEveryMs = 5_000;
 
@@ -133,6 +134,7 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
         {data && route.view === 'overview' && <Overview status={data} at={status.at} />}
         {data && route.view === 'seats' && <Seats status={data} query={route.query} onChanged={status.reload} />}
         {data && route.view === 'denials' && <Denials status={data} query={route.query} />}
+        {data && route.view === 'whatIf' && <WhatIf status={data} query={route.query} />}
         {data && route.view === 'keys' && <Keys onChanged={status.reload} />}
         {data && route.view === 'about' && <About status={data} />}
       </Frame>

@@ -93,6 +93,23 @@ export interface Explained {
   readonly expected?: { readonly at: string; readonly by: string };
 }
 
+/** The result of `POST /v1/rules:simulate` */
+export interface Simulation {
+  /** Seats with which nobody would have had to wait for one. */
+  readonly needed: number;
+  readonly today: SimulatedSide & { readonly seats: number };
+  readonly other: SimulatedSide & { readonly seats: number };
+  readonly days: readonly { readonly day: string; readonly today: SimulatedSide; readonly other: SimulatedSide }[];
+}
+export interface SimulatedSide {
+  readonly refused: number;
+  /** Of these, who had no seat a minute later. */
+  readonly unmet: number;
+  readonly peak: number;
+  readonly waitedSeconds: number;
+  readonly longestWaitSeconds: number;
+}
+
 /** `GET /v1/audit` */
 export interface AuditPage {
   readonly acts: readonly Act[];

@@ -111,7 +111,7 @@ export function UsageChart({ product, points, limits, denials, stepMs, from, to 
 }
 
 /** The width of an element in CSS pixels, followed, so that a chart's letters keep their size. */
-function useWidth(): [{ current: HTMLElement | null }, number] {
+export function useWidth(): [{ current: HTMLElement | null }, number] {
   const element = useRef<HTMLElement>(null);
   const [width, setWidth] = useState(720);
   useLayoutEffect(() => {
