@@ -31,7 +31,7 @@ export const sbom: Part = async (release) => {
   return [
     {
       what: "the images' Debian packages in the SBOM",
-      why: 'only what npm brings is listed; dpkg -l in an image lists the others',
+      why: 'only what npm brings is listed; /var/lib/dpkg/status in the images of server and authority lists the others',
     },
   ];
 };
