@@ -34,7 +34,9 @@ it('several seats are taken all or none, as one lease, and come back together', 
   const { leases } = (await s.call('GET', '/v1/leases?user=boris')).body;
   expect(leases).toMatchObject([{ leaseId: three.body.leaseId, seats: 3 }]);
   expect((await s.call('GET', '/v1/people')).body.people[0]).toMatchObject({ user: 'boris', seats: 3 });
-  expect((await s.call('GET', '/v1/leases.csv?user=boris')).body).toMatch(/leaseId,feature,seats\r\n.*,,3$/);
+  expect((await s.call('GET', '/v1/leases.csv?user=boris')).body).toMatch(
+    /leaseId,feature,seats,writtenOff\r\n.*,,3,$/,
+  );
   await s.call('DELETE', `/v1/leases/${three.body.leaseId}`);
   expect((await product(s)).seatsInUse).toBe(2);
 });
