@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ConfigFault, readConfig } from '../../../../runtime/config.ts';
 import { databaseAddress, uriFault } from '../../../../runtime/database/address.ts';
 import { tlsOptions } from '../../../../runtime/database/tls.ts';
@@ -97,7 +101,10 @@ describe('TLS is what libpq means by sslmode', () => {
     expect(tlsOf('?sslmode=verify-ca&sslrootcert=/uri.crt', {}, '/own.crt')).toMatchObject({ ca: '/uri.crt' });
   });
   it('nothing is checked by less than was asked for', () => {
-    const file = import.meta.filename;
+    const folder = mkdtempSync(join(tmpdir(), 'database-ca-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'ca.crt');
+    writeFileSync(file, rootCertificates[0] ?? '');
     expect(tlsOptions({ mode: 'prefer', ca: file })).toEqual({ rejectUnauthorized: false });
     expect(tlsOptions({ mode: 'require' })).toEqual({ rejectUnauthorized: false });
     for (const mode of ['require', 'verify-ca'] as const) {
@@ -106,9 +113,10 @@ describe('TLS is what libpq means by sslmode', () => {
       expect(options.ca).toBeDefined();
       expect(options.checkServerIdentity?.('h', {} as never)).toBeUndefined();
     }
-    expect(Object.keys(tlsOptions({ mode: 'verify-full', ca: file }))).toEqual(['ca']);
+    expect(Object.keys(tlsOptions({ mode: 'verify-full', ca: file }))).toEqual(['ca', 'allowPartialTrustChain']);
     expect(tlsOptions({ mode: 'verify-full', ca: 'system' }).ca?.length).toBeGreaterThan(0);
     expect(() => tlsOptions({ mode: 'verify-full', ca: '/no/ca.crt' })).toThrow('cannot read /no/ca.crt');
+    expect(() => tlsOptions({ mode: 'verify-full', ca: import.meta.filename })).toThrow('holds no certificates as PEM');
   });
 });
 
