@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dayOf, endOfDay } from '../../../web/cabinet/src/logic/ends.ts';
 import { licenceState, shortFingerprint } from '../../../web/cabinet/src/logic/licenceState.ts';
+import { recordedTerms } from '../../../web/cabinet/src/logic/recordedTerms.ts';
 import { parseRequestFile } from '../../../web/cabinet/src/logic/requestFile.ts';
 import { formatRoute, parseRoute, viewOf } from '../../../web/cabinet/src/logic/route.ts';
 import type { Licence } from '../../../web/cabinet/src/wire.ts';
@@ -68,5 +69,29 @@ describe('the address', () => {
     });
     expect(parseRoute('#/invitation/TOKEN')).toMatchObject({ view: 'invitation', rest: 'TOKEN' });
     expect(parseRoute('#/sign-on/PersonUnknown')).toMatchObject({ view: 'sign-on', rest: 'PersonUnknown' });
+  });
+});
+
+describe('what the history says of terms', () => {
+  it.each([
+    [
+      '{"seatLimit":8,"supportUntil":"2027-12-31T20:59:59Z"}',
+      [
+        ['seatLimit', '8'],
+        ['supportUntil', '2027-12-31T20:59:59Z'],
+      ],
+    ],
+    [
+      '{"expiresAt":null,"features":["payroll","hr"],"borrow":{"maxHours":48}}',
+      [
+        ['expiresAt', null],
+        ['features', 'payroll, hr'],
+        ['borrow', 'maxHours 48'],
+      ],
+    ],
+    ['order 17', undefined],
+    ['{order 17}', undefined],
+  ])('%s', (detail, terms) => {
+    expect(recordedTerms(detail)).toEqual(terms);
   });
 });

@@ -1,6 +1,7 @@
 import { DataTable } from '../../../shared/parts/dataTable.tsx';
 import { RefusalNotice } from '../../../shared/parts/notice.tsx';
 import { useShell, useText } from '../context.ts';
+import { type RecordedTerm, recordedTerms } from '../logic/recordedTerms.ts';
 import { useRows } from '../useRows.ts';
 import type { AuditEntry } from '../wire.ts';
 
@@ -52,7 +53,7 @@ export function History({ query }: { query: Readonly<Record<string, string>> }) 
               cell: (e) => (
                 <>
                   {e.keyId ?? e.licenceId ?? t('app.none')}
-                  {e.detail !== undefined && <small>{e.detail}</small>}
+                  {e.detail !== undefined && <small>{detailText(e.detail, text)}</small>}
                 </>
               ),
             },
@@ -66,4 +67,23 @@ export function History({ query }: { query: Readonly<Record<string, string>> }) 
       )}
     </>
   );
+}
+
+const termHeads: Readonly<Record<string, string>> = {
+  seatLimit: 'licence.seats',
+  supportUntil: 'licence.support',
+  expiresAt: 'licence.expires',
+  supportPolicy: 'licence.afterSupport',
+  organisation: 'terms.organisation',
+};
+
+/** Words as they are; terms that were set as the licence itself shows them. */
+function detailText(detail: string, { t, find, date }: ReturnType<typeof useText>): string {
+  const shownOf = ([name, value]: RecordedTerm): string => {
+    if (value === null) return t('licence.noEnd');
+    if (name === 'supportUntil' || name === 'expiresAt') return date(value);
+    return (name === 'supportPolicy' ? find(`licence.policy.${value}`) : undefined) ?? value;
+  };
+  const terms = recordedTerms(detail)?.map((term) => `${find(termHeads[term[0]] ?? '') ?? term[0]}: ${shownOf(term)}`);
+  return terms?.join('; ') ?? detail;
 }
