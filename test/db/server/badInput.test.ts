@@ -56,7 +56,7 @@ describe('a body that is not right is refused, and the refusal names the field a
     ['half a surrogate pair', { product: 'erp', holder: { ...holder, host: 'a\ud800' } }, /control characters/],
     ['a product that is a number', { product: 7, holder }, /product: must be a text/],
     ['a long product', { product: 'x'.repeat(64), holder }, /at most 63 characters/],
-    ['the mode of reports', { product: 'erp', holder, mode: 'reported' }, /mode: must be "leased" or "sticky"/],
+    ['the mode of reports', { product: 'erp', holder, mode: 'reported' }, /mode: must be "leased"/],
     ['a wait of a day', { product: 'erp', holder, wait: 86_400 }, /wait: must be a whole number/],
     ['half a second of wait', { product: 'erp', holder, wait: 0.5 }, /wait: must be a whole number/],
     ['a release date in words', { product: 'erp', holder, programReleasedOn: 'yesterday' }, /YYYY-MM-DD/],
