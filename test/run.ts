@@ -38,7 +38,7 @@ A level that this machine cannot run is skipped with a reason; with CI=true that
 Caches are in $LICENCE_CACHE_DIR, else below $XDG_CACHE_HOME or ~/.cache.
 `;
 
-const levelLimitMs = 25 * 60_000;
+const levelLimitMs = 45 * 60_000;
 const { values, positionals } = parseArgs({
   options: { level: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
   allowPositionals: true,
