@@ -166,8 +166,33 @@ export interface SeatEvents {
 const retryMs = (grant: Grant): number =>
   Math.min(Math.max(((grant.heartbeatAfterSeconds ?? 60) * 1_000) / 2, 1_000), 5_000);
 
+/** How many leases one call renews, as the server takes them. */
+const mostTogether = 1_000;
+/** How many lost seats are taken again at a time: a thousand that are lost at once are not a thousand connections. */
+const mostRetaken = 8;
+
+type Renewed = Pick<Grant, 'expiresAt' | 'heartbeatAfterSeconds'>;
+
+/** Waits for its turn, or for an answer of a call. */
+interface Waiting<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** What is due at one moment, as `performance.now()` counts. */
+interface Round {
+  readonly at: number;
+  readonly due: Set<() => void>;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
 export class LicenceClient {
   readonly #options: LicenceClientOptions;
+  readonly #rounds = new Set<Round>();
+  /** Leases to renew in one call, at the end of this turn. */
+  #together: (Waiting<Renewed> & { readonly leaseId: string })[] = [];
+  #retaken = 0;
+  readonly #toRetake: Waiting<void>[] = [];
   /** Of check-outs that name no session: one for each client, since containers share host names and process ids. */
   readonly #session = crypto.randomUUID();
 
@@ -216,7 +241,7 @@ export class LicenceClient {
   }
 
   /** Renews a lease. @throws LicenceRefused with reason `LeaseLost` when it is gone. */
-  heartbeat(leaseId: string): Promise<Pick<Grant, 'expiresAt' | 'heartbeatAfterSeconds'>> {
+  heartbeat(leaseId: string): Promise<Renewed> {
     return this.#call('POST', `v1/leases/${encodeURIComponent(leaseId)}/heartbeat`);
   }
 
@@ -240,16 +265,18 @@ export class LicenceClient {
   /** Takes a seat as `checkOut` does and keeps it by heartbeats until `release`. The timer does not keep the process alive. */
   async hold(request: SeatRequest, events: SeatEvents = {}, waitSeconds = 0): Promise<Seat> {
     let grant = await this.checkOut(request, waitSeconds);
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let cancel = () => {};
     let beating: Promise<void> | undefined;
     let releasing: Promise<void> | undefined;
 
     const renew = async () => {
       try {
-        grant = { ...grant, ...(await this.heartbeat(grant.leaseId)) };
+        grant = { ...grant, ...(await this.#renewTogether(grant.leaseId)) };
       } catch (error) {
         if (!(error instanceof LicenceRefused) || error.reason !== 'LeaseLost') throw error;
-        if (releasing === undefined) grant = await this.checkOut(request);
+        await this.#inTurn(async () => {
+          if (releasing === undefined) grant = await this.checkOut(request);
+        });
       }
     };
     /** One heartbeat; answers when the next one is due, in ms. */
@@ -268,13 +295,12 @@ export class LicenceClient {
     };
     const plan = (ms: number) => {
       if (releasing !== undefined) return;
-      timer = setTimeout(() => {
+      cancel = this.#after(ms, () => {
         beating = beat().then(plan);
-      }, ms);
-      timer.unref();
+      });
     };
     const release = async () => {
-      clearTimeout(timer);
+      cancel();
       await beating; // it may be taking the seat again: what it took is given back too
       await this.release(grant.leaseId, request.instance);
     };
@@ -289,6 +315,79 @@ export class LicenceClient {
         return releasing;
       },
     };
+  }
+
+  /** Calls back once, together with what is due in the last quarter of the time before, so that many leases are one request. @returns ends it */
+  #after(ms: number, callBack: () => void): () => void {
+    const at = performance.now() + ms;
+    let round = [...this.#rounds].find((other) => other.at <= at && other.at >= at - ms / 4);
+    if (round === undefined) {
+      const due = new Set<() => void>();
+      const timer = setTimeout(() => {
+        this.#rounds.delete(begun);
+        for (const call of due) call();
+      }, ms);
+      timer.unref();
+      const begun: Round = { at, due, timer };
+      this.#rounds.add(begun);
+      round = begun;
+    }
+    const { due, timer } = round;
+    const joined = round;
+    due.add(callBack);
+    return () => {
+      due.delete(callBack);
+      if (due.size > 0) return;
+      clearTimeout(timer);
+      this.#rounds.delete(joined);
+    };
+  }
+
+  /** As `heartbeat`; what is asked for in the same turn goes as one call. */
+  #renewTogether(leaseId: string): Promise<Renewed> {
+    return new Promise((resolve, reject) => {
+      if (this.#together.push({ leaseId, resolve, reject }) > 1) return;
+      queueMicrotask(() => {
+        const all = this.#together;
+        this.#together = [];
+        for (let i = 0; i < all.length; i += mostTogether) void this.#renewAll(all.slice(i, i + mostTogether));
+      });
+    });
+  }
+  async #renewAll(leases: readonly (Waiting<Renewed> & { readonly leaseId: string })[]): Promise<void> {
+    const [first] = leases;
+    if (first === undefined) return;
+    if (leases.length === 1) return this.heartbeat(first.leaseId).then(first.resolve, first.reject);
+    try {
+      const leaseIds = leases.map(({ leaseId }) => leaseId);
+      type Answer = Required<Renewed> & { readonly lost: readonly string[] };
+      const answer = await this.#call<Answer>('POST', 'v1/heartbeats', { leaseIds });
+      const { expiresAt, heartbeatAfterSeconds } = answer;
+      const renewed = { expiresAt, heartbeatAfterSeconds };
+      const isLost = new Set(answer.lost);
+      for (const { leaseId, resolve, reject } of leases) {
+        if (isLost.has(leaseId)) reject(new LicenceRefused(410, 'LeaseLost', 'the lease is gone', undefined));
+        else resolve(renewed);
+      }
+    } catch (error) {
+      for (const { reject } of leases) reject(error);
+    }
+  }
+
+  /** A few at a time; when the server cannot be reached, those that wait fail with it, and are tried again as it is. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#retaken < mostRetaken) this.#retaken += 1;
+    else await new Promise<void>((resolve, reject) => this.#toRetake.push({ resolve, reject }));
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof LicenceRefused)) for (const { reject } of this.#toRetake.splice(0)) reject(error);
+      throw error;
+    } finally {
+      const next = this.#toRetake.shift();
+      if (next === undefined) this.#retaken -= 1;
+      else next.resolve();
+    }
   }
 
   async #call<T>(method: string, path: string, body?: unknown, waitSeconds = 0): Promise<T> {

@@ -60,6 +60,10 @@ export class World {
   readonly computers: readonly Computer[];
   /** `refuses`: no process; `hangs`: it takes the connection and is silent; `away`: it has no database. */
   server: 'serves' | 'refuses' | 'hangs' | 'away' = 'serves';
+  /** After how long the server wants the next heartbeat, at each answer. */
+  heartbeatAfter: () => number = () => leaseMs / 3_000;
+  /** What was asked, whether it was answered or not, as `POST /v1/heartbeats`. */
+  readonly requests: string[] = [];
   /** Called after each moment at which something happened. */
   watch: () => void = () => {};
   #ids = 0;
@@ -128,6 +132,7 @@ export class World {
   async #fetch(url: URL, request: RequestInit & { signal: { ms: number } }): Promise<Response> {
     const computer = here.getStore();
     if (computer === undefined) throw new Error('nobody asks');
+    this.requests.push(`${request.method} ${url.pathname}`);
     const silence = () =>
       new Promise<never>((_, reject) => {
         computer.after(request.signal.ms, () => reject(new DOMException('no answer in time', 'TimeoutError')));
@@ -148,7 +153,10 @@ export class World {
   }
 
   #answer(method: string, path: string, body: string | undefined): { status: number; body: unknown } {
-    const renewed = { expiresAt: new Date(this.now + leaseMs).toISOString(), heartbeatAfterSeconds: leaseMs / 3_000 };
+    const renewed = {
+      expiresAt: new Date(this.now + leaseMs).toISOString(),
+      heartbeatAfterSeconds: this.heartbeatAfter(),
+    };
     if (path === '/v1/checkouts') {
       const outcome = this.#checkOut((JSON.parse(body ?? '') as { holder: Parameters<typeof holderKey>[0] }).holder);
       const seats = { limit: this.pool.seatLimit, inUse: ledger.inUseOf(this.pool) };
@@ -156,6 +164,11 @@ export class World {
         return { status: 409, body: { reason: 'SeatsExhausted', detail: 'all are taken', seats } };
       const grant = { leaseId: outcome.leaseId, seats, support: { state: 'valid' }, features: [], ...renewed };
       return { status: outcome.status, body: grant };
+    }
+    if (path === '/v1/heartbeats') {
+      const { leaseIds } = JSON.parse(body ?? '') as { leaseIds: string[] };
+      const lost = leaseIds.filter((id) => ledger.renew(this.pool, id, this.now, leaseMs) !== 'renewed');
+      return { status: 200, body: { ...renewed, renewed: leaseIds.length - lost.length, lost } };
     }
     const leaseId = /^\/v1\/leases\/([^/]+)/.exec(path)?.[1] ?? '';
     if (method === 'DELETE') {
