@@ -130,10 +130,13 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   async function look(): Promise<KeyDecision> {
     const decision = decideKeys(await holdings.gather());
     passFault = undefined;
-    shown = decision;
     const successes = Object.values(records.keys).flatMap((r) => (r.activatedAt ? [Date.parse(r.activatedAt)] : []));
     metrics.show(decision.keys, Math.max(0, ...successes));
-    await handover.tell(entitlementsAt(decision.licences, guard.latestMs));
+    try {
+      await handover.tell(entitlementsAt(decision.licences, guard.latestMs));
+    } finally {
+      shown = decision; // afterwards: who sees that a key is active finds what it grants in the ledger, unless that is away
+    }
     return decision;
   }
 

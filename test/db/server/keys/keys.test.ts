@@ -80,6 +80,20 @@ describe('a configured key', () => {
     expect(text).toMatch(/licence_activation_last_success_timestamp_seconds 1\d{9}/);
   });
 
+  it('is not shown as active before the ledger grants its seats', async () => {
+    const issued = await authority.issue();
+    await server.configure({ erp: issued.key });
+    const shown: string[] = [];
+    await server.start({
+      setEntitlements: async (products) => {
+        if (products.length > 0) shown.push(keyOf('erp').state);
+      },
+    });
+    await server.keys.refresh();
+    expect(shown).toEqual(['Pending']);
+    expect(keyOf('erp').state).toBe('Active');
+  });
+
   it('stands in no log, no file of the data directory and no status', async () => {
     const [issued, wrong] = [await authority.issue(), createKey(Buffer.alloc(16, 7))];
     await startWith({ erp: issued.key, wrong });
