@@ -35,6 +35,27 @@ const onePlace: Plugin = {
   },
 };
 
+/**
+ * Of the Kubernetes library only what the commands use. Its generated client of every kind is a third of the program, which each
+ * start would read; nothing here calls it. A part that is not named below is missed when the program is built.
+ */
+const kubernetesParts: Plugin = {
+  name: 'kubernetes-parts',
+  setup(bundle) {
+    const dist = join(root, 'node_modules/@kubernetes/client-node/dist');
+    const namespace = 'kubernetes-parts';
+    bundle.onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({ path: 'parts', namespace }));
+    bundle.onResolve({ filter: /\/gen\/index\.js$/ }, ({ importer }) =>
+      importer.startsWith(dist) ? { path: 'generated', namespace } : undefined,
+    );
+    bundle.onLoad({ filter: /^parts$/, namespace }, () => ({
+      contents: `export { KubeConfig } from './config.js'; export { PortForward } from './portforward.js';`,
+      resolveDir: dist,
+    }));
+    bundle.onLoad({ filter: /^generated$/, namespace }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
 const oldestNode = 22;
 
 /** Node's own mark in an executable, where a program may be put; and the name of that place. Source: Node's documentation of single executables. */
@@ -62,7 +83,7 @@ export async function buildKubectlLicence(out: string, platforms: readonly strin
     logLevel: 'warning',
     // Optional parts of libraries that are never loaded here.
     external: ['pg-native', 'pino-pretty', 'bufferutil', 'utf-8-validate'],
-    plugins: [onePlace],
+    plugins: [onePlace, kubernetesParts],
     banner: {
       js: `if (Number(process.versions.node.split('.')[0]) < ${oldestNode}) {
   console.error('kubectl licence needs Node ${oldestNode} or newer, and this is ' + process.version + '; the executable needs none');

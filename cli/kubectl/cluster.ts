@@ -45,12 +45,15 @@ export function openCluster(options: ClusterOptions, signal: AbortSignal): Clust
   return { client, config, namespace: options.namespace ?? namespace, signal };
 }
 
+/** Each further answer is waited for; what is read at once is held in memory as text and as objects. */
+const pageSize = 350;
+
 /** All LicenceServers of a namespace; of all namespaces without one. */
 export async function licenceServers(
   { client, signal }: Cluster,
   namespace: string | undefined,
 ): Promise<readonly LicenceServer[]> {
-  const { items } = await client.list(licenceServerKind, { namespace, signal });
+  const { items } = await client.list(licenceServerKind, { namespace, signal, pageSize });
   return items as readonly LicenceServer[];
 }
 

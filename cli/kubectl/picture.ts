@@ -8,7 +8,7 @@ import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
 import type { Cluster } from './cluster.ts';
 import { faultOf, messageOf } from './faultOf.ts';
 import { forwardPort } from './portForward.ts';
-import { openServer } from './serverLink.ts';
+import { openPod } from './serverLink.ts';
 
 /** Everything that a look at one LicenceServer finds, the way from the resource to the authority. What may not be read is undefined. */
 export interface Picture {
@@ -99,44 +99,44 @@ export async function look(cluster: Cluster, server: LicenceServer): Promise<Pic
   };
   const claimName =
     (server.spec as { storage?: { existingClaim?: string } }).storage?.existingClaim ?? namesOf(name).claim;
-  const [operators, deployment, pods, claim, events] = await Promise.all([
+  const lookAtPods = async () => {
+    const labelSelector = `${labels.name}=licence-server,${labels.instance}=${name}`;
+    const pods = await seen('pods', () => client.list(kinds.Pod, { namespace, labelSelector, signal }));
+    const views = await Promise.all(
+      (pods?.items ?? []).map((object) => withLastWords(cluster, podOf(object), namespace)),
+    );
+    return { pods: views, answer: await ask(cluster, server, views) };
+  };
+  const [operators, deployment, { pods, answer }, claim, events] = await Promise.all([
     seen('operators', () => operatorsOf(cluster)),
     seen('deployments', () => client.get(kinds.Deployment, namespace, namesOf(name).deployment, signal)),
-    seen('pods', () =>
-      client.list(kinds.Pod, {
-        namespace,
-        labelSelector: `${labels.name}=licence-server,${labels.instance}=${name}`,
-        signal,
-      }),
-    ),
+    lookAtPods(),
     seen('persistentvolumeclaims', () => client.get(kinds.PersistentVolumeClaim, namespace, claimName, signal)),
     seen('events', () => client.list(kinds.Event, { namespace, fieldSelector: 'type=Warning', signal })),
   ]);
-  const views = await Promise.all(
-    (pods?.items ?? []).map((object) => withLastWords(cluster, podOf(object), namespace)),
-  );
   return {
     nowMs: Date.now(),
     server,
     operators,
     deployment: deployment && deploymentOf(deployment),
-    pods: views,
+    pods,
     claim: claim && claimOf(claim),
     warnings: warningsOf(events?.items ?? [], [name, claimName]),
-    answer: await ask(cluster, server, views),
+    answer,
     unseen,
   };
 }
 
 async function ask(cluster: Cluster, server: LicenceServer, pods: readonly Pod[]): Promise<ServerAnswer> {
   if (pods.length === 0) return { kind: 'notAsked' };
-  if (!pods.some((pod) => pod.isReady && !pod.isTerminating)) {
+  const ready = pods.find((pod) => pod.isReady && !pod.isTerminating);
+  if (ready === undefined) {
     const running = pods.find((pod) => !pod.isTerminating && pod.phase === 'Running');
     if (running === undefined) return { kind: 'notAsked' };
     return { kind: 'silent', message: 'its pod is not ready', health: await health(cluster, server, running) };
   }
   try {
-    const link = await openServer(cluster, server);
+    const link = await openPod(cluster, server, ready.name);
     try {
       return { kind: 'answered', status: await link.call<ServerStatus>('GET', '/v1/status') };
     } finally {

@@ -48,16 +48,26 @@ export async function openServer(cluster: Cluster, server: LicenceServer, localP
       `"kubectl licence status ${name} -n ${namespace}" says why`,
     );
   }
-  const token = await adminToken(cluster, namespace, name);
-  await assertMayForward(cluster, namespace);
-  const forwarded = await forwardPort(
-    cluster.config,
-    { namespace, name: ready.metadata.name },
-    containerPort,
-    localPort,
-  );
+  return openPod(cluster, server, ready.metadata.name, localPort);
+}
+
+/** As `openServer`, where it is known already which pod is ready. @throws CommandFault when a right is missing */
+export async function openPod(
+  cluster: Cluster,
+  server: LicenceServer,
+  pod: string,
+  localPort?: number,
+): Promise<ServerLink> {
+  const { namespace, name } = server.metadata;
   const { tls } = server.spec as { readonly tls?: { readonly secretName: string } };
-  const ca = tls && (await certificates(cluster, namespace, tls.secretName));
+  const asked = [
+    adminToken(cluster, namespace, name),
+    assertMayForward(cluster, namespace),
+    tls && certificates(cluster, namespace, tls.secretName),
+  ] as const;
+  await Promise.allSettled(asked); // at one time; of several that fail, the first of them is told
+  const [token, , ca] = await Promise.all(asked);
+  const forwarded = await forwardPort(cluster.config, { namespace, name: pod }, containerPort, localPort);
   return link(forwarded, token, `${name}.${namespace}.svc`, tls !== undefined, ca);
 }
 

@@ -36,6 +36,8 @@ export interface ListOptions {
   readonly fieldSelector?: string | undefined;
   /** Only `metadata` is asked for. */
   readonly metadataOnly?: boolean;
+  /** Objects of one answer; the fewer, the less memory; default 100. */
+  readonly pageSize?: number;
   /** What to keep of each object, from the moment that its page is read; default: all of it. */
   readonly keep?: (object: KubeObject) => KubeObject;
   readonly signal?: AbortSignal | undefined;
@@ -92,7 +94,7 @@ interface Mode {
 
 const defaultTimeoutMs = 30_000;
 /** Small, for the memory of a start: a page of every kind is read at the same time, as text, as objects, and as what is kept of them. */
-const pageSize = 100;
+const defaultPageSize = 100;
 const maxTries = 6;
 const metadataOnlyAccept = (list: boolean) =>
   `application/json;as=PartialObjectMetadata${list ? 'List' : ''};g=meta.k8s.io;v=v1,application/json`;
@@ -197,7 +199,7 @@ export class KubeClient {
   ): AsyncGenerator<KubeList & { readonly restarted: boolean }> {
     const { labelSelector, fieldSelector, signal } = options;
     let next: string | undefined;
-    let limit: number | undefined = pageSize;
+    let limit: number | undefined = options.pageSize ?? defaultPageSize;
     let restarted = false;
     do {
       let body: unknown;
