@@ -61,18 +61,24 @@ const program = new Command('licence')
   .enablePositionalOptions()
   .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : usage));
 
+const serverOption = () =>
+  new Option('--server <url>', 'address of the licence server')
+    .env('LICENCE_SERVER_URL')
+    .argParser(address)
+    .makeOptionMandatory();
+
+const clientOf = (options: { readonly server: string; readonly tokenFile?: string }): LicenceClient => {
+  const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
+  return new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
+};
+
 program
   .command('run')
   .passThroughOptions() // what comes after the command's name is the command's, with or without --
   .description('Holds a seat while COMMAND runs and gives it back when it ends')
   .usage('--product PRODUCT [options] -- COMMAND [ARGS…]')
   .requiredOption('--product <product>', 'the product to take a seat of')
-  .addOption(
-    new Option('--server <url>', 'address of the licence server')
-      .env('LICENCE_SERVER_URL')
-      .argParser(address)
-      .makeOptionMandatory(),
-  )
+  .addOption(serverOption())
   .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
   .option('--base <base>', 'the infobase that the seat is counted for', 'command-line')
   .option('--user <user>', 'who holds the seat; default: who runs this')
@@ -98,8 +104,7 @@ The token is read from --token-file, else from LICENCE_TOKEN.
 Exit status: the command's own; 64 wrong usage, 69 no seat, 70 server unreachable, 71 seat lost, 127 command not found.`,
   )
   .action(async (command: [string, ...string[]], options) => {
-    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
-    const client = new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
+    const client = clientOf(options);
     // not the process id: containers have the same small ones, and often the same host name
     // a seat that is taken along is the same one at each run
     const session = options.session ?? (options.borrow === undefined ? randomUUID() : 'borrowed');
@@ -127,12 +132,7 @@ program
   .command('explain')
   .description('Says whether a seat would be granted, and why; takes nothing')
   .requiredOption('--product <product>', 'the product')
-  .addOption(
-    new Option('--server <url>', 'address of the licence server')
-      .env('LICENCE_SERVER_URL')
-      .argParser(address)
-      .makeOptionMandatory(),
-  )
+  .addOption(serverOption())
   .addOption(new Option('--token-file <path>', 'file with a token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
   .option('--base <base>', 'the infobase', 'command-line')
   .option('--user <user>', 'the user; default: who runs this')
@@ -147,9 +147,8 @@ The token is read from --token-file, else from LICENCE_TOKEN; who holds the seat
 Exit status: 0 it would be granted; 69 it would not; 64 wrong usage, 70 server unreachable.`,
   )
   .action(async (options) => {
-    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
     process.exitCode = await explainSeat(
-      new LicenceClient({ url: options.server, ...(token ? { token } : {}) }),
+      clientOf(options),
       {
         product: options.product,
         holder: {
@@ -168,20 +167,14 @@ program
   .command('return')
   .description('Gives a seat that was taken along (licence run --borrow) back before its time')
   .requiredOption('--product <product>', 'the product that the seat is of')
-  .addOption(
-    new Option('--server <url>', 'address of the licence server')
-      .env('LICENCE_SERVER_URL')
-      .argParser(address)
-      .makeOptionMandatory(),
-  )
+  .addOption(serverOption())
   .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
   .option('--base <base>', 'as in run', 'command-line')
   .option('--user <user>', 'as in run')
   .option('--host <host>', 'as in run', hostname())
   .option('--session <id>', 'as in run', 'borrowed')
   .action(async (options) => {
-    const token = options.tokenFile ?? process.env.LICENCE_TOKEN?.trim();
-    const client = new LicenceClient({ url: options.server, ...(token ? { token } : {}) });
+    const client = clientOf(options);
     const { base, user = userName(), host, session } = options;
     const say = (line: string) => process.stderr.write(`licence: ${line}\n`);
     try {
@@ -216,12 +209,7 @@ const listenAt = (text: string): { host: string; port: number } => {
 program
   .command('report-cluster')
   .description('Reports who is in the bases of a 1C cluster, by its own tool rac; nothing in the bases is changed')
-  .addOption(
-    new Option('--server <url>', 'address of the licence server')
-      .env('LICENCE_SERVER_URL')
-      .argParser(address)
-      .makeOptionMandatory(),
-  )
+  .addOption(serverOption())
   .addOption(new Option('--token-file <path>', 'file with a client token').env('LICENCE_TOKEN_FILE').argParser(tokenIn))
   .addOption(
     new Option(
