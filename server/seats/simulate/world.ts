@@ -308,13 +308,8 @@ export class World {
   /** Seats have come free: those who wait have them, in their order. */
   #serve(at: number): void {
     for (;;) {
-      let best: Session | undefined;
-      for (const { priority, fifo } of this.#queues.values()) {
-        if (best !== undefined && priority < best.ruled.priority) continue;
-        const head = fifo.head((s) => this.#queued.has(s));
-        if (head === undefined) continue;
-        if (best === undefined || priority > best.ruled.priority || head.ticket < best.ticket) best = head;
-      }
+      const heads = this.#heads();
+      const best = heads.at(0);
       if (best === undefined) return;
       if (this.#try(best, at, 0)) {
         this.#endWait(best, at, true);
@@ -325,20 +320,24 @@ export class World {
         this.#enqueue(best);
         continue;
       }
-      if (!this.#serveReserved(best, at)) return;
+      if (!this.#serveReserved(heads.slice(1), at)) return;
     }
   }
 
-  /** No general seat is free; one that is kept for somebody may be. */
-  #serveReserved(best: Session, at: number): boolean {
-    for (const { slot, fifo } of this.#queues.values()) {
-      if (slot === 0) continue;
+  /** Who is first in each queue, in the order in which they have a seat: by priority, then by who asked first. */
+  #heads(): readonly Session[] {
+    const heads: Session[] = [];
+    for (const { fifo } of this.#queues.values()) {
       const head = fifo.head((s) => this.#queued.has(s));
-      if (head === undefined || head === best) continue;
-      if (!this.#try(head, at, Number.POSITIVE_INFINITY)) continue;
-      this.#endWait(head, at, true);
-      return true;
+      if (head !== undefined) heads.push(head);
     }
-    return false;
+    return heads.length < 2 ? heads : heads.sort((a, b) => b.ruled.priority - a.ruled.priority || a.ticket - b.ticket);
+  }
+
+  /** No general seat is free; one that is kept for somebody may be. */
+  #serveReserved(others: readonly Session[], at: number): boolean {
+    const served = others.find((s) => s.ruled.slot !== 0 && this.#try(s, at, Number.POSITIVE_INFINITY));
+    if (served !== undefined) this.#endWait(served, at, true);
+    return served !== undefined;
   }
 }

@@ -118,6 +118,23 @@ describe('a world', () => {
     expect(world.endDay()).toMatchObject({ refused: 2, unmet: 0, peak: 2 });
   });
 
+  it('a seat that is kept: of those whom it is kept for the first by priority has it, whoever else waits', () => {
+    const world = new World(
+      terms({
+        reserved: [1],
+        rulesOf: (holder) => ({
+          slot: holder.startsWith('other') ? 0 : 1,
+          priority: holder.startsWith('low') ? 0 : 5,
+          caps: [],
+        }),
+      }),
+    );
+    const [first, low, other, high] = [who('a'), who('b', 'low'), who('c', 'other'), who('d')];
+    for (const holder of [first, low, other, high]) world.ask(holder, 0);
+    world.leave(first, 1);
+    expect([low, other, high].map((holder) => world.heldSince(holder))).toEqual([undefined, undefined, 1]);
+  });
+
   it('several seats at once: all or none, those behind wait, and more than there are waits for nothing', () => {
     const world = new World(terms({ seatLimit: 3 }));
     const two = `${who('two')}${separator}${separator}2`;
