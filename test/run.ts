@@ -19,6 +19,7 @@ import {
   wantedLevels,
 } from './support/levels.ts';
 import { repository } from './support/sources.ts';
+import { unhandledErrorsVariable } from './support/unhandledErrors.ts';
 
 const help = `npm test: everything this machine can run
 
@@ -108,20 +109,28 @@ interface VitestRun {
   readonly status: number;
   /** undefined: it ended before it could write one. */
   readonly report: VitestReport | undefined;
+  /** Errors outside every test. */
+  readonly unhandled: readonly string[];
 }
 async function vitest(project: Level, paths: readonly string[], isBeside: boolean): Promise<VitestRun> {
   const results = join(scratch, `${project}.json`);
-  rmSync(results, { force: true });
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+  const unhandledErrors = join(scratch, `${project}.unhandled.json`);
+  process.env[unhandledErrorsVariable] = unhandledErrors;
+  for (const file of [results, unhandledErrors]) rmSync(file, { force: true });
+  const reporters = ['default', 'json', './test/support/unhandledErrors.ts'].map((name) => `--reporter=${name}`);
+  reporters.push(`--outputFile.json=${results}`);
   const args = ['run', '--project', project, '--passWithNoTests', ...reporters, ...paths];
   const child = start(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], isBeside ? 'pipe' : 'inherit');
   printWithName(child, project);
   const status = await statusOf(child);
-  try {
-    return { status, report: JSON.parse(readFileSync(results, 'utf8')) };
-  } catch {
-    return { status, report: undefined };
-  }
+  const read = (file: string) => {
+    try {
+      return JSON.parse(readFileSync(file, 'utf8'));
+    } catch {
+      return undefined;
+    }
+  };
+  return { status, report: read(results), unhandled: read(unhandledErrors) ?? [] };
 }
 const countsOfRun = ({ status, report }: VitestRun): Counts =>
   report ? countsOf(report, status) : { ...noCounts, failed: status === 0 ? 0 : 1 };
@@ -161,11 +170,13 @@ async function judge(level: Level, result: Result): Promise<Result> {
   const { run, counts } = result;
   if (!run?.report || run.status === 0) return result;
   const told = failureLinesOf(run.report, repository).map((line) => `${level}  ${line}`);
+  const outside = run.unhandled.map((text) => `${level}  an error outside every test: ${text}`);
+  failures.push(...outside);
   const files = failedFilesOf(run.report);
   if (isCi && files.length > 0) {
     heading(`${level}: once more what failed`);
     const second = await vitest(level, files, false);
-    if (second.status === 0) {
+    if (second.status === 0 && outside.length === 0) {
       unsteady.push(...told);
       return {
         ...result,
