@@ -78,6 +78,20 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     await page.context().close();
   });
 
+  it('goes where the address leads, also when that changes between the first rendering and its picture', async () => {
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    const content = `new MutationObserver((_, observer) => {
+      if (document.querySelector('main') === null) return;
+      observer.disconnect();
+      location.hash = '#/keys';
+    }).observe(document, { childList: true, subtree: true });`;
+    await page.addInitScript({ content });
+    await page.reload();
+    await page.getByRole('heading', { name: 'Keys', level: 1 }).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it.each([
     ['a-wrong-token', 'does not know this token'],
     ['a-token-of-a-client', 'belongs to client programs'],

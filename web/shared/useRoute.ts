@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 /**
  * What the address's fragment names. When its view changes, the view's heading gets the focus and the title tells it.
@@ -9,10 +9,12 @@ export function useRoute<R extends { readonly view: string }>(
   parse: (hash: string) => R,
   title: (route: R) => string,
 ): R {
-  const [route, setRoute] = useState(() => parse(location.hash));
+  const [hash, setHash] = useState(location.hash);
+  const route = useMemo(() => parse(hash), [parse, hash]);
   const shown = useRef(route.view);
   useEffect(() => {
-    const follow = () => setRoute(parse(location.hash));
+    const follow = () => setHash(location.hash);
+    follow(); // effects run after the first paint: the address may be another one by then
     addEventListener('hashchange', follow);
     return () => removeEventListener('hashchange', follow);
   }, []);

@@ -35,6 +35,7 @@ export function App({ firstToken }: { firstToken: string | undefined }) {
       setTrouble(undefined);
       setToken(arrived);
     };
+    arrive(); // since the first render
     addEventListener('hashchange', arrive);
     return () => removeEventListener('hashchange', arrive);
   }, []);
