@@ -12,8 +12,8 @@ RUN node build.ts && mkdir /app/compile-cache && chown 10001:10001 /app/compile-
 USER 10001:10001
 RUN cache() { program=$1; shift; NODE_COMPILE_CACHE=/app/compile-cache/$program node "$@" dist/$program/main.js --help >/dev/null; }; \
     cache operator --no-allocation-site-pretenuring; \
-    cache server --no-allocation-site-pretenuring --expose-gc; \
-    cache authority --no-allocation-site-pretenuring --expose-gc
+    cache server --no-allocation-site-pretenuring; \
+    cache authority --no-allocation-site-pretenuring
 
 # Node without its symbols and what else only a debugger reads.
 FROM ${BASE_IMAGE} AS node
@@ -76,9 +76,9 @@ FROM postgres AS server
 COPY --from=build /app/compile-cache/server /app/compile-cache
 COPY --from=build /app/dist/server /app/dist/server
 # As the operator's: what a request allocates is gone with its answer. And what a start leaves behind is collected once, before the first.
-ENTRYPOINT ["tini", "--", "node", "--expose-gc", "--no-allocation-site-pretenuring", "--max-semi-space-size=8", "/app/dist/server/main.js"]
+ENTRYPOINT ["tini", "--", "node", "--no-allocation-site-pretenuring", "--max-semi-space-size=8", "/app/dist/server/main.js"]
 
 FROM postgres AS authority
 COPY --from=build /app/compile-cache/authority /app/compile-cache
 COPY --from=build /app/dist/authority /app/dist/authority
-ENTRYPOINT ["tini", "--", "node", "--expose-gc", "--no-allocation-site-pretenuring", "/app/dist/authority/main.js"]
+ENTRYPOINT ["tini", "--", "node", "--no-allocation-site-pretenuring", "/app/dist/authority/main.js"]

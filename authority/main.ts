@@ -3,7 +3,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
-import { giveBackStart } from '../runtime/afterStart.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Config, checkedText, integer, listen, networks, oneOf, text, textOr } from '../runtime/config.ts';
 import { databaseAddress, uriFault } from '../runtime/database/address.ts';
@@ -164,7 +163,6 @@ async function start(config: Config<typeof settings>, log: Logger, lifetime: Lif
   );
   lifetime.onStop('http', () => closeHttp(http));
   await http.ready();
-  giveBackStart();
   const address = await listenOn(http, config.AUTHORITY_LISTEN);
   log.info({ address, tokensDir, kid: signingKeys.active().kid }, 'ready');
 }

@@ -2,7 +2,6 @@ import '../runtime/stopRequest.ts';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
-import { giveBackStart } from '../runtime/afterStart.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { closeHttp } from '../runtime/httpDrain.ts';
 import { listenOn } from '../runtime/httpShell.ts';
@@ -221,7 +220,6 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
   });
   http.server.headersTimeout = 15_000; // a request's head may not trickle in
   await http.ready();
-  giveBackStart();
   const address = await listenOn(http, config.LICENCE_LISTEN);
   life.onStop('http', () =>
     closeHttp(http, {
