@@ -45,6 +45,7 @@ export interface LoadResult {
 /** Until V8 has compiled what a case runs; the same for every contestant. */
 const warmUpMs = 1_000;
 
+/** A request, a character a byte. */
 type Next = (connection: number, lastBody: string) => string;
 
 function requests(job: LoadJob): Next {
@@ -96,7 +97,9 @@ function requests(job: LoadJob): Next {
       });
       const calls = Array.from({ length: job.connections }, (_, i) => {
         const instance = job.spelled ? randomUUID() : undefined;
-        return bodies.map((body) => withBody('PUT', `/v1/bases/${run}-${i}/sessions`, body(instance)));
+        return bodies
+          .map((body) => withBody('PUT', `/v1/bases/${run}-${i}/sessions`, body(instance)))
+          .map((request) => Buffer.from(request).toString('latin1'));
       });
       return (connection) => {
         const own = calls[connection] ?? [];

@@ -15,7 +15,7 @@ export interface Measured extends LoadResult {
   /** Most memory seen meanwhile, MiB. */
   readonly serverRssMib: number;
   readonly postgresPssMib: number;
-  /** Share of answers that are not the expected one. */
+  /** Share of answers that are not the expected one; 1 where there is none. */
   readonly faults: number;
 }
 
@@ -79,6 +79,6 @@ export async function measure(who: Contestant, c: Case, seconds: number, leaseFi
     serverUs,
     postgresUs: who.postgresPid === undefined ? 0 : postgresUs,
     ...seen,
-    faults: who.name === 'bare' ? 0 : 1 - good / all,
+    faults: who.name === 'bare' ? 0 : 1 - good / Math.max(all, 1),
   };
 }
