@@ -24,8 +24,11 @@ export const fold = (name: string): string =>
       ? name.toLowerCase()
       : name.normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC'); // a final sigma is a sigma
 
-export const holderKey = (h: Holder): HolderKey =>
-  fold(h.base) + separator + fold(h.user) + separator + fold(h.host) + separator + h.session;
+export const holderKey = (h: Holder): HolderKey => holderKeyIn(fold(h.base), h);
+
+/** The same for one of many holders in a base whose name is folded already. */
+export const holderKeyIn = (foldedBase: string, h: Omit<Holder, 'base'>): HolderKey =>
+  foldedBase + separator + fold(h.user) + separator + fold(h.host) + separator + h.session;
 
 /** What a lease is of beside its holder: the tail of its key, empty for one seat of no feature. */
 export const askedTail = (feature: string | undefined, seats: number): string =>
@@ -64,7 +67,8 @@ export function partFault(name: string, value: unknown, mayBeEmpty: boolean): st
   if (value === '' && !mayBeEmpty) return `${name}: must not be empty`;
   if (value.length > bounds.holderPart) return `${name}: at most ${bounds.holderPart} characters, not ${value.length}`;
   if (forbidden.test(value)) return `${name}: must not contain control characters`;
-  if (fold(value).length > bounds.holderPart)
+  // NFC and lower case make of one unit three at most, each of them: most names are too short to grow beyond
+  if (value.length * 9 > bounds.holderPart && fold(value).length > bounds.holderPart)
     return `${name}: at most ${bounds.holderPart} characters in Unicode's NFC form`;
   return undefined;
 }
@@ -73,11 +77,15 @@ export function partFault(name: string, value: unknown, mayBeEmpty: boolean): st
 export function holderFault(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return 'holder: must be an object with base, user, host and session';
   const h = value as Partial<Record<keyof Holder, unknown>>;
+  return partFault('holder.base', h.base, false) ?? placeFault('holder.', h);
+}
+
+/** The same for a holder in a base whose name is sound. @param before what stands before a part's name in the words */
+export function placeFault(before: string, h: Partial<Record<keyof Holder, unknown>>): string | undefined {
   // four parts of 200 UTF-16 units are at most 2403 bytes of UTF-8, which an index entry of PostgreSQL still holds
   return (
-    partFault('holder.base', h.base, false) ??
-    partFault('holder.user', h.user, false) ??
-    partFault('holder.host', h.host, false) ??
-    partFault('holder.session', h.session ?? '', true)
+    partFault(`${before}user`, h.user, false) ??
+    partFault(`${before}host`, h.host, false) ??
+    partFault(`${before}session`, h.session ?? '', true)
   );
 }

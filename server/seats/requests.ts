@@ -1,6 +1,15 @@
 import { bounds, type Holder, type LeaseMode } from '../../licence/words.ts';
 import { ProblemError } from '../../runtime/problem.ts';
-import { askedTail, fold, type HolderKey, holderFault, holderKey, partFault, spellingOf } from './holderKey.ts';
+import {
+  askedTail,
+  fold,
+  type HolderKey,
+  holderFault,
+  holderKeyIn,
+  partFault,
+  placeFault,
+  spellingOf,
+} from './holderKey.ts';
 import { isLeaseId } from './leaseId.ts';
 
 /**
@@ -68,9 +77,14 @@ export function momentAt(value: unknown, name: string): number {
 }
 
 /** Key and spelling of a holder that was found faultless. */
-function keyed(base: string, h: Partial<Holder>, tail: string): { holder: HolderKey; shown: string | undefined } {
+function keyed(
+  base: string,
+  h: Partial<Holder>,
+  tail: string,
+  foldedBase = fold(base),
+): { holder: HolderKey; shown: string | undefined } {
   const named = { base, user: h.user ?? '', host: h.host ?? '', session: h.session ?? '' };
-  const holder = holderKey(named) + tail;
+  const holder = holderKeyIn(foldedBase, named) + tail;
   const shown = spellingOf(named) + tail;
   // as much as an index entry of the database holds
   if (tail !== '' && Buffer.byteLength(holder) > longestKey)
@@ -194,8 +208,9 @@ export function readSessions(base: unknown, body: unknown): SessionReport {
   const baseFault = partFault('base', base, false);
   if (baseFault !== undefined) throw invalid(baseFault);
   const name = base as string;
+  const foldedBase = fold(name);
   const { sessions, base: told, instance } = objectOf(body, 'body');
-  if (told !== undefined && told !== null && (typeof told !== 'string' || fold(told) !== fold(name))) {
+  if (told !== undefined && told !== null && (typeof told !== 'string' || fold(told) !== foldedBase)) {
     throw invalid(
       `base: the body says ${JSON.stringify(told)}, the path ${JSON.stringify(name)}; name the same base in both`,
     );
@@ -205,13 +220,13 @@ export function readSessions(base: unknown, body: unknown): SessionReport {
   }
   const read = sessions.map((value, i) => {
     const s = objectOf(value, `sessions.${i}`);
-    const fault = holderFault({ ...s, base: name });
-    if (fault !== undefined) throw invalid(`sessions.${i}.${fault.replace('holder.', '')}`);
+    const fault = placeFault('', s);
+    if (fault !== undefined) throw invalid(`sessions.${i}.${fault}`);
     const { programReleasedOn = null } = s;
     const { feature, tail } = askedIn(s, `sessions.${i}.`);
     return {
       product: productOf(s.product),
-      ...keyed(name, s as Partial<Holder>, tail),
+      ...keyed(name, s as Partial<Holder>, tail, foldedBase),
       feature,
       releasedAtMs:
         programReleasedOn === null ? undefined : momentAt(programReleasedOn, `sessions.${i}.programReleasedOn`),
