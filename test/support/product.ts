@@ -6,18 +6,22 @@ import { connectVendor, type SampleRequest, sampleObjects, type Vendor, waitForC
 import { reachEmbedded } from '../../demo/reach.ts';
 import type { IssuedKey, IssueRequest } from '../../licence/authorityWire.ts';
 import type { ServerStatus } from '../../licence/serverStatus.ts';
+import { type ClusterReads, clusterReads } from './clusterReads.ts';
 
 /** What an end-to-end test works with: the run's cluster with the product installed. */
 export interface Product {
   readonly cluster: ClusterAccess;
   readonly kubectl: Kubectl;
+  readonly reads: ClusterReads;
   readonly vendor: Vendor;
 }
 
 export async function useProduct(): Promise<Product> {
   const cluster = accessCluster(inject('cluster'));
-  const kubectl = kubectlFor(inject('clients'), { kubeconfig: cluster.kubeconfig });
-  return { cluster, kubectl, vendor: await connectVendor({ kubectl, reach: reachEmbedded(cluster, kubectl) }) };
+  const reads = clusterReads(cluster.kubeconfig);
+  const { get, secret } = reads;
+  const kubectl = Object.assign(kubectlFor(inject('clients'), { kubeconfig: cluster.kubeconfig }), { get, secret });
+  return { cluster, kubectl, reads, vendor: await connectVendor({ kubectl, reach: reachEmbedded(cluster, kubectl) }) };
 }
 
 /** The status of a LicenceServer, as far as tests read it. */
@@ -103,7 +107,7 @@ export async function startTestServer(
 
 /** A LicenceServer that is applied already, whether it is ready or not. */
 export function testServer(
-  { cluster, kubectl }: Product,
+  { cluster, kubectl, reads }: Product,
   { namespace, name, key }: Pick<TestServer, 'namespace' | 'name' | 'key'>,
   product = 'erp',
 ): TestServer {
@@ -162,17 +166,8 @@ export function testServer(
     call,
     status: async () => (await call('admin', 'GET', '/v1/status')).body as ServerStatus,
     pod: async () => {
-      const text = await kubectl([
-        '-n',
-        namespace,
-        'get',
-        'pod',
-        '-l',
-        `app.kubernetes.io/instance=${name}`,
-        '-o',
-        'json',
-      ]);
-      const pods = (JSON.parse(text) as { items: (Pod & { metadata: { deletionTimestamp?: string } })[] }).items;
+      type Found = Pod & { metadata: { deletionTimestamp?: string } };
+      const pods = await reads.list<Found>(namespace, 'pod', `app.kubernetes.io/instance=${name}`);
       const live = pods.filter((p) => p.metadata.deletionTimestamp === undefined);
       if (live.length !== 1 || live[0] === undefined) throw new Error(`${namespace}/${name} has ${live.length} pods`);
       return live[0];

@@ -55,12 +55,7 @@ describe('a licence server with what a platform team adds to it', () => {
   const kubectl = (...args: string[]) => product.kubectl(['-n', namespace, ...args]);
   const patch = (spec: unknown) =>
     kubectl('patch', 'lics', server.name, '--type=merge', '-p', JSON.stringify({ spec }));
-  const pods = async () =>
-    (
-      JSON.parse(await kubectl('get', 'pod', '-l', `app.kubernetes.io/instance=${server.name}`, '-o', 'json')) as {
-        readonly items: readonly RunningPod[];
-      }
-    ).items;
+  const pods = () => product.reads.list<RunningPod>(namespace, 'pod', `app.kubernetes.io/instance=${server.name}`);
   const condition = async (type: string) => (await server.observed()).status?.conditions?.find((c) => c.type === type);
   const said = (type: string, reason: string, limitMs = 60_000) =>
     eventually(`${type} ${reason}`, limitMs, async () => {

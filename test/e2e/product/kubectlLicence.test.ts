@@ -263,7 +263,7 @@ describe('a licence administrator', () => {
     await eventually(
       'no pod',
       60_000,
-      async () => (await kubectl('get', 'pod', '-l', 'app.kubernetes.io/instance=office', '-o', 'name')) === '',
+      async () => (await product.reads.list(namespace, 'pod', 'app.kubernetes.io/instance=office')).length === 0,
     );
     const stopped = await licence(['seats', 'office']);
     expect(stopped).toMatchObject({
