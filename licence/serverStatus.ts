@@ -18,6 +18,8 @@ export interface ServerStatus {
   readonly baseConflicts?: readonly BaseConflict[];
   /** What a person should do something about (database, room on the volume, clock, trusted keys), in a sentence each; absent while all is well. */
   readonly trouble?: string;
+  /** Seat rules and reservations that do not do what they seem to, a sentence each; absent: there are none. */
+  readonly ruleDoubts?: readonly string[];
   /** Backups on a schedule; absent: none are wanted. */
   readonly backup?: BackupStatus;
 }

@@ -83,6 +83,7 @@ const serverStatus = named(
     ).optional(),
     baseConflicts: baseConflicts.optional(),
     trouble: z.string().optional(),
+    ruleDoubts: z.array(z.string()).optional(),
     backup: named(
       'Backup',
       z.object({
@@ -183,13 +184,12 @@ function registerStatus(http: Http, parts: AppParts): void {
       const clearing = parts.clearing();
       const { store } = parts;
       const conflicts = store.owners.conflicts();
+      const doubts = store.ruleDoubts();
       const trouble = [
         store.trouble(),
         certificatesTrouble(),
         parts.dataVolume.trouble(),
         store.clockTrouble(),
-        store.reservationTrouble(),
-        store.ruleTrouble(),
         store.countingTrouble(),
         conflictText(conflicts),
         keyTrouble,
@@ -203,6 +203,7 @@ function registerStatus(http: Http, parts: AppParts): void {
         products: products.map(({ counts: _, ...product }) => product),
         keys,
         ...(clearing === undefined ? {} : { clearing }),
+        ...(doubts.length === 0 ? {} : { ruleDoubts: doubts }),
         ...(conflicts.length === 0 ? {} : { baseConflicts: conflicts }),
         ...(trouble === ''
           ? {}

@@ -118,6 +118,15 @@ export function seats(picture: Picture): Step {
   return products.length === 0 ? unknown('seats', 'there are none without a key') : ok('seats', said);
 }
 
+/** Undefined: the server doubts none of its seat rules. */
+export function rules(picture: Picture): Step | undefined {
+  const { answer } = picture;
+  const [doubt, ...more] = answer.kind === 'answered' ? (answer.status.ruleDoubts ?? []) : [];
+  if (doubt === undefined) return undefined;
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+  return warn('rules', `${doubt}${others}`, 'correct spec.seats.rules or spec.seats.reservations (docs/seat-rules.md)');
+}
+
 /** Undefined: no backups are wanted. */
 export function backups(picture: Picture): Step | undefined {
   const {

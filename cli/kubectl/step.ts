@@ -11,6 +11,7 @@ const steps = [
   'keys',
   'authority',
   'seats',
+  'rules',
   'backups',
   'support',
 ] as const;

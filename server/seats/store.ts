@@ -228,19 +228,13 @@ export class SeatStore {
     return this.#pulse.clockTrouble();
   }
 
-  /** That more seats are reserved than there are, in a sentence each: told, but no reason not to serve. */
-  reservationTrouble(): string | undefined {
-    const told = this.pools().flatMap(
-      (p) =>
-        (p.rules.some((r) => r.reserve !== undefined)
-          ? undefined
-          : overReserved(p.product, p.entitlement.seatLimit, p.reservations)) ?? [],
+  /** What of reservations, rules and groups is not as it seems, a sentence each: told, but no reason not to serve. */
+  ruleDoubts(): readonly string[] {
+    const promised = this.pools().flatMap((p) =>
+      p.rules.some((r) => r.reserve !== undefined)
+        ? []
+        : (overReserved(p.product, p.entitlement.seatLimit, p.reservations) ?? []),
     );
-    return told.length === 0 ? undefined : told.join('; ');
-  }
-
-  /** What of the rules and groups is not as it seems, in a sentence: told, but no reason not to serve. */
-  ruleTrouble(): string | undefined {
     const { rules, groups, reservations } = this.#ruling;
     const products = [...new Set(rules.map((r) => r.product))];
     const told = products.flatMap((product) => {
@@ -250,8 +244,7 @@ export class SeatStore {
       const around = { seatLimit: pool.entitlement.seatLimit, groups, reserved };
       return ruleDoubts(product, pool.rules, around);
     });
-    const all = [...this.#groups.troubles, ...told];
-    return all.length === 0 ? undefined : all.slice(0, mostDoubts).join('; ');
+    return [...promised, ...this.#groups.troubles, ...told].slice(0, mostDoubts);
   }
 
   /** Of licences that add no seats since they count something else than the first, in a sentence. */

@@ -76,10 +76,12 @@ async function clock(link: ServerLink): Promise<Finding[]> {
       ];
 }
 
-const troubles = ({ trouble }: ServerStatus): Finding[] =>
+const troubles = ({ trouble, ruleDoubts = [] }: ServerStatus): Finding[] => [
   trouble === undefined
-    ? [{ check: 'trouble', state: 'ok', message: 'it complains of nothing' }]
-    : [{ check: 'trouble', state: 'fail', message: trouble }];
+    ? { check: 'trouble', state: 'ok', message: 'it complains of nothing' }
+    : { check: 'trouble', state: 'fail', message: trouble },
+  ...ruleDoubts.map((message): Finding => ({ check: 'seat rules', state: 'warn', message })),
+];
 
 function ofKey(key: KeyStatus, metadata: { readonly namespace: string; readonly name: string }): Finding {
   const check = `key ${key.name ?? key.keyId}`;

@@ -72,6 +72,11 @@ const serverStatus = z.object({
   keys: z.array(key).max(256),
   clearing: clearing.optional(),
   trouble: z.string().max(2048).optional(),
+  // told to people and acted on by nobody: what is too much of it is left out
+  ruleDoubts: z
+    .array(z.string())
+    .transform((all) => all.slice(0, 16).map((text) => text.slice(0, 1024)))
+    .optional(),
   backup: backup.optional(),
 });
 

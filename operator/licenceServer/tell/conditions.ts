@@ -287,11 +287,34 @@ export function watched({ observed }: Seen): Said | undefined {
   return unheard && say('Watched', 'False', 'NotHeard', `no change of ${unheard.kind} is heard of: ${unheard.message}`);
 }
 
+/** Whether the seat rules do what they seem to. Absent where there are none. */
+export function rulesSound(seen: Seen): Said | undefined {
+  const { rules = [], reservations = [] } = seen.valid.spec.seats ?? {};
+  if (rules.length + reservations.length === 0) return undefined;
+  const { server } = seen.observed;
+  if (server.kind !== 'answered') {
+    // they are as they were, whoever is silent for a while
+    const before = seen.before.conditions?.find(({ type }) => type === 'RulesSound');
+    return say(
+      'RulesSound',
+      before?.status ?? 'Unknown',
+      before?.reason ?? 'NotAskedYet',
+      before?.message ?? 'the server has not answered yet',
+    );
+  }
+  const { ruleDoubts = [] } = server.status;
+  return ruleDoubts.length === 0
+    ? say('RulesSound', 'True', 'Sound', 'every seat rule can matter, and none promises more than the licence')
+    : say('RulesSound', 'False', 'RulesDoubtful', ruleDoubts.join('; '));
+}
+
 /** Types that are left out while there is nothing to say of them. */
-export const passingTypes: readonly string[] = ['BackedUp', 'Monitored', 'Watched'];
+export const passingTypes: readonly string[] = ['BackedUp', 'Monitored', 'RulesSound', 'Watched'];
 
 export function conditionsOf(seen: Seen): readonly Said[] {
   const others = [available, keysActive, seatsAvailable, seatsFresh, storageBound, suspended].map((tell) => tell(seen));
-  const passing = [backedUp(seen), monitored(seen), watched(seen)].filter((said) => said !== undefined);
+  const passing = [backedUp(seen), monitored(seen), rulesSound(seen), watched(seen)].filter(
+    (said) => said !== undefined,
+  );
   return [...summary(seen, others), ...others, ...passing];
 }

@@ -22,7 +22,8 @@ export function eventsOf(before: Status, after: Status, plan: Plan | undefined):
     ...stalled(before, after),
     ...rolled(before, after),
     ...troubled(before, after),
-    ...unbackedUp(before, after),
+    ...lapsed('BackedUp', 'BackUp', before, after),
+    ...lapsed('RulesSound', 'Watch', before, after),
     ...checked(after, plan),
     ...rotation(before, after),
     ...regeneration(before, after),
@@ -45,10 +46,11 @@ function troubled({ trouble: was }: Status, { trouble: is }: Status): Told[] {
   return is !== undefined && was === undefined ? [say('Warning', 'ServerTroubled', 'Watch', is)] : [];
 }
 
-function unbackedUp(before: Status, after: Status): Told[] {
-  const [was, is] = [conditionOf(before, 'BackedUp'), conditionOf(after, 'BackedUp')];
+/** A condition that holds no longer, or for another reason. */
+function lapsed(type: string, action: string, before: Status, after: Status): Told[] {
+  const [was, is] = [conditionOf(before, type), conditionOf(after, type)];
   const isNews = is?.status === 'False' && (was?.status !== 'False' || was.reason !== is.reason);
-  return isNews ? [say('Warning', is.reason, 'BackUp', is.message)] : [];
+  return isNews ? [say('Warning', is.reason, action, is.message)] : [];
 }
 
 /** Why the pod was made to roll, if no status has told of it yet. Of a resource that came back without its status nothing is known. */

@@ -34,6 +34,13 @@ const told = (changes: Partial<ServerStatus>) => attentionOf(status(changes), te
 const ofProduct = (changes: Partial<ProductStatus>) => told({ products: [product(changes)] });
 
 describe('what needs attention', () => {
+  it('are seat rules that do not do what they seem to, each as a warning', () => {
+    expect(told({ ruleDoubts: ['rule a can never matter', 'rule b lets nobody have a seat'] })).toMatchObject([
+      { level: 'warning', text: 'Seat rules: rule a can never matter' },
+      { level: 'warning', text: 'Seat rules: rule b lets nobody have a seat' },
+    ]);
+  });
+
   it('are backups that fail, and never those that are made', () => {
     const made = { lastSuccessAt: inDays(-1), archive: 'a.tar.gz', nextAt: inDays(1) };
     expect(told({ backup: made })).toEqual([]);

@@ -33,6 +33,9 @@ export function attentionOf(status: ServerStatus, text: Text, now: number): Atte
   if (status.trouble !== undefined) {
     found.push({ level: 'critical', text: text.t('attention.trouble', { message: status.trouble }) });
   }
+  for (const doubt of status.ruleDoubts ?? []) {
+    found.push({ level: 'warning', text: text.t('attention.rule', { message: doubt }) });
+  }
   if (status.backup?.fault !== undefined) {
     const { fault: why, lastSuccessAt } = status.backup;
     const key = lastSuccessAt === undefined ? 'attention.backupNever' : 'attention.backupFails';

@@ -94,6 +94,7 @@ export const en = {
     'Two infobases report as {base} and take each other’s seats ({since}). Give one of them a name of its own.',
   'attention.backupFails': 'Backups fail, the last one was made {ago}. {why}',
   'attention.backupNever': 'Backups fail, none has been made yet. {why}',
+  'attention.rule': 'Seat rules: {message}',
   'attention.trouble': 'Something is wrong with the server: {message}',
   'attention.noKeys': 'No key is installed, so no seat can be given. Install a key.',
   'attention.keyRefused': 'Key {key} does not work. {why}',

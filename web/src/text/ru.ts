@@ -100,6 +100,7 @@ export const ru: Dictionary<typeof en> = {
     'Две базы присылают отчёты под именем {base} и отбирают места друг у друга ({since}). Дайте одной из них своё имя.',
   'attention.backupFails': 'Резервные копии не создаются, последняя сделана {ago}. {why}',
   'attention.backupNever': 'Резервные копии не создаются, ещё нет ни одной. {why}',
+  'attention.rule': 'Правила мест: {message}',
   'attention.trouble': 'У сервера неполадки: {message}',
   'attention.noKeys': 'Не установлено ни одного ключа, поэтому места не выдаются. Установите ключ.',
   'attention.keyRefused': 'Ключ {key} не работает. {why}',

@@ -131,7 +131,7 @@ export const licenceServerStatus = z
     conditions: listMap(z.array(condition).max(32), 'type')
       .optional()
       .describe(
-        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended; BackedUp where backups are wanted; Monitored and Watched while they do not hold.',
+        'Ready, Reconciling and Stalled as kstatus has them; Available, KeysActive, SeatsAvailable, SeatsFresh, StorageBound, Suspended; BackedUp where backups are wanted; RulesSound where there are seat rules; Monitored and Watched while they do not hold.',
       ),
     replicas: z.int().optional().describe('Pods that exist.'),
     selector: z.string().optional().describe('Label selector of the pods, for the scale subresource.'),

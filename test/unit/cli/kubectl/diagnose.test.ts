@@ -312,6 +312,13 @@ const cases: [string, Partial<Picture>, string, RegExp, RegExp | undefined][] = 
   ],
   ['stale seats', product({ seatsStale: 1 }), 'seats', /1 seats of erp are stale/, /clear-stale/],
   [
+    'a seat rule that can never matter',
+    { answer: { kind: 'answered', status: { ...answered, ruleDoubts: ['rule r1 can never matter', 'another'] } } },
+    'rules',
+    /^rule r1 can never matter \(and 1 more\)$/,
+    /spec\.seats\.rules/,
+  ],
+  [
     'a backup that fails',
     {
       server: serverOf(
