@@ -15,6 +15,7 @@ import { plan } from './commands/plan.ts';
 import { report } from './commands/report.ts';
 import { rotate } from './commands/rotate.ts';
 import { clearStale, release, seats } from './commands/seats.ts';
+import { simulate } from './commands/simulate.ts';
 import { status } from './commands/status.ts';
 import { top } from './commands/top.ts';
 import { candidates, scripts, shells } from './completion.ts';
@@ -126,6 +127,15 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     .option('--host <host>', 'the computer', 'unknown')
     .option('--session <id>', 'the session', '')
     .option('--released-on <date>', 'release date of the program');
+  add(`simulate ${server}`, 'what the last days would have been with other seats or rules', simulate as Run)
+    .requiredOption('--product <product>', 'the product')
+    .option('--days <count>', 'how many, today among them', count, '30')
+    .option('--seats <count>', 'seats that there would have been; default: as many as now', count)
+    .option('--overdraft <count>', 'seats beyond the limit; default: as many as now', count)
+    .option(
+      '--rules <file>',
+      'other rules: a list as in spec.seats.rules, or a LicenceServer; "-" is the standard input',
+    );
   add(`dashboard ${server}`, "the server's page in a browser, signed in", dashboard as Run)
     .option('--no-open', 'only say where it is')
     .option('--port <port>', 'port of this computer; default: a free one', count);

@@ -1,4 +1,4 @@
-import { Agent, fetch } from 'undici';
+import { Agent, fetch, type Response } from 'undici';
 import { kinds } from '../../operator/kube/resourceKind.ts';
 import { labels } from '../../operator/licenceServer/api/metadata.ts';
 import { containerPort, namesOf } from '../../operator/licenceServer/api/names.ts';
@@ -19,6 +19,11 @@ export interface ServerLink {
    * @throws CommandFault with the server's own words when it refuses, or when it does not answer
    */
   call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T>;
+  /**
+   * A request whose answer is a JSON document a line, as they come; ends early when `signal` aborts.
+   * @throws CommandFault as `call` does
+   */
+  lines<T>(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<T>;
   close(): void;
 }
 
@@ -81,6 +86,22 @@ function link(
   const url = `${isTls ? 'https' : 'http'}://127.0.0.1:${forwarded.port}`;
   const connect = isTls ? { servername, ...(ca === undefined ? {} : { ca, allowPartialTrustChain: true }) } : {};
   const dispatcher = new Agent({ connect });
+  const ask = (method: string, path: string, body: unknown, signal: AbortSignal) =>
+    fetch(`${url}${path}`, {
+      method,
+      dispatcher,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal,
+    }).catch((error: unknown) => {
+      throw new CommandFault(
+        `the licence server does not answer: ${forwarded.trouble() ?? messageOf(error)}`,
+        'try again; "kubectl licence status" looks at its pod',
+      );
+    });
   return {
     url,
     token,
@@ -89,28 +110,35 @@ function link(
       forwarded.close();
     },
     call: async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        dispatcher,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(timeoutMs),
-      }).catch((error: unknown) => {
-        throw new CommandFault(
-          `the licence server does not answer: ${forwarded.trouble() ?? messageOf(error)}`,
-          'try again; "kubectl licence status" looks at its pod',
-        );
-      });
-      const text = await response.text();
-      const isJson = response.headers.get('content-type')?.includes('json') ?? false;
-      const answer: unknown = isJson && text !== '' ? JSON.parse(text) : text;
+      const response = await ask(method, path, body, AbortSignal.timeout(timeoutMs));
+      const answer = await wholeOf(response);
       if (response.ok) return answer as T;
       throw refusalOf(response.status, answer);
     },
+    lines: async function* <T>(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<T> {
+      const response = await ask('POST', path, body, signal);
+      if (!response.ok || response.body === null) throw refusalOf(response.status, await wholeOf(response));
+      const chunks = response.body.values();
+      const decoder = new TextDecoder();
+      let rest = '';
+      for (;;) {
+        const { done, value } = await chunks.next().catch((error: unknown) => {
+          signal.throwIfAborted();
+          throw new CommandFault(`the licence server broke off: ${messageOf(error)}`, 'try again');
+        });
+        if (done) return;
+        const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) yield JSON.parse(line) as T;
+      }
+    },
   };
+}
+
+async function wholeOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  return isJson && text !== '' ? JSON.parse(text) : text;
 }
 
 function refusalOf(status: number, answer: unknown): CommandFault {

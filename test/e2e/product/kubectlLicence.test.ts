@@ -192,6 +192,10 @@ describe('a licence administrator', () => {
     const seats = await licence(['seats', 'office']);
     expect(seats.out).toMatch(/erp +anna +pc-anna +trade/);
     expect((await licence(['denials', 'office'])).out).toMatch(/vera.*SeatsExhausted/);
+    const simulated = await licence(['simulate', 'office', '--product', 'erp', '--days', '1', '--seats', '9']);
+    expect(simulated).toMatchObject({ status: 0, out: expect.stringMatching(/^all +\d+ → 0 .*\nerp with 9 seats/m) });
+    const tooMany = await licence(['simulate', 'office', '--product', 'erp', '--days', '3000']);
+    expect(tooMany).toMatchObject({ status: 1, out: '', err: expect.stringMatching(/days: at most \d+/) });
     const full = await licence(['status', 'office']);
     expect(full.out.split('\n')[0]).toMatch(/all 2 seats of erp are taken/);
     expect(full.out.split('\n')[1]).toMatch(/licence seats office/);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { listAnswer } from '../../../../cli/kubectl/commands/list.ts';
 import { regenerationProgress } from '../../../../cli/kubectl/commands/newKey.ts';
 import { rotationProgress } from '../../../../cli/kubectl/commands/rotate.ts';
+import { rulesIn, simulatedAnswer, summaryOf } from '../../../../cli/kubectl/commands/simulate.ts';
 import { exitStatus } from '../../../../cli/kubectl/exitStatus.ts';
 import { faultOf } from '../../../../cli/kubectl/faultOf.ts';
 import { ageOf, textOf } from '../../../../cli/kubectl/output.ts';
@@ -19,6 +20,36 @@ const rotation = {
   attempts: 1,
 };
 const before = serverOf({ rotation: { ...rotation, copy: 'office-keys-a', phase: 'Active' } });
+
+describe('a simulation', () => {
+  const side = { refused: 0, unmet: 0, peak: 22, longestWaitSeconds: 0 };
+  const busy = { refused: 12, unmet: 9, peak: 30, longestWaitSeconds: 1_500 };
+  const result = {
+    ...{ product: 'erp', from: '', to: '', events: 9, needed: 36 },
+    today: { ...busy, seats: 30 },
+    other: { ...side, peak: 36, seats: 40 },
+    days: [{ day: '2026-03-02', today: busy, other: { ...side, peak: 36 } }],
+  };
+  it('is a row a day, with what was before what would have been, and a sentence', () => {
+    expect(textOf(simulatedAnswer(result), 'table').split('\n')).toEqual([
+      'DAY          REFUSED   UNMET   PEAK      LONGEST WAIT',
+      '2026-03-02   12 → 0    9 → 0   30 → 36   25m → 0s',
+      'all          12 → 0    9 → 0   30 → 36   25m → 0s',
+      '',
+    ]);
+    expect(summaryOf(result)).toBe("erp with 40 seats beside today's 30; with 36 nobody would have waited for one");
+    expect(JSON.parse(textOf(simulatedAnswer(result), 'json'))).toEqual(result);
+  });
+  it('takes rules from a list or from a LicenceServer, those of its product', () => {
+    const rules = '- {name: a, product: erp, max: 3}\n- {name: b, product: trade, max: 1}\n';
+    const expected = [{ name: 'a', product: 'erp', max: 3 }];
+    expect(rulesIn(rules, 'f', 'erp')).toEqual(expected);
+    expect(rulesIn(`spec:\n  seats:\n    rules:\n${rules.replace(/^/gm, '    ')}`, 'f', 'erp')).toEqual(expected);
+    expect(rulesIn('spec: {}', 'f', 'erp')).toEqual([]);
+    expect(() => rulesIn('max: 3', 'f', 'erp')).toThrow('f has no list of rules');
+    expect(() => rulesIn('{', 'f', 'erp')).toThrow(/^f is no YAML: /);
+  });
+});
 
 describe('a rotation', () => {
   const at = (over: object, keys: object[] = []) =>
