@@ -33,6 +33,7 @@ export default defineConfig({
           globalSetup: ['test/support/postgresSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          maxWorkers: 2,
         },
       },
       {
@@ -54,6 +55,7 @@ export default defineConfig({
           globalSetup: ['test/support/controlPlaneSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          maxWorkers: 2, // they wait for the control plane most of the time, each file in namespaces of its own
         },
       },
       {

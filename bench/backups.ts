@@ -79,6 +79,15 @@ async function timesOf(address: string, forMs: number): Promise<number[]> {
 const p99 = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0;
 const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0;
 
+async function stopAll(): Promise<void> {
+  await Promise.all(running.splice(0).map((server) => server.stop('SIGKILL')));
+  for (const computer of computers) computer.remove();
+  await postgres.stop();
+  rmSync(dir, { recursive: true, force: true });
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void stopAll().finally(() => process.exit(1)));
+
 try {
   const urls: string[] = [];
   for (let n = 0; n < servers; n++) {
@@ -105,8 +114,5 @@ try {
   console.log(`p99 with backups is ${ratio.toFixed(2)} x that without (bound 1.2)`);
   process.exitCode = ratio <= 1.2 ? 0 : 1;
 } finally {
-  await Promise.all(running.map((server) => server.stop('SIGKILL')));
-  for (const computer of computers) computer.remove();
-  await postgres.stop();
-  rmSync(dir, { recursive: true, force: true });
+  await stopAll();
 }
