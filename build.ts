@@ -54,16 +54,17 @@ const apart: Readonly<Record<(typeof programs)[number], readonly string[]>> = {
 };
 /** Programs of threads: each is bundled to where its source would be. */
 const threads: Readonly<Partial<Record<(typeof programs)[number], readonly string[]>>> = {
-  server: ['server/seats/simulate/worker.ts'],
+  server: ['server/seats/simulate/worker.ts', 'server/backup/worker.ts'],
 };
 const fileOf = (source: string): string => basename(source).replace(/\.ts$/, '.js');
-const leaveApart = (sources: readonly string[]): Plugin => ({
+/** @param up from what is bundled to the program's folder */
+const leaveApart = (sources: readonly string[], up = './'): Plugin => ({
   name: 'leave-apart',
   setup(bundle) {
     bundle.onResolve({ filter: /\.ts$/ }, ({ kind, path }) => {
       const source = sources.find((one) => basename(one) === basename(path));
       return kind === 'dynamic-import' && source !== undefined
-        ? { path: `./${fileOf(source)}`, external: true }
+        ? { path: `${up}${fileOf(source)}`, external: true }
         : undefined;
     });
   },
@@ -83,10 +84,11 @@ const httpByRequire: Plugin = {
   },
 };
 
-const banner = `import { createRequire as __createRequire } from 'node:module';
+/** @param up from what is bundled to the program's folder */
+const bannerOf = (up = './') => `import { createRequire as __createRequire } from 'node:module';
 import { fileURLToPath as __toPath } from 'node:url';
 const require = __createRequire(import.meta.url);
-const __urlOf = (place) => new URL(place, import.meta.url).href;
+const __urlOf = (place) => new URL('${up}' + place, import.meta.url).href;
 const __pathOf = (place) => __toPath(__urlOf(place));`;
 
 function copyAssets(folder: string, to: string): void {
@@ -115,7 +117,7 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    banner: { js: banner },
+    banner: { js: bannerOf() },
     plugins: [keepPlaces, leaveApart(apart[program]), httpByRequire],
     external: ['pg-native', 'pino-pretty'],
     minifyWhitespace: true,
@@ -128,7 +130,14 @@ for (const program of programs.filter((p) => named.length === 0 || named.include
     await build({ ...bundle, entryPoints: [join(root, source)], outfile: join(out, fileOf(source)) });
   }
   for (const source of threads[program] ?? []) {
-    await build({ ...bundle, entryPoints: [join(root, source)], outfile: join(out, source.replace(/\.ts$/, '.js')) });
+    const up = '../'.repeat(source.split('/').length - 1);
+    await build({
+      ...bundle,
+      banner: { js: bannerOf(up) },
+      plugins: [keepPlaces, leaveApart(apart[program], up), httpByRequire],
+      entryPoints: [join(root, source)],
+      outfile: join(out, source.replace(/\.ts$/, '.js')),
+    });
   }
   for (const folder of assets[program]) copyAssets(folder, out);
 }

@@ -253,7 +253,8 @@ function startBackups(config: ServerConfig, { identity, database, store, metrics
     ...computerIn(config),
     fingerprint: identity.fingerprint,
     version: packageJson.version,
-    connection: database.connection,
+    // another one's is reached by its address anew: what stands in it may be no plain data
+    ...(config.DATABASE_URL === undefined ? { connection: database.connection } : {}),
   };
   const isAlone = config.DATABASE_URL === undefined;
   const times = { ...config, LICENCE_BACKUP_SCHEDULE: schedule };

@@ -9,8 +9,9 @@ import { archivesIn, computerOf, type StoredArchive } from './archiveName.ts';
 import type { BackupConfig } from './backupSettings.ts';
 import { delayOf, dueAtMs, retryAfterMs } from './decide.ts';
 import type { Destination } from './destination.ts';
-import { type BackupSource, makeBackup, removeSuperfluous } from './makeBackup.ts';
+import { type BackupSource, removeSuperfluous } from './makeBackup.ts';
 import { openDestination } from './openDestination.ts';
+import { packApart } from './packApart.ts';
 
 export interface BackupsOptions {
   readonly source: BackupSource;
@@ -140,7 +141,7 @@ export class Backups {
       if (!this.#isDue()) return;
       const { source, config, log } = this.#options;
       const startedMs = clock.now();
-      const { archive } = await makeBackup(source, config, destination, startedMs, log, this.#end.signal);
+      const archive = await packApart({ source, config, atMs: startedMs }, this.#end.signal);
       log.info({ archive: archive.name, bytes: archive.bytes, tookMs: clock.now() - startedMs }, 'a backup was made');
       this.#learn(archive);
       const removed = await removeSuperfluous(destination, source.fingerprint, config, clock.now());

@@ -12,6 +12,8 @@ export interface BackupSource extends Computer {
   readonly fingerprint: string;
   readonly version: string;
   readonly connection?: DatabaseConfig | undefined;
+  /** Whoever serves comes first. */
+  readonly gently?: boolean;
 }
 
 export const recipientsOf = ({ LICENCE_BACKUP_RECIPIENTS: text }: BackupConfig): string[] =>

@@ -2,9 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { link, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Writable } from 'node:stream';
+import { Transform, type TransformCallback, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createGzip } from 'node:zlib';
+import { createGunzip, gzipSync } from 'node:zlib';
 import { extract, pack } from 'tar-stream';
 import { z } from 'zod';
 import type { Entry } from '../../runtime/postgres/tables.ts';
@@ -74,7 +74,7 @@ async function writeTo(
   end: boolean,
 ): Promise<void> {
   const tar = pack();
-  const written = pipeline(tar, createGzip(), out, { end });
+  const written = pipeline(tar, new Gzip(), out, { end });
   const add = ({ name, content }: Entry) =>
     new Promise<void>((resolve, reject) => {
       tar.entry({ name, mode: 0o600 }, content, (error) => (error ? reject(error) : resolve()));
@@ -102,6 +102,34 @@ async function writeTo(
       throw error;
     }),
   ]);
+}
+
+/**
+ * Compresses in this thread, whose priority that then has, and not in those that all of a process share. So many bytes are a member
+ * of their own: one after the other they are one file to every tool.
+ */
+class Gzip extends Transform {
+  static readonly memberBytes = 512 << 10;
+  #held: Buffer[] = [];
+  #bytes = 0;
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.#held.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= Gzip.memberBytes) this.#pack();
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    this.#pack();
+    done();
+  }
+
+  #pack(): void {
+    this.push(gzipSync(Buffer.concat(this.#held, this.#bytes)));
+    this.#held = [];
+    this.#bytes = 0;
+  }
 }
 
 /** Reads the entries of a file one after the other. @throws Error saying what is wrong with the file */

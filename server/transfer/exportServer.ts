@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import type pg from 'pg';
 import type { DatabaseConfig } from '../../runtime/database/session.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { lowerPriority } from '../../runtime/lowPriority.ts';
 import { type Entry, readTables, tablesOf } from '../../runtime/postgres/tables.ts';
 import { readSmallFile } from '../../runtime/smallFile.ts';
 import { roles } from '../access/tokens.ts';
@@ -19,8 +22,10 @@ export interface ExportRequest extends Computer {
   /** Where to; `-` is standard output; a stream is ended. */
   readonly file: string | Writable;
   readonly version: string;
-  /** How the ledger is reached, where the server itself asks; default: it is looked for. */
+  /** How the embedded ledger is reached, where the server on it asks itself; default: it is looked for. */
   readonly connection?: DatabaseConfig | undefined;
+  /** Whoever serves comes first: it rests after each portion, and the session of an embedded database has a low priority. */
+  readonly gently?: boolean;
 }
 
 /** What was written, for a person. */
@@ -40,18 +45,19 @@ export async function exportServer(request: ExportRequest, log: Logger, signal =
     socketDir: request.socketDir,
     postgresBin: request.postgresBin,
   };
-  const { connection } = request;
+  const { connection, gently = false } = request;
   const ledger = connection === undefined ? await openLedger(place, log, signal) : await connect(connection);
   const { fingerprint } = identity;
   let tables: Manifest['tables'] = {};
   try {
+    if (gently && connection !== undefined) await lowerPriorityOf(ledger.client);
     if (!(await tablesOf(ledger.client)).includes('lease')) {
       throw new Error(
         'the database holds no ledger of a licence server in the search path of this role; name the right one, and the right role, in DATABASE_URL',
       );
     }
     await writeArchive(request.file, async function* () {
-      const told = yield* unlessEnding(readTables(ledger.client), signal);
+      const told = yield* portions(readTables(ledger.client), signal, gently);
       for (const file of files) yield { name: file.name, content: await contentOf(file.path) } satisfies Entry;
       tables = told.tables;
       return {
@@ -68,13 +74,27 @@ export async function exportServer(request: ExportRequest, log: Logger, signal =
   return { fingerprint, tables, activations: files.filter((f) => f.name.endsWith('.lic')).length };
 }
 
-/** The same rows, until the program is asked to end. */
-async function* unlessEnding<T, R>(rows: AsyncGenerator<T, R>, signal: AbortSignal): AsyncGenerator<T, R> {
+/** Of a session whose database runs beside this program. */
+async function lowerPriorityOf(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  if (rows[0] !== undefined) lowerPriority(rows[0].pid);
+}
+
+const longestRestMs = 100;
+
+/** The same rows, until the program is asked to end; with a rest after each portion, as long as it took to read and to pack. */
+async function* portions<T, R>(
+  rows: AsyncGenerator<T, R>,
+  signal: AbortSignal,
+  withRests: boolean,
+): AsyncGenerator<T, R> {
   for (;;) {
     signal.throwIfAborted();
+    const since = performance.now();
     const next = await rows.next();
     if (next.done) return next.value;
     yield next.value;
+    if (withRests) await wait(Math.min(longestRestMs, performance.now() - since), undefined, { signal });
   }
 }
 

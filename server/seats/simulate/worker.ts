@@ -1,7 +1,6 @@
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CountBy } from '../../../licence/words.ts';
+import { yieldToOthers } from '../../../runtime/lowPriority.ts';
 import { fitReservations } from '../ledger.ts';
 import { keptSeats, type Weights } from '../recount.ts';
 import type { Reservation } from '../reservations.ts';
@@ -38,16 +37,6 @@ const termsOf = ({ reservations, rules, ...side }: SideTerms, groups: Groups): T
     rulesOf: reservations.length === 0 && rules.length === 0 ? undefined : compileRules(reservations, rules, groups),
   };
 };
-
-/** On Linux a thread has a priority of its own: everything else comes first. */
-function yieldToOthers(): void {
-  try {
-    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    if (thread > 0) setPriority(thread, 10);
-  } catch {
-    // elsewhere it has that of the process
-  }
-}
 
 yieldToOthers();
 const { fromMs, toMs, today, other, groups } = workerData as WorkerTask;

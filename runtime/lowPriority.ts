@@ -1,0 +1,24 @@
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+
+/** As of `nice`: a tenth of the processor that another one gets, and all that nobody wants. */
+const niceness = 10;
+
+/** Everything else comes before a process of this machine, of this user. Elsewhere, and where that may not be, it stays as it was. */
+export function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // it has ended, or is another's
+  }
+}
+
+/** Everything else comes before this thread. On Linux one has a priority of its own; elsewhere it has that of the process. */
+export function yieldToOthers(): void {
+  try {
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    if (thread > 0) lowerPriority(thread);
+  } catch {
+    // not Linux
+  }
+}
