@@ -1,12 +1,13 @@
 import type { Http } from '../../runtime/httpShell.ts';
 import { ProblemError } from '../../runtime/problem.ts';
 import { csvAnswer, csvTable, tableResponse } from '../csv.ts';
+import * as schemas from './adminSchemas.ts';
+import { baseParams, leaseParams, nothing } from './clientSchemas.ts';
 import { fold } from './holderKey.ts';
 import { listLeases } from './leaseList.ts';
 import { listDenials, overdrawn, productStatuses } from './leaseQueries.ts';
 import { listPeople } from './people.ts';
 import { instanceOf, momentAt, readLeaseId } from './requests.ts';
-import * as schemas from './schemas.ts';
 import type { SeatStore } from './store.ts';
 
 const admin = { role: 'admin' };
@@ -72,9 +73,9 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         operationId: 'releaseLease',
         summary: 'Take a seat back',
         tags,
-        params: schemas.leaseParams,
+        params: leaseParams,
         body: schemas.reasonBody,
-        response: { 204: schemas.nothing },
+        response: { 204: nothing },
       },
     },
     async ({ params }, reply) => {
@@ -100,7 +101,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         operationId: 'writeOffLease',
         summary: 'Write a borrowed seat off: it counts as lost until its end',
         tags,
-        params: schemas.leaseParams,
+        params: leaseParams,
         body: schemas.reasonBody,
         response: { 200: schemas.writeOffAnswer },
       },
@@ -160,7 +161,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
         operationId: 'adoptBase',
         summary: 'Give the name of a base to another instance',
         tags,
-        params: schemas.baseParams,
+        params: baseParams,
         body: schemas.adoptBody,
         response: { 200: schemas.adoptAnswer },
       },

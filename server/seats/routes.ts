@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { denialReasons } from '../../licence/words.ts';
 import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendDenied, sendJson } from './answers.ts';
+import * as schemas from './clientSchemas.ts';
 import { licenceInForce, supportState } from './entitlement.ts';
 import { askedOf, fold, holderOf } from './holderKey.ts';
 import type { PoolInfo } from './pools.ts';
@@ -35,7 +36,6 @@ import {
   readSessions,
   type SessionReport,
 } from './requests.ts';
-import * as schemas from './schemas.ts';
 import { type ClaimResult, shortageOf } from './seatLane.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
 import type { RuleCap } from './seatRules.ts';

@@ -1,7 +1,7 @@
 import type { Http } from '../../../runtime/httpShell.ts';
 import { isAdministrator } from '../../access/access.ts';
+import { checkOutBody } from '../clientSchemas.ts';
 import { readCheckOut } from '../requests.ts';
-import { checkOutBody } from '../schemas.ts';
 import type { SeatStore } from '../store.ts';
 import { explain } from './explain.ts';
 import { Paces } from './pace.ts';
