@@ -3,8 +3,7 @@ import { bounds, countings, denialReasons } from '../../licence/words.ts';
 import { dayOrMoment, growing, moment, named, problemWith } from '../../runtime/schemas.ts';
 import { longestFeature, longestWaitSeconds, mostHeartbeats, mostHours, mostSeats, mostSessions } from './requests.ts';
 
-/** The shapes of the routes of client programs, for the OpenAPI document. */
-/** What the reader of requests (requests.ts) checks by hand, as a pattern for the document. */
+/** The shapes of the routes of client programs, for the OpenAPI document. What the reader of requests (requests.ts) checks by hand stands as a pattern. */
 const printable = { pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$' };
 const atMostUnits = `at most ${bounds.holderPart} UTF-16 units, no control characters, no line separators`;
 const part = (what: string) =>
