@@ -4,7 +4,7 @@ import { Denials } from '../../../server/seats/denials.ts';
 import { Pruning, portionRows } from '../../../server/usage/pruning.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/testDatabase.ts';
 import { ledgerTemplate } from './support/ledgerDatabase.ts';
-import { count, pagesOf } from './support/tables.ts';
+import { count, pagesOf, vacuum } from './support/tables.ts';
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -38,7 +38,7 @@ describe('pruning', () => {
     await oldEvents(2 * portionRows + 10);
     await oldEvents(0);
     await sql.query("INSERT INTO event VALUES (now(), 1, 'G', gen_random_uuid(), 'h')");
-    await sql.query('VACUUM ANALYZE event');
+    await vacuum(sql, 'event');
     const seen = [await count(sql, 'event')];
     await pruning(async (p) => {
       while (await p.portion()) {
@@ -51,7 +51,7 @@ describe('pruning', () => {
 
   it('does not read again what it has removed', async () => {
     await oldEvents(40_000);
-    await sql.query('VACUUM ANALYZE event');
+    await vacuum(sql, 'event');
     await sql.query("SELECT brin_summarize_new_values('event_at')");
     const first = await pagesOf(sql, "SELECT prune_events(now() - interval '90 days', '-infinity', 1000)");
     const { rows } = await sql.query(

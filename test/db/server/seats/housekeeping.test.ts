@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
 import { ledgerTemplate } from '../support/ledgerDatabase.ts';
 import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
-import { count as countIn, pagesOf as pagesIn } from '../support/tables.ts';
+import { count as countIn, pagesOf as pagesIn, vacuum } from '../support/tables.ts';
 
 let database: TestDatabase;
 let servers: SeatServer[] = [];
@@ -132,7 +132,7 @@ describe('refusals', () => {
   it('that are open in great number cost the count, the sweep and the sample no more than a few', async () => {
     await sql.query("INSERT INTO pool (product, seat_limit) VALUES ('erp', 1)");
     await openRefusals(30_000);
-    await sql.query('VACUUM ANALYZE denial');
+    await vacuum(sql, 'denial');
     expect(await pagesOf("SELECT count_pools(interval '30 min')")).toBeLessThan(150);
     expect(await pagesOf('SELECT find_unmet(1000)')).toBeLessThan(150);
     expect(await pagesOf('SELECT close_denials(1000)')).toBeLessThan(150);
@@ -213,7 +213,7 @@ describe('stale seats of many silent bases', () => {
       for (const bases of [150, 300]) {
         await sql.query('TRUNCATE lease, base');
         await silentBases(bases, 100);
-        await sql.query('VACUUM ANALYZE lease, base');
+        await vacuum(sql, 'lease', 'base');
         pages.push(await pagesOf(query));
       }
       return (pages[1] ?? 0) / (pages[0] ?? 1);
@@ -229,7 +229,7 @@ describe('stale seats of many silent bases', () => {
 
   it('are no burden to a report that changes nothing', async () => {
     await silentBases(60, 100);
-    await sql.query('VACUUM ANALYZE lease, base');
+    await vacuum(sql, 'lease', 'base');
     await sql.query(
       "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)",
     );

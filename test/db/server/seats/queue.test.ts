@@ -197,13 +197,13 @@ describe('a refusal', () => {
 
 it('more seats reserved than there are is told in the status, and stops nobody', async () => {
   const s = await start({ licences: [{ seatLimit: 3 }], reservations: [{ seats: 5, users: ['buh-*'] }] });
-  expect((await s.call('GET', '/v1/status')).body.trouble).toContain(
-    '5 seats of erp are reserved, but the licence has 3',
-  );
+  expect((await s.call('GET', '/v1/status')).body.ruleDoubts).toEqual([
+    expect.stringContaining('5 seats of erp are reserved, but the licence has 3'),
+  ]);
   expect((await s.call('GET', '/healthz/ready')).status).toBe(200);
   expect(s.log()).toContain('5 seats of erp are reserved');
   await s.setLicences([{ seatLimit: 5 }]);
-  expect((await s.call('GET', '/v1/status')).body.trouble).toBeUndefined();
+  expect((await s.call('GET', '/v1/status')).body.ruleDoubts).toBeUndefined();
 });
 
 it('a seat that is given back three times at once counts once', async () => {
