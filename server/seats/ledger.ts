@@ -136,7 +136,7 @@ export function inUseOf(pool: Pool): number {
 }
 
 /** A lease ends; its seat is free if it was the last that shared it. */
-function end(pool: Pool, lease: Lease): void {
+export function end(pool: Pool, lease: Lease): void {
   pool.leases.delete(lease.holder);
   const seat = pool.seats.get(lease.part);
   if (seat === undefined) return;
@@ -206,55 +206,9 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
 }
 
 /** Whether it stays until it is cleared: neither heartbeats nor a promised end keep it. */
-const isUnexpiring = (lease: Lease): boolean => lease.mode === 'reported' || lease.mode === 'sticky';
+export const isUnexpiring = (lease: Lease): boolean => lease.mode === 'reported' || lease.mode === 'sticky';
 
-/**
- * Takes a seat along for so long, or prolongs one that is: it ends at what was promised, whatever the holder says meanwhile. `most`: seats that may
- * be borrowed at once.
- */
-export function borrow(
-  ledger: Ledger,
-  pool: Pool,
-  c: CheckOut,
-  forMs: number,
-  most: number,
-  now: number,
-): CheckOutOutcome | { readonly code: 'lent' } {
-  const held = pool.leases.get(c.holder);
-  if (held?.mode === 'borrowed') {
-    held.writtenOff = false;
-    held.renewedAt = now;
-    held.expiresAt = Math.max(held.expiresAt, now + forMs);
-    return { code: 'renewed', leaseId: held.leaseId };
-  }
-  let lent = 0;
-  for (const lease of pool.leases.values())
-    if (lease.mode === 'borrowed' && lease.expiresAt > now) lent += pool.seats.get(lease.part)?.size ?? 1;
-  if (lent + c.size > most) return { code: 'lent' };
-  const [outcome = { code: 'lent' as const }] = checkOut(
-    ledger,
-    pool,
-    [{ ...c, mode: 'leased', queueMs: 0 }],
-    now,
-    1_000,
-  );
-  const lease = pool.leases.get(c.holder);
-  if (lease !== undefined && (outcome.code === 'granted' || outcome.code === 'renewed')) {
-    lease.mode = 'borrowed';
-    lease.expiresAt = now + forMs;
-  }
-  return outcome;
-}
-
-/** Writes a borrowed seat off; true if there was one. */
-export function writeOff(pool: Pool, leaseId: string): boolean {
-  for (const lease of pool.leases.values()) {
-    if (lease.leaseId !== leaseId || lease.mode !== 'borrowed') continue;
-    lease.writtenOff = true;
-    return true;
-  }
-  return false;
-}
+export const inBase = (lease: Lease, base: string): boolean => lease.holder.startsWith(`${base}\u001f`);
 
 function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome | undefined {
   const held = pool.leases.get(c.holder);
@@ -337,97 +291,4 @@ export function release(pool: Pool, leaseId: string): boolean {
     return true;
   }
   return false;
-}
-
-export interface ReportedSession {
-  /** The pool's product; a product without a pool is answered `unknown`. */
-  readonly product: string;
-  readonly holder: string;
-  readonly part: string;
-  readonly size: number;
-  readonly leaseId: string;
-  readonly slot: number;
-  readonly caps: readonly Cap[];
-  readonly priority: number;
-}
-export interface ReportOutcome {
-  readonly sessions: readonly (CheckOutOutcome | { readonly code: 'unknown' })[];
-  readonly released: number;
-}
-
-const inBase = (lease: Lease, base: string): boolean => lease.holder.startsWith(`${base}\u001f`);
-
-/** The full state of a base: the absent give their seats back first, then the present keep theirs or take one. */
-export function report(
-  ledger: Ledger,
-  base: string,
-  sessions: readonly ReportedSession[],
-  now: number,
-  leaseMs: number,
-): ReportOutcome {
-  let released = 0;
-  const outcomes: (CheckOutOutcome | { code: 'unknown' })[] = sessions.map(() => ({ code: 'unknown' }));
-  for (const [product, pool] of ledger.pools) {
-    const here = sessions.map((s, i) => ({ s, i })).filter(({ s }) => s.product === product);
-    const present = new Set(here.map(({ s }) => s.holder));
-    for (const lease of [...pool.leases.values()]) {
-      if (!isUnexpiring(lease) || !inBase(lease, base) || present.has(lease.holder)) continue;
-      end(pool, lease);
-      released += 1;
-    }
-    const commands = here.map(({ s }) => {
-      const mode = pool.leases.get(s.holder)?.mode === 'leased' ? 'leased' : 'reported';
-      const { holder, part, size, leaseId, slot, caps, priority } = s;
-      return { holder, part, size, base, leaseId, mode, slot, caps, priority, queueMs: 0 } as const;
-    });
-    checkOut(ledger, pool, commands, now, leaseMs).forEach((outcome, n) => {
-      const at = here[n];
-      if (at) outcomes[at.i] = outcome;
-    });
-  }
-  ledger.bases.set(base, now);
-  return { sessions: outcomes, released };
-}
-
-/** The last sign of life of a base: a report, a check-out that does not expire, or any lease renewed. */
-export function lastSignOf(ledger: Ledger, base: string): number {
-  let last = ledger.bases.get(base) ?? Number.NEGATIVE_INFINITY;
-  for (const pool of ledger.pools.values()) {
-    for (const lease of pool.leases.values()) if (inBase(lease, base)) last = Math.max(last, lease.renewedAt);
-  }
-  return last;
-}
-
-/** Seats that do not expire, of bases that were silent for `afterMs`. They are held until cleared: a person may be behind one. */
-export function stale(ledger: Ledger, now: number, afterMs: number): Lease[] {
-  const silent = new Set([...ledger.bases.keys()].filter((b) => lastSignOf(ledger, b) <= now - afterMs));
-  return [...ledger.pools.values()].flatMap((pool) =>
-    [...pool.leases.values()].filter(
-      (l) => isUnexpiring(l) && silent.has(l.holder.slice(0, l.holder.indexOf('\u001f'))),
-    ),
-  );
-}
-
-/** Gives all stale seats back; all others are kept. */
-export function clearStale(ledger: Ledger, now: number, afterMs: number): { cleared: number; kept: number } {
-  const gone = new Set(stale(ledger, now, afterMs).map((l) => l.leaseId));
-  let kept = 0;
-  for (const pool of ledger.pools.values()) {
-    for (const lease of [...pool.leases.values()]) if (gone.has(lease.leaseId)) end(pool, lease);
-    kept += pool.leases.size;
-  }
-  return { cleared: gone.size, kept };
-}
-
-/**
- * Cuts reservations down to what the limit allows, the first first, so that they can never promise more seats than there
- * are.
- */
-export function fitReservations(seatLimit: number, wanted: readonly number[]): number[] {
-  let left = seatLimit;
-  return wanted.map((seats) => {
-    const given = Math.min(seats, left);
-    left -= given;
-    return given;
-  });
 }

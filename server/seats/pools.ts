@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { CountBy } from '../../licence/words.ts';
 import type { ProductEntitlement } from './entitlement.ts';
-import { fitReservations } from './ledger.ts';
+import { fitReservations } from './fitReservations.ts';
 import { type Kept, keptSeats, partOf, sizeOf, type Weights } from './recount.ts';
 import type { Reservation } from './reservations.ts';
 import { compileRules, type Groups, hasCaps, type RulesOf, type SeatRule } from './seatRules.ts';

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CountBy } from '../../../licence/words.ts';
 import { yieldToOthers } from '../../../runtime/lowPriority.ts';
-import { fitReservations } from '../ledger.ts';
+import { fitReservations } from '../fitReservations.ts';
 import { keptSeats, type Weights } from '../recount.ts';
 import type { Reservation } from '../reservations.ts';
 import { compileRules, type Groups, type SeatRule } from '../seatRules.ts';

@@ -3,7 +3,11 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type CountBy, countings, type LeaseMode } from '../../../../licence/words.ts';
 import { reservedFree } from '../../../../server/seats/admission.ts';
+import { fitReservations } from '../../../../server/seats/fitReservations.ts';
 import { askedTail, baseOf, holderKey } from '../../../../server/seats/holderKey.ts';
+import { borrow, writeOff } from '../../../../server/seats/ledger/borrow.ts';
+import { report } from '../../../../server/seats/ledger/report.ts';
+import { clearStale, stale } from '../../../../server/seats/ledger/stale.ts';
 import * as ledger from '../../../../server/seats/ledger.ts';
 import { partOf, sizeOf, type Weights } from '../../../../server/seats/recount.ts';
 import { capsText } from '../../../../server/seats/seatRules.ts';
@@ -249,7 +253,7 @@ class World {
         }
       }
       const kept = await client().query('SELECT count(*)::int AS n FROM lease');
-      expect({ cleared, kept: kept.rows[0].n }).toEqual(ledger.clearStale(this.model, this.now, staleMs));
+      expect({ cleared, kept: kept.rows[0].n }).toEqual(clearStale(this.model, this.now, staleMs));
     } else if (s.kind === 'leave') {
       const holder = holders[s.holder] ?? '';
       const { rows } = await client().query(
@@ -329,7 +333,7 @@ class World {
       slot: s.slot <= pool.reserved.length ? s.slot : 0,
       ...this.ruled(s.product, holder, s.bound),
     };
-    const want = ledger.borrow(
+    const want = borrow(
       this.model,
       pool,
       { ...asked, base: baseOf(holder), mode: 'borrowed', queueMs: 0 },
@@ -353,7 +357,7 @@ class World {
 
   async writeOff(s: Step & { kind: 'writeOff' }): Promise<void> {
     const id = this.held(s.lease);
-    const want = [...this.model.pools.values()].some((pool) => ledger.writeOff(pool, id));
+    const want = [...this.model.pools.values()].some((pool) => writeOff(pool, id));
     const { rows } = await client().query('SELECT write_off($1) AS at', [id]);
     expect(rows[0].at !== null).toBe(want);
   }
@@ -380,7 +384,7 @@ class World {
       ...this.ruled(x.product, holderOf(x), x.bound),
     }));
     const told = sessions.map((x) => ({ ...x, caps: capsText(x.caps) }));
-    const want = ledger.report(this.model, base, sessions, this.now, leaseMs);
+    const want = report(this.model, base, sessions, this.now, leaseMs);
     const quick = (await sql.reportUnchanged(client(), [{ base, sessions: told }], this.now))[0];
     const got = quick ?? (await sql.reportBatch(client(), leaseMs, [{ base, sessions: told }], this.now)).results[0];
     expect(got?.released).toBe(want.released);
@@ -402,7 +406,7 @@ class World {
     if ([...pool.leases.values()].some((l) => l.slot > 0)) return; // reservations change only while none is in use, here
     pool.seatLimit = s.seats;
     pool.overdraft = s.overdraft;
-    pool.reserved = ledger.fitReservations(s.seats, s.reserved);
+    pool.reserved = fitReservations(s.seats, s.reserved);
     const reserved = s.reserved.length === 0 ? null : pool.reserved;
     await client().query(
       'UPDATE pool SET seat_limit = $2, reserved = $3, reserved_used = $4, overdraft = $5 WHERE pool_id = $1',
@@ -493,8 +497,7 @@ class World {
       new Date(this.now),
     ]);
     expect(rows.map((r) => r.lease_id).sort()).toEqual(
-      ledger
-        .stale(this.model, this.now, staleMs)
+      stale(this.model, this.now, staleMs)
         .map((l) => l.leaseId)
         .sort(),
     );

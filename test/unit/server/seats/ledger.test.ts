@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fitReservations } from '../../../../server/seats/fitReservations.ts';
 import { baseOf, holderKey } from '../../../../server/seats/holderKey.ts';
+import { report } from '../../../../server/seats/ledger/report.ts';
+import { clearStale, stale } from '../../../../server/seats/ledger/stale.ts';
 import * as ledger from '../../../../server/seats/ledger.ts';
 
 const leaseMs = 1_000;
@@ -80,7 +83,7 @@ describe('reservations', () => {
     ]);
   });
   it('are cut down to the limit, the first first', () => {
-    expect(ledger.fitReservations(5, [3, 3, 1])).toEqual([3, 2, 0]);
+    expect(fitReservations(5, [3, 3, 1])).toEqual([3, 2, 0]);
   });
 });
 
@@ -108,15 +111,15 @@ describe('a session report', () => {
   it('gives seats of the absent to newcomers of the same report', () => {
     const { all, pool } = world(1);
     const session = (user: string) => ({ ...claim(user), product: 'erp', leaseId: user });
-    ledger.report(all, 'b', [session('a')], 0, leaseMs);
-    const { sessions, released } = ledger.report(all, 'b', [session('c')], 1, leaseMs);
+    report(all, 'b', [session('a')], 0, leaseMs);
+    const { sessions, released } = report(all, 'b', [session('c')], 1, leaseMs);
     expect([released, sessions]).toEqual([1, [{ code: 'granted', leaseId: 'c', overdrawn: false }]]);
     expect(pool.leases.size).toBe(1);
   });
   it('of a base touches no other whose name begins the same', () => {
     const { all, take, pool } = world(2);
     take(0, claim('x', { holder: keyOf('x', 'b2'), mode: 'sticky' }));
-    expect(ledger.report(all, 'b', [], 1, leaseMs).released).toBe(0);
+    expect(report(all, 'b', [], 1, leaseMs).released).toBe(0);
     expect(pool.leases.size).toBe(1);
   });
 });
@@ -125,11 +128,11 @@ describe('stale', () => {
   it('is a sticky seat from the moment its base was silent long enough; a renewal in the base is a sign of life', () => {
     const { all, pool, take } = world(5);
     take(0, claim('a', { mode: 'sticky' }), claim('w'));
-    expect(ledger.stale(all, 99, 100)).toEqual([]);
-    expect(ledger.stale(all, 100, 100).map((l) => l.holder)).toEqual([keyOf('a')]);
+    expect(stale(all, 99, 100)).toEqual([]);
+    expect(stale(all, 100, 100).map((l) => l.holder)).toEqual([keyOf('a')]);
     ledger.renew(pool, pool.leases.get(keyOf('w'))?.leaseId ?? '', 50, leaseMs);
-    expect(ledger.stale(all, 149, 100)).toEqual([]);
-    expect(ledger.clearStale(all, 150, 100)).toEqual({ cleared: 1, kept: 1 });
+    expect(stale(all, 149, 100)).toEqual([]);
+    expect(clearStale(all, 150, 100)).toEqual({ cleared: 1, kept: 1 });
   });
 });
 
@@ -241,7 +244,7 @@ it('whatever happens, there are never more leases than seats were ever allowed, 
       fc.array(fc.nat(3), { maxLength: 2 }),
       fc.array(step, { maxLength: 60 }),
       (limit, reserved, steps) => {
-        const { all, pool } = world(limit, ledger.fitReservations(limit, reserved));
+        const { all, pool } = world(limit, fitReservations(limit, reserved));
         let now = 0;
         for (const s of steps) {
           now += s.wait;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countings } from '../../../../licence/words.ts';
+import { fitReservations } from '../../../../server/seats/fitReservations.ts';
 import { holderKey, separator } from '../../../../server/seats/holderKey.ts';
 import * as ledger from '../../../../server/seats/ledger.ts';
 import { partOf } from '../../../../server/seats/recount.ts';
@@ -37,7 +38,7 @@ describe('a world', () => {
         fc.array(rule, { minLength: 5, maxLength: 5 }),
         fc.array(step, { minLength: 10, maxLength: 60 }),
         (countBy, seatLimit, kept, overdraft, rules, history) => {
-          const reserved = ledger.fitReservations(seatLimit, kept);
+          const reserved = fitReservations(seatLimit, kept);
           const ruledOf = (holder: string): Ruled => {
             const { slot = 0, priority = 0 } = rules[users.indexOf(holder.split(separator)[1] ?? '')] ?? {};
             return { slot: slot <= reserved.length ? slot : 0, priority, caps: [] };
