@@ -8,22 +8,22 @@ import type { Logger } from '../../runtime/log.ts';
 import { LaneHealth } from '../db/laneHealth.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { TroubleLog } from '../db/troubleLog.ts';
-import { Loop } from '../loop.ts';
-import { BaseOwners, type OwnersGlance, ownersGlance } from './baseOwners.ts';
+import { BaseOwners } from './baseOwners.ts';
 import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearStale } from './clearing.ts';
-import { closeDenials, Denials, findUnmet } from './denials.ts';
+import { Denials } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
 import { foldNames } from './foldNames.ts';
 import { noGroups, type ReadGroups } from './groupFiles.ts';
 import { askedOf, fold, type HolderKey } from './holderKey.ts';
+import { Housekeeping } from './housekeeping.ts';
 import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
+import { countingTrouble, doubtsOfRules } from './poolDoubts.ts';
 import { type PoolInfo, type Ruling, savePools } from './pools.ts';
 import { Pulse } from './pulse.ts';
 import { QueueLeavers } from './queueLeavers.ts';
 import { createReportLane, ReportCommand } from './reportLane.ts';
 import { overReserved, type Reservation } from './reservations.ts';
-import { ruleDoubts } from './ruleDoubts.ts';
 import {
   type ClaimResult,
   createHeartbeatLane,
@@ -47,18 +47,6 @@ import {
 import { Swings } from './swings.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
-/** Of a pool that has leases to be ended. */
-const isDue = 'next_expiry <= clock_timestamp() AND frozen_until <= clock_timestamp()';
-
-/** Which housekeeping has anything to do. */
-const glance = `SELECT ${ownersGlance}, EXISTS (SELECT FROM pool WHERE ${isDue}) AS is_due,
-  EXISTS (SELECT FROM pool WHERE waiting > 0) AS has_queue, EXISTS (SELECT FROM denial WHERE open) AS has_denials FROM cluster c`;
-interface Glance extends OwnersGlance {
-  readonly is_due: boolean;
-  readonly has_queue: boolean;
-  readonly has_denials: boolean;
-}
-
 export interface StoreOptions {
   readonly connection: DatabaseConfig;
   readonly leaseMs: number;
@@ -81,15 +69,10 @@ interface OpenPool {
   readonly lane: Lane<SeatCommand, pg.Client>;
 }
 
-/** What is told of rules and keys at most: the status has to stay short. */
-const mostDoubts = 5;
-
 /** What the ledger has to know of the rules about a holder. */
 const claimed = (ruled: Ruled | undefined) =>
   ruled === undefined ? { slot: 0 } : { slot: ruled.slot, priority: ruled.priority, caps: capsText(ruled.caps) };
 
-/** As many leases as one call of `reap` ends at most. */
-const mostReaped = 2_000;
 /** For `exclusively`, which waits for other servers. */
 const exclusiveMs = 60_000;
 /** A holder in the queue keeps its place this long after it last asked. */
@@ -123,7 +106,7 @@ export class SeatStore {
   readonly #sized = new Set<number>();
   readonly #pulse: Pulse;
   readonly #leavers: QueueLeavers;
-  #loops: readonly Loop[] = [];
+  readonly #housekeeping: Housekeeping;
   readonly #trouble: TroubleLog;
   #expiry: NodeJS.Timeout | undefined;
   #entitlements: readonly ProductEntitlement[] = [];
@@ -164,6 +147,15 @@ export class SeatStore {
       (poolId, free) => this.waitingRoom.poke(poolId, free),
       (error) => this.troubled('queue', error),
     );
+    this.#housekeeping = new Housekeeping({
+      db: this.db,
+      staleAfterMs: this.staleAfterMs,
+      denials: this.denials,
+      owners: this.owners,
+      metrics: this.#metrics,
+      freed: (poolId, seats) => this.waitingRoom.poke(poolId, seats),
+      failed: (op, error) => this.troubled(op, error),
+    });
     this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'));
     this.#reports = createReportLane(
       this.#quick,
@@ -182,22 +174,8 @@ export class SeatStore {
     const clearing = await clearAtStart(policy, this.#clearing('roll'), (work) => this.transaction(work));
     if (clearing) this.#log.info(clearing, 'stale seats cleared at start');
     await this.count();
-    const woken = {
-      reap: this.#loop('reap', undefined, () => this.#reap()),
-      denials: this.#loop('denials', undefined, () => this.#settleDenials()),
-      queue: this.#loop('queue', undefined, () => this.#tidyQueues()),
-    };
-    const { everyMs } = this.#pulse;
-    this.#loops = [
-      ...Object.values(woken),
-      this.#loop('look', everyMs, () => this.#look(woken)),
-      this.#loop('count', everyMs, () => this.#countPools()),
-    ];
+    this.#housekeeping.start(this.#pulse.everyMs);
     return clearing;
-  }
-
-  #loop(op: StoreOp, everyMs: number | undefined, work: () => Promise<boolean>): Loop {
-    return new Loop(everyMs, work, (error) => this.troubled(op, error)).start();
   }
 
   /** Answers what is under way, then closes. */
@@ -205,7 +183,7 @@ export class SeatStore {
     this.#stopped = true;
     clearTimeout(this.#expiry);
     this.waitingRoom.close();
-    await Promise.all([this.#pulse.stop(), this.#leavers.drained(), ...this.#loops.map((loop) => loop.stop())]);
+    await Promise.all([this.#pulse.stop(), this.#leavers.drained(), this.#housekeeping.stop()]);
     await Promise.all([...this.#lanes.values(), this.#heartbeats, this.#reports].map((lane) => lane.drained()));
     try {
       await this.denials.flush(this.db);
@@ -230,32 +208,12 @@ export class SeatStore {
 
   /** What of reservations, rules and groups is not as it seems, a sentence each: told, but no reason not to serve. */
   ruleDoubts(): readonly string[] {
-    const promised = this.pools().flatMap((p) =>
-      p.rules.some((r) => r.reserve !== undefined)
-        ? []
-        : (overReserved(p.product, p.entitlement.seatLimit, p.reservations) ?? []),
-    );
-    const { rules, groups, reservations } = this.#ruling;
-    const products = [...new Set(rules.map((r) => r.product))];
-    const told = products.flatMap((product) => {
-      const pool = this.pool(product);
-      if (pool === undefined) return [`the rules name the product ${product}, of which no key is active here`];
-      const reserved = reservations.filter((r) => r.product === product).reduce((sum, r) => sum + r.seats, 0);
-      const around = { seatLimit: pool.entitlement.seatLimit, groups, reserved };
-      return ruleDoubts(product, pool.rules, around);
-    });
-    return [...promised, ...this.#groups.troubles, ...told].slice(0, mostDoubts);
+    return doubtsOfRules(this.#ruling, this.#groups.troubles, this.pools());
   }
 
   /** Of licences that add no seats since they count something else than the first, in a sentence. */
   countingTrouble(): string | undefined {
-    const told = this.pools().flatMap(({ product, entitlement: { countBy, disagreeing } }) =>
-      disagreeing.map(
-        (key) =>
-          `key ${key} adds no seats of ${product}: it counts seats otherwise than the key before it (by ${countBy}); ask the vendor for keys of one kind`,
-      ),
-    );
-    return told.length === 0 ? undefined : told.slice(0, mostDoubts).join('; ');
+    return countingTrouble(this.pools());
   }
 
   /** Groups count as they are now for every check-out that comes after. */
@@ -372,7 +330,7 @@ export class SeatStore {
   /** Writes a borrowed seat off; answers until when it counts. */
   async writeOff(leaseId: string): Promise<Date | undefined> {
     const { rows } = await this.db.query<{ at: Date | null }>('SELECT write_off($1) AS at', [leaseId]);
-    await this.#countPools();
+    await this.#housekeeping.countPools();
     return rows[0]?.at ?? undefined;
   }
 
@@ -500,7 +458,7 @@ export class SeatStore {
   async count(): Promise<void> {
     await this.denials.flush(this.db);
     await this.owners.refresh();
-    await this.#countPools();
+    await this.#housekeeping.countPools();
   }
 
   /** A licence has just expired (or a day has passed). The given time counts even if the clock was set back meanwhile. */
@@ -572,73 +530,6 @@ export class SeatStore {
     const [lane] = this.#lanes.values();
     if (this.#health.isFailing('seats'))
       lane?.push(SeatCommand.release({ leaseId: nobodys, cause: 'holder' }, ignore, ignore));
-  }
-
-  /** One small statement says which housekeeping has anything to do: a server at rest asks for nothing else. */
-  async #look(woken: Readonly<Record<'reap' | 'denials' | 'queue', Loop>>): Promise<boolean> {
-    const { rows } = await this.db.query<Glance>(glance);
-    const seen = rows[0];
-    if (seen === undefined) return false;
-    if (seen.is_due) woken.reap.wake();
-    if (seen.has_queue) woken.queue.wake();
-    if (seen.has_denials || this.denials.hasNoted) woken.denials.wake();
-    await this.owners.follow(seen);
-    return false;
-  }
-
-  /** Reads without a lock; a pool whose counts have changed is written to by itself. */
-  async #countPools(): Promise<boolean> {
-    const { rows } = await this.db.query<{
-      pool_id: number;
-      stale: number;
-      stale_since: Date | null;
-      holders_waiting: number;
-      borrowed: number;
-      lost: number;
-    }>("SELECT * FROM count_pools($1 * interval '1 ms')", [this.staleAfterMs]);
-    for (const row of rows) {
-      await this.db.query(
-        'UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4, borrowed = $5, lost = $6 WHERE pool_id = $1',
-        [row.pool_id, row.stale, row.stale_since, row.holders_waiting, row.borrowed, row.lost],
-      );
-    }
-    return false;
-  }
-
-  /** Expired leases end even if nobody wants their seats; those who wait are told. */
-  async #reap(): Promise<boolean> {
-    const due = await this.db.query<{ pool_id: number; product: string }>(
-      `SELECT pool_id, product FROM pool WHERE ${isDue}`,
-    );
-    let isMore = false;
-    for (const { pool_id, product } of due.rows) {
-      const { rows } = await this.db.query<{ n: number }>('SELECT reap($1, NULL) AS n', [pool_id]);
-      const n = rows[0]?.n ?? 0;
-      this.#metrics.released(product, 'expired', n);
-      this.waitingRoom.poke(pool_id, n);
-      isMore ||= n >= mostReaped;
-    }
-    return isMore;
-  }
-
-  async #settleDenials(): Promise<boolean> {
-    await this.denials.flush(this.db);
-    const { unmet, isMore } = await findUnmet(this.db);
-    for (const [product, n] of unmet) this.#metrics.unmet(product, n);
-    return (await closeDenials(this.db)) || isMore;
-  }
-
-  /** Takes those out of the queue who no longer ask, pool by pool, since a transaction locks one pool only. */
-  async #tidyQueues(): Promise<boolean> {
-    const { rows } = await this.db.query<{ pool_id: number }>('SELECT pool_id FROM pool WHERE waiting > 0 ORDER BY 1');
-    for (const { pool_id } of rows) {
-      const left = await this.db.query<{ o_free: number | null }>(
-        "SELECT o_free FROM leave_queue($1, '{}', '{}', 0, NULL)",
-        [pool_id],
-      );
-      this.waitingRoom.poke(pool_id, left.rows[0]?.o_free ?? 0);
-    }
-    return false;
   }
 
   #clearing(cause: 'admin' | 'roll'): ClearRequest {
