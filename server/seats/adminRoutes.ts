@@ -80,7 +80,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     },
     async ({ params }, reply) => {
       const leaseId = readLeaseId(params.leaseId);
-      const until = await store.borrowedUntil(leaseId);
+      const until = await store.borrowed.until(leaseId);
       if (until !== undefined) {
         const detail = `the seat was taken along until ${until.toISOString()}, and its holder cannot be told; have it given back there, or write it off`;
         throw new ProblemError({ status: 409, reason: 'SeatBorrowed', detail });
@@ -107,7 +107,7 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
       },
     },
     async ({ params }) => {
-      const until = await store.writeOff(readLeaseId(params.leaseId));
+      const until = await store.borrowed.writeOff(readLeaseId(params.leaseId));
       if (until === undefined) {
         const detail = 'there is no such borrowed seat (any more)';
         throw new ProblemError({ status: 404, reason: 'LeaseUnknown', detail });

@@ -179,7 +179,7 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
     if (terms === undefined) return refuse('BorrowNotLicensed', borrowNotLicensed(product));
     const fault = borrowFault(entitlement, product, hours);
     if (fault !== undefined) throw invalid(fault);
-    const { result, ruled } = await store.borrow(pool, wanted, hours, request.subject?.podUid);
+    const { result, ruled } = await store.borrowed.take(pool, wanted, hours, request.subject?.podUid);
     const { code, inUse, seatLimit } = result;
     if (code === 'B')
       return refuse('BorrowLimit', borrowLimit(product, result.lent, seatLimit - terms.keepFree), { inUse, seatLimit });

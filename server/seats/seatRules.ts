@@ -212,3 +212,7 @@ export const capsText = (caps: readonly Omit<RuleCap, 'rule'>[]): string | undef
 /** Whether the rules need seats to be tallied. */
 export const hasCaps = (rules: readonly SeatRule[]): boolean =>
   rules.some((r) => r.max !== undefined || r.maxEach !== undefined);
+
+/** What the ledger has to know of the rules about a holder. */
+export const claimed = (ruled: Ruled | undefined) =>
+  ruled === undefined ? { slot: 0 } : { slot: ruled.slot, priority: ruled.priority, caps: capsText(ruled.caps) };

@@ -9,6 +9,7 @@ import { LaneHealth } from '../db/laneHealth.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { TroubleLog } from '../db/troubleLog.ts';
 import { BaseOwners } from './baseOwners.ts';
+import { BorrowedSeats } from './borrowedSeats.ts';
 import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearStale } from './clearing.ts';
 import { Denials } from './denials.ts';
 import { nextExpiryAt, type ProductEntitlement, refreshed } from './entitlement.ts';
@@ -33,10 +34,8 @@ import {
   SeatCommand,
 } from './seatLane.ts';
 import { housekeeping, type SeatMetrics, type StoreOp } from './seatMetrics.ts';
-import { capsText, type Groups, type Ruled, type SeatRule } from './seatRules.ts';
+import { claimed, type Groups, type Ruled, type SeatRule } from './seatRules.ts';
 import {
-  type BorrowResult,
-  borrowSeat,
   poolSetup,
   quickSetup,
   type ReportBatchResult,
@@ -69,10 +68,6 @@ interface OpenPool {
   readonly lane: Lane<SeatCommand, pg.Client>;
 }
 
-/** What the ledger has to know of the rules about a holder. */
-const claimed = (ruled: Ruled | undefined) =>
-  ruled === undefined ? { slot: 0 } : { slot: ruled.slot, priority: ruled.priority, caps: capsText(ruled.caps) };
-
 /** For `exclusively`, which waits for other servers. */
 const exclusiveMs = 60_000;
 /** A holder in the queue keeps its place this long after it last asked. */
@@ -87,6 +82,8 @@ export class SeatStore {
   readonly waitingRoom = new WaitingRoom(queueMs / 3);
   /** For everything that is not on the hot path. */
   readonly db: DatabasePool;
+  /** What was taken along. */
+  readonly borrowed: BorrowedSeats;
   /** Whose the names of bases are. */
   readonly owners: BaseOwners;
   readonly #swings = new Swings();
@@ -126,6 +123,7 @@ export class SeatStore {
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
     this.db = new DatabasePool(options.connection, poolSetup, 4);
     this.owners = new BaseOwners(this.db);
+    this.borrowed = new BorrowedSeats(this.db, () => this.#housekeeping.countPools());
     this.#pulse = new Pulse({
       connection: options.connection,
       leaseMs: options.leaseMs,
@@ -292,46 +290,6 @@ export class SeatStore {
     const leaseId = newLeaseId(pool.poolId);
     const claim = { holder, shown, leaseId, mode, queueMs: queues ? queueMs : 0, subject, ...claimed(ruled) };
     lane.push(SeatCommand.claim(claim, (result) => done(result, ruled), fail));
-  }
-
-  /** Takes a seat along for so many hours, as far as the licence allows. */
-  async borrow(
-    pool: PoolInfo,
-    { holder, shown }: { readonly holder: HolderKey; readonly shown: string | undefined },
-    hours: number,
-    subject: string | undefined,
-  ): Promise<{ result: BorrowResult; ruled: Ruled | undefined }> {
-    const ruled = pool.rulesOf?.(holder);
-    const { seatLimit, borrow } = pool.entitlement;
-    const most = Math.max(seatLimit - (borrow?.keepFree ?? seatLimit), 0);
-    const claim = { holder, shown, leaseId: newLeaseId(pool.poolId), subject, ...claimed(ruled) };
-    return { result: await borrowSeat(this.db, pool.poolId, claim, { hours, most }), ruled };
-  }
-
-  /** Seats of a product that others than this holder have taken along; a holder that has one prolongs it. */
-  async lent(pool: PoolInfo, holder: HolderKey): Promise<number> {
-    const { rows } = await this.db.query<{ n: number }>(
-      `SELECT coalesce(sum(size_of(l.holder, p.weights)), 0)::int AS n FROM pool p JOIN lease l ON l.pool_id = p.pool_id
-        WHERE p.pool_id = $1 AND l.kind < 0 AND l.expires_at > clock_timestamp() AND l.holder <> $2`,
-      [pool.poolId, holder],
-    );
-    return rows[0]?.n ?? 0;
-  }
-
-  /** Until when a seat was taken along; undefined: it was not. */
-  async borrowedUntil(leaseId: string): Promise<Date | undefined> {
-    const { rows } = await this.db.query<{ at: Date }>(
-      'SELECT expires_at AS at FROM lease WHERE lease_id = $1 AND kind < 0 AND expires_at > clock_timestamp()',
-      [leaseId],
-    );
-    return rows[0]?.at;
-  }
-
-  /** Writes a borrowed seat off; answers until when it counts. */
-  async writeOff(leaseId: string): Promise<Date | undefined> {
-    const { rows } = await this.db.query<{ at: Date | null }>('SELECT write_off($1) AS at', [leaseId]);
-    await this.#housekeeping.countPools();
-    return rows[0]?.at ?? undefined;
   }
 
   heartbeat(

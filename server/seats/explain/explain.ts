@@ -71,7 +71,7 @@ export async function explain(
     const fault = borrowFault(entitlement, product, wanted.hours);
     if (fault !== undefined) throw invalid(fault);
     const most = entitlement.seatLimit - terms.keepFree;
-    const lent = await store.lent(pool, wanted.holder);
+    const lent = await store.borrowed.lent(pool, wanted.holder);
     if (lent + sizeOf(wanted.holder, entitlement.weights) > most)
       return refused('BorrowLimit', borrowLimit(product, lent, most), 'borrow');
     checks.push({ check: 'borrow', verdict: 'passed' });
