@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { withLock } from './cache.ts';
 import { PrerequisiteMissing, progress } from './prerequisite.ts';
-import { run } from './process.ts';
+import { run, withAdministrators } from './process.ts';
 
 const policy = '/usr/sbin/policy-rc.d';
 const kept = `${policy}.before-licence-install`;
@@ -76,7 +76,9 @@ export async function ensureDebian(packages: readonly string[], purpose: string)
 const onPath = (command: string): boolean =>
   command.startsWith('/')
     ? existsSync(command)
-    : `${process.env.PATH}:/usr/sbin:/sbin`.split(':').some((dir) => existsSync(`${dir}/${command}`));
+    : withAdministrators(process.env.PATH)
+        .split(':')
+        .some((dir) => existsSync(`${dir}/${command}`));
 
 /**
  * Makes commands available. Asks for the command, not the package: another package may have brought it.

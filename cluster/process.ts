@@ -34,6 +34,15 @@ export interface User {
   readonly gid: number;
 }
 
+/** The commands of administrators (sysctl, iptables) are not on everybody's PATH. */
+export const withAdministrators = (path: string | undefined): string =>
+  [...new Set([...(path ?? '/usr/bin:/bin').split(':'), '/usr/sbin', '/sbin'])].join(':');
+
+function environment(more: RunOptions['env']): NodeJS.ProcessEnv {
+  const env = { ...process.env, ...more };
+  return process.platform === 'win32' ? env : { ...env, PATH: withAdministrators(env.PATH) };
+}
+
 const commands = new Set<ChildProcess>();
 
 /** Asks every command that runs now to end: whoever waits for it gets CommandFailed. */
@@ -48,7 +57,7 @@ export function endCommands(): void {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const child = spawn(command, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: environment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
     ...options.user,
@@ -146,7 +155,7 @@ export function startDaemon(
     linux ? [...asUser, '--pdeathsig', deathSignal, '--', command, ...args] : args,
     {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: environment(options.env),
       stdio: ['ignore', log, log],
       detached: true,
     },
