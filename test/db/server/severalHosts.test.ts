@@ -24,7 +24,7 @@ const envOf = (hosts: readonly string[], query = 'target_session_attrs=read-writ
 const placeOf = ({ port }: { readonly port: number }) => `127.0.0.1:${port}`;
 const worksWholly = async (server: ServerProcess, user: string) => {
   const { status, body } = await server.checkOut(user);
-  if (status !== 201) return false;
+  if (status !== 201 && status !== 200) return false; // 200: it was had by an attempt before
   const statuses = [
     (await server.call('POST', `/v1/leases/${body.leaseId}/heartbeat`)).status,
     (await server.call('GET', '/v1/leases')).status,
