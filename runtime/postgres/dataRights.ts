@@ -1,12 +1,13 @@
 import { chmodSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { mayTakeOver, mayUse, takeOver } from './takeOver.ts';
 
 /** What PostgreSQL would refuse of the rights of its data, and what is to be done about it. */
 export interface RightsFault {
   readonly path: string;
   /** What is wrong, without the path. */
   readonly what: string;
-  /** Whether the next start puts it right: the data belong to the one who runs PostgreSQL. */
+  /** Whether the next start puts it right: the data belong to the one who runs PostgreSQL, or he may use all of them. */
   readonly isMended: boolean;
   /** The command for a person. */
   readonly command: string;
@@ -26,10 +27,13 @@ export function rightsFault(
 ): RightsFault | undefined {
   const found = lstatSync(data);
   const isRoot = process.getuid?.() === 0;
-  const foreign = [data, ...contentsOf(data)].find((path) => lstatSync(path).uid !== owner.uid);
-  if (foreign !== undefined) {
+  const contents = contentsOf(data);
+  const foreign = [data, ...contents].find((path) => lstatSync(path).uid !== owner.uid);
+  // root may everything, and says nothing of the user that runs PostgreSQL for it
+  if (foreign !== undefined && (isRoot || foreign === data || !mayUse(contents))) {
     const what = `belongs to user ${lstatSync(foreign).uid}, and PostgreSQL runs as user ${owner.uid}`;
-    return { path: foreign, what, isMended: false, command: `chown -R ${owner.uid}:${owner.gid} '${data}'` };
+    const isMended = !isRoot && foreign === data && mayTakeOver(data);
+    return { path: foreign, what, isMended, command: `chown -R ${owner.uid}:${owner.gid} '${data}'` };
   }
   const mode = found.mode & 0o7777;
   if ((mode & refused) === 0 && (mode & 0o700) === 0o700) return undefined;
@@ -60,6 +64,7 @@ export function ensureRights(
   const fault = rightsFault(data, owner);
   if (fault === undefined) return undefined;
   if (!fault.isMended) throw new Error(`${fault.path} ${fault.what}: ${fault.command}`);
-  chmodSync(data, 0o700);
+  if (lstatSync(data).uid === owner.uid || process.getuid?.() === 0) chmodSync(data, 0o700);
+  else takeOver(data, owner.uid);
   return fault;
 }

@@ -7,6 +7,7 @@ import { ensureRights } from './dataRights.ts';
 import { initialise } from './initialise.ts';
 import { Postmaster } from './postmaster.ts';
 import { type Account, findInstallations, ownerOfData, unprivilegedAccount } from './programs.ts';
+import { mayUse } from './takeOver.ts';
 import { finishUpgrade, upgrade } from './upgrade.ts';
 
 /**
@@ -91,13 +92,14 @@ function withoutUpgrade(choice: Choice): Choice {
     : { kind: 'refuse', message: `the data is of PostgreSQL ${from.major}, which is not here: install it beside` };
 }
 
-/** The directory, for its owner alone. @throws Error naming it when it belongs to somebody else */
+/** The directory, for its owner alone, or for the group of a volume. @throws Error naming it when it is somebody else's */
 function prepareRoot(given: string, account: Account | undefined): string {
   mkdirSync(given, { recursive: true, mode: 0o700 });
   const root = realpathSync(given);
   if (account) chownSync(root, account.uid, account.gid);
   const owner = ownerOfData(account);
   const { uid, mode } = statSync(root);
+  if (uid !== owner.uid && account === undefined && mayUse([root])) return root;
   if (uid !== owner.uid) {
     throw new Error(
       `${root} belongs to user ${uid}, this is user ${owner.uid}: chown -R ${owner.uid}:${owner.gid} '${root}'`,

@@ -53,7 +53,8 @@ export function checkDataDirectory(dataDir: string): Finding[] {
       );
     }
   }
-  if (isForeign(found.uid))
+  // a volume's directory may be root's, and its group's to use
+  if (isForeign(found.uid) && findings.length > 0)
     findings.push(
       warn(
         check,

@@ -84,6 +84,34 @@ describe.runIf(asRoot)('the surroundings', () => {
     expect(await server.stop()).toBe(0);
   }, 120_000);
 
+  it('data of another user are taken over where the group of the volume lets this one use them, and there and back; else they are refused', async () => {
+    await ensureDebian(['libnss-wrapper'], 'to give a user a name');
+    chmodSync(dirname(computer.dataDir), 0o755);
+    const group = 54_400;
+    const as = (uid: number, groups: string) => start(['setpriv', `--reuid=${uid}`, '--regid=0', groups, ...program]);
+    for (const path of everything()) chownSync(path, nobodys, group);
+    const first = await as(nobodys, `--groups=${group}`);
+    const { leaseId } = (await first.checkOut('anna')).body;
+    expect(await first.stop()).toBe(0);
+    for (const uid of [nobodys + 1, nobodys]) {
+      giveToGroup(group);
+      const stranger = await as(54_500, '--clear-groups');
+      expect(await stranger.exited).toBe(1);
+      const server = await as(uid, `--groups=${group}`);
+      expect((await server.call('POST', `/v1/leases/${leaseId}/heartbeat`)).status).toBe(200);
+      expect((await server.checkOut(`of ${uid}`)).status).toBe(201);
+      expect(server.output).toContain(`and PostgreSQL runs as user ${uid}`);
+      expect(statSync(dataOf())).toMatchObject({ uid });
+      expect(statSync(dataOf()).mode & 0o777).toBe(0o700);
+      // a crash: what it wrote last is recovered by the same user
+      await server.stop('SIGKILL');
+      await until('PostgreSQL to end', async () => postgresOf(computer.dataDir).length === 0);
+      const again = await as(uid, `--groups=${group}`);
+      expect((await again.call('GET', '/v1/status')).body.products[0].seatsInUse).toBeGreaterThan(1);
+      expect(await again.stop()).toBe(0);
+    }
+  }, 240_000);
+
   it('takes no huge pages, neither when it makes its data nor when it runs', async () => {
     const server = await start();
     // initdb writes down what its own PostgreSQL ran with
