@@ -85,6 +85,8 @@ describe('the same computer, whatever happens to its pod', () => {
       );
     });
     await expectNothingLost();
+    // the vendor's authority was among them, and whoever comes next asks it
+    await eventually('the authority back', 150_000, () => product.vendor.jwks());
   });
 
   it('the resource deleted and made again', async () => {
