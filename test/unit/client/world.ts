@@ -27,7 +27,7 @@ export class Computer {
   isCutOff = false;
   /** So many answers to come are lost on their way, after the server has done what was asked. */
   answersToLose = 0;
-  /** When the server last did something for it. */
+  /** When the server last granted or renewed something of it, whether the answer arrived or not. */
   servedAt = 0;
   readonly timers = new Set<Timer>();
 
@@ -143,7 +143,7 @@ export class World {
       this.server === 'away'
         ? { status: 503, body: { reason: 'StoreUnavailable', detail: 'the database is away' } }
         : this.#answer(request.method ?? 'GET', url.pathname, request.body as string | undefined);
-    if (this.server === 'serves') computer.servedAt = this.now;
+    if (status < 400) computer.servedAt = this.now;
     if (computer.answersToLose > 0) {
       computer.answersToLose -= 1;
       return silence();
