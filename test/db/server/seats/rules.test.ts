@@ -151,6 +151,24 @@ it('GROUP: names come from files, are read again without a restart, and seats th
   }
 });
 
+it('HOST_GROUP: a group may list computers, whoever sits at them', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'groups-'));
+  try {
+    writeFileSync(join(dir, 'kiosks'), 'KIOSK-*\n');
+    const s = await start({
+      licences: [{ seatLimit: 9 }],
+      rules: [{ name: 'kiosks', match: { groups: ['kiosks'] }, max: 1 }],
+    });
+    await s.store.setGroups(await new GroupFiles(dir).read());
+    const at = (user: string, host: string) => ({ base: 'buh', user, host, session: '' });
+    expect(outcomeOf(await s.checkOut('anna', { holder: at('anna', 'kiosk-1') }))).toBe('ok');
+    expect(outcomeOf(await s.checkOut('boris', { holder: at('boris', 'kiosk-2') }))).toBe('RuleLimit kiosks');
+    expect(outcomeOf(await s.checkOut('boris', { holder: at('boris', 'pc-1') }))).toBe('ok');
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 it('rules that cannot matter are told, and serve all the same', async () => {
   const s = await start({
     rules: [
