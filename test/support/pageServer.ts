@@ -57,6 +57,7 @@ export async function startPageServer(): Promise<PageServer> {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       LICENCE_LISTEN: `127.0.0.1:${port}`,
       DATABASE_URL: database.url,
       LICENCE_DATA_DIR: join(dir, 'data'),

@@ -86,10 +86,10 @@ export class ServerProcess {
     program: 'server' | 'authority',
     command: readonly string[] = [process.execPath, join(root, program, 'main.ts')],
   ) {
-    const { PATH = '', HOME = '/' } = process.env;
+    const { PATH = '', HOME = '/', NODE_COMPILE_CACHE } = process.env;
     const [file = '', ...args] = command;
     this.child = spawn(file, args, {
-      env: { PATH, HOME, NODE_NO_WARNINGS: '1', ...env },
+      env: { PATH, HOME, NODE_COMPILE_CACHE, NODE_NO_WARNINGS: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -137,9 +137,9 @@ export class ServerProcess {
 
 /** Runs the program with a command, to its end. */
 export async function runServer(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
-  const { PATH = '', HOME = '/' } = process.env;
+  const { PATH = '', HOME = '/', NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [join(root, 'server', 'main.ts'), ...args], {
-    env: { PATH, HOME, NODE_NO_WARNINGS: '1', ...env },
+    env: { PATH, HOME, NODE_COMPILE_CACHE, NODE_NO_WARNINGS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const chunks: Buffer[] = [];
