@@ -99,7 +99,8 @@ function prepareRoot(given: string, account: Account | undefined): string {
   if (account) chownSync(root, account.uid, account.gid);
   const owner = ownerOfData(account);
   const { uid, mode } = statSync(root);
-  if (uid !== owner.uid && account === undefined && mayUse([root])) return root;
+  const isOfAGroup = (mode & 0o002) === 0; // what everybody may write to is nobody's
+  if (uid !== owner.uid && account === undefined && isOfAGroup && mayUse([root])) return root;
   if (uid !== owner.uid) {
     throw new Error(
       `${root} belongs to user ${uid}, this is user ${owner.uid}: chown -R ${owner.uid}:${owner.gid} '${root}'`,

@@ -121,8 +121,12 @@ describe.each([
     await expect.poll(halves, { timeout: 20_000 }).toBeGreaterThan(0);
     await destination.sweep('bbbbbbbbbbbbbbbb');
     expect(halves()).toBeGreaterThan(0);
-    await destination.sweep(computer);
-    expect(halves()).toBe(0);
+    // a part that is on its way meanwhile may arrive after the end of its upload, which S3 allows; a killed program sends none
+    const left = async () => {
+      await destination.sweep(computer);
+      return halves();
+    };
+    await expect.poll(left, { timeout: 20_000 }).toBe(0);
     stuck();
   });
 });
