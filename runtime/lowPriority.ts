@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 
 /** As of `nice`: a tenth of the processor that another one gets, and all that nobody wants. */
 const niceness = 10;
@@ -7,7 +7,7 @@ const niceness = 10;
 /** Everything else comes before a process of this machine, of this user. Elsewhere, and where that may not be, it stays as it was. */
 export function lowerPriority(pid: number): void {
   try {
-    setPriority(pid, niceness);
+    if (getPriority(pid) < niceness) setPriority(pid, niceness);
   } catch {
     // it has ended, or is another's
   }

@@ -1,4 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -184,6 +186,45 @@ describe('a server with a schedule', () => {
     await until('a backup, at the next attempt', async () => (await backupOf(server)).lastSuccessAt, 150_000);
     expect((await backupOf(server)).fault).toBeUndefined();
   }, 240_000);
+
+  it.runIf(process.platform === 'linux')(
+    'packs in a thread to which everything else comes first, serves meanwhile, and ends at once when it is told to',
+    async () => {
+      const asked: string[] = [];
+      // It takes signs of life, and never an archive.
+      const silent = createServer((request, response) => {
+        asked.push(`${request.method} ${request.url}`);
+        request.resume();
+        if (request.method === 'PUT' && request.url?.includes('.tar.gz')) return;
+        response.setHeader('content-type', 'application/xml');
+        const name = request.url?.includes('uploads') ? 'ListMultipartUploadsResult' : 'ListBucketResult';
+        response.end(request.method === 'GET' ? `<${name}><IsTruncated>false</IsTruncated></${name}>` : '');
+      }).listen(0, '127.0.0.1');
+      try {
+        await until('the bucket to listen', async () => silent.listening);
+        const { port } = silent.address() as AddressInfo;
+        const endpoint = `http://127.0.0.1:${port}`;
+        const server = await start({ ...ownBucket().env, ...nightly, LICENCE_BACKUP_S3_ENDPOINT: endpoint });
+        await until('an archive on its way', async () => asked.some((one) => /^PUT .*\.tar\.gz/.test(one)));
+        const tasks = `/proc/${server.child.pid}/task`;
+        const niceness = (task: string) => {
+          const stat = readFileSync(join(tasks, task, 'stat'), 'utf8');
+          return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+        };
+        const own = niceness(String(server.child.pid));
+        const lower = readdirSync(tasks)
+          .map(niceness)
+          .filter((nice) => nice > own);
+        expect(lower).toEqual(own < 10 ? [10] : []);
+        expect((await server.checkOut('anna')).status).toBe(201);
+        expect(await stop(server)).toBe(0);
+      } finally {
+        silent.closeAllConnections();
+        silent.close();
+      }
+    },
+    120_000,
+  );
 
   it('does not start with a schedule that is none, or without a place', async () => {
     const env = { ...computer.env, DATABASE_URL: database.url };
