@@ -186,8 +186,8 @@ name = "reader"
 version = "1.0.0"
 edition = "2024"
 [dependencies]
-kube = { version = "=2.0.1", default-features = false, features = ["derive"] }
-k8s-openapi = { version = "=0.26.0", features = ["v1_34"] }
+kube = { version = "=4.0.0", default-features = false, features = ["derive"] }
+k8s-openapi = { version = "=0.28.0", features = ["v1_34"] }
 serde = { version = "1", features = ["derive"] }
 serde_json = "1"
 `,
