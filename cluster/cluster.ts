@@ -240,7 +240,8 @@ export function accessCluster(info: ClusterInfo): ClusterAccess {
         [`TCP-LISTEN:${port},bind=${nodeAddress},fork,reuseaddr`, `UNIX-CONNECT:${socket},retry=50,interval=0.1`],
         { logFile, inside: pid },
       );
-      await until(`a way in for port ${port}`, 10_000, () => existsSync(socket), [outside, inside]);
+      const isOpen = () => existsSync(socket) && listens(pid, nodeAddress, port);
+      await until(`a way in for port ${port}`, 10_000, isOpen, [outside, inside]);
       return forwardOf(port, [outside, inside]);
     },
   };
@@ -264,8 +265,19 @@ async function forwardTo(
     [`TCP-LISTEN:${port},bind=127.0.0.1,fork,reuseaddr`, `UNIX-CONNECT:${socket},retry=50,interval=0.1`],
     { logFile },
   );
-  await until(`a way to ${target}`, 10_000, () => existsSync(socket), [inside, outside]);
+  const isOpen = () => existsSync(socket) && listens('self', '127.0.0.1', port);
+  await until(`a way to ${target}`, 10_000, isOpen, [inside, outside]);
   return [inside, outside];
+}
+
+/** Whether somebody listens at an IPv4 address in the network of a process. To try it would be a connection of its own. */
+function listens(pid: number | 'self', address: string, port: number): boolean {
+  const octets = address.split('.').map((octet) => Number(octet).toString(16).padStart(2, '0'));
+  const place = `${octets.reverse().join('')}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
+  const listening = '0A';
+  return readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
+    .split('\n')
+    .some((line) => line.trim().split(/\s+/)[1] === place && line.trim().split(/\s+/)[3] === listening);
 }
 
 /** Takes a directory for this process. @throws when a living process has it */
