@@ -72,6 +72,7 @@ export async function holdBorrowed(
   watch();
   return {
     grant,
+    setIdle: () => {}, // what was taken along is nobody else's before its end
     release: async () => clearTimeout(timer),
   };
 }

@@ -109,6 +109,8 @@ export interface Session {
 export interface ReportedSession extends Session {
   readonly feature?: string;
   readonly seats?: number;
+  /** Nobody works in it at the moment. */
+  readonly idle?: boolean;
 }
 
 /** What the ledger did with a session report. */
@@ -150,6 +152,11 @@ export class LicenceRefused extends Error {
 export interface Seat {
   /** The newest answer of the server. */
   readonly grant: Grant;
+  /**
+   * Says whether anybody works in the program: where the rules bound idleness, the seat of one who does not goes to whoever waits. Then
+   * `onGivenAway` is called, and nothing is asked for until `setIdle(false)`, which takes a seat again at once, or calls `onLost`.
+   */
+  setIdle(idle: boolean): void;
   /** Gives the seat back; calling it again is safe. @throws Error when the server cannot be reached: the seat then expires. */
   release(): Promise<void>;
 }
@@ -160,6 +167,8 @@ export interface SeatEvents {
   onTrouble?(error: unknown): void;
   /** The server gave the seat to somebody else and refuses a new one: the program should end or wait. */
   onLost?(error: LicenceRefused): void;
+  /** The program was idle, and the seat went to somebody who waited. */
+  onGivenAway?(): void;
 }
 
 /** When to try again after a heartbeat that failed: well within the lease, and not more often than once a second. */
@@ -179,6 +188,11 @@ interface Waiting<T> {
   reject(error: unknown): void;
 }
 
+interface Renewal extends Waiting<Renewed> {
+  readonly leaseId: string;
+  readonly idle: boolean;
+}
+
 /** What is due at one moment, as `performance.now()` counts. */
 interface Round {
   readonly at: number;
@@ -190,7 +204,7 @@ export class LicenceClient {
   readonly #options: LicenceClientOptions;
   readonly #rounds = new Set<Round>();
   /** Leases to renew in one call, at the end of this turn. */
-  #together: (Waiting<Renewed> & { readonly leaseId: string })[] = [];
+  #together: Renewal[] = [];
   #retaken = 0;
   readonly #toRetake: Waiting<void>[] = [];
   /** Of check-outs that name no session: one for each client, since containers share host names and process ids. */
@@ -240,9 +254,13 @@ export class LicenceClient {
     return this.#call('POST', 'v1/checkouts', body);
   }
 
-  /** Renews a lease. @throws LicenceRefused with reason `LeaseLost` when it is gone. */
-  heartbeat(leaseId: string): Promise<Renewed> {
-    return this.#call('POST', `v1/leases/${encodeURIComponent(leaseId)}/heartbeat`);
+  /**
+   * Renews a lease.
+   * @param idle nobody works in the program at the moment
+   * @throws LicenceRefused with reason `LeaseLost` when it is gone
+   */
+  heartbeat(leaseId: string, idle = false): Promise<Renewed> {
+    return this.#call('POST', `v1/leases/${encodeURIComponent(leaseId)}/heartbeat`, idle ? { idle } : undefined);
   }
 
   /**
@@ -268,16 +286,29 @@ export class LicenceClient {
     let cancel = () => {};
     let beating: Promise<void> | undefined;
     let releasing: Promise<void> | undefined;
+    let isIdle = false;
+    let isGivenAway = false;
+    let isBeating = false;
 
     const renew = async () => {
+      if (isGivenAway && isIdle) return;
       try {
-        grant = { ...grant, ...(await this.#renewTogether(grant.leaseId)) };
+        if (!isGivenAway) {
+          grant = { ...grant, ...(await this.#renewTogether(grant.leaseId, isIdle)) };
+          return;
+        }
       } catch (error) {
         if (!(error instanceof LicenceRefused) || error.reason !== 'LeaseLost') throw error;
-        await this.#inTurn(async () => {
-          if (releasing === undefined) grant = await this.checkOut(request);
-        });
+        if (isIdle) {
+          isGivenAway = true;
+          return events.onGivenAway?.();
+        }
       }
+      await this.#inTurn(async () => {
+        if (releasing !== undefined) return;
+        grant = await this.checkOut(request);
+        isGivenAway = false;
+      });
     };
     /** One heartbeat; answers when the next one is due, in ms. */
     const beat = async (): Promise<number> => {
@@ -296,7 +327,11 @@ export class LicenceClient {
     const plan = (ms: number) => {
       if (releasing !== undefined) return;
       cancel = this.#after(ms, () => {
-        beating = beat().then(plan);
+        isBeating = true;
+        beating = beat().then((next) => {
+          isBeating = false;
+          plan(next);
+        });
       });
     };
     const release = async () => {
@@ -309,6 +344,13 @@ export class LicenceClient {
     return {
       get grant() {
         return grant;
+      },
+      setIdle: (idle) => {
+        const isBack = isIdle && !idle;
+        isIdle = idle;
+        if (!isBack || !isGivenAway || isBeating) return;
+        cancel();
+        plan(0);
       },
       release: () => {
         releasing = releasing?.catch(release) ?? release(); // one that failed is tried again
@@ -344,9 +386,9 @@ export class LicenceClient {
   }
 
   /** As `heartbeat`; what is asked for in the same turn goes as one call. */
-  #renewTogether(leaseId: string): Promise<Renewed> {
+  #renewTogether(leaseId: string, idle: boolean): Promise<Renewed> {
     return new Promise((resolve, reject) => {
-      if (this.#together.push({ leaseId, resolve, reject }) > 1) return;
+      if (this.#together.push({ leaseId, idle, resolve, reject }) > 1) return;
       queueMicrotask(() => {
         const all = this.#together;
         this.#together = [];
@@ -354,14 +396,18 @@ export class LicenceClient {
       });
     });
   }
-  async #renewAll(leases: readonly (Waiting<Renewed> & { readonly leaseId: string })[]): Promise<void> {
+  async #renewAll(leases: readonly Renewal[]): Promise<void> {
     const [first] = leases;
     if (first === undefined) return;
-    if (leases.length === 1) return this.heartbeat(first.leaseId).then(first.resolve, first.reject);
+    if (leases.length === 1) return this.heartbeat(first.leaseId, first.idle).then(first.resolve, first.reject);
     try {
       const leaseIds = leases.map(({ leaseId }) => leaseId);
+      const idle = leases.filter((l) => l.idle).map(({ leaseId }) => leaseId);
       type Answer = Required<Renewed> & { readonly lost: readonly string[] };
-      const answer = await this.#call<Answer>('POST', 'v1/heartbeats', { leaseIds });
+      const answer = await this.#call<Answer>('POST', 'v1/heartbeats', {
+        leaseIds,
+        ...(idle.length > 0 && { idleLeaseIds: idle }),
+      });
       const { expiresAt, heartbeatAfterSeconds } = answer;
       const renewed = { expiresAt, heartbeatAfterSeconds };
       const isLost = new Set(answer.lost);

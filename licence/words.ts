@@ -3,7 +3,7 @@
  */
 
 /** How a holder keeps its seat: by heartbeats, by its base's session reports, until somebody clears it, or taken along to a certain end. */
-export const leaseModes = ['leased', 'reported', 'sticky', 'borrowed'] as const;
+export const leaseModes = ['leased', 'reported', 'sticky', 'borrowed', 'lingering'] as const;
 export type LeaseMode = (typeof leaseModes)[number];
 
 /** What one seat is: leases with the same user, computer, both, or base share it; `session`: each lease is a seat. */
@@ -22,7 +22,7 @@ export interface Holder {
 }
 
 /** Why a seat was given back; label of `licence_releases_total`. */
-export const releaseCauses = ['holder', 'expired', 'report', 'roll', 'admin', 'pod_gone'] as const;
+export const releaseCauses = ['holder', 'expired', 'report', 'roll', 'admin', 'pod_gone', 'idle'] as const;
 export type ReleaseCause = (typeof releaseCauses)[number];
 
 /**

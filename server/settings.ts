@@ -50,7 +50,7 @@ const reservations: Setting<Reservation[]> = list(
   parseReservations,
 );
 const rules: Setting<SeatRule[]> = list(
-  'who may have seats, and how many, as JSON: [{name, product, match, and one of allow, onlyThese, max, maxEach, reserve, priority}]',
+  'who may have seats, and how many, as JSON: [{name, product, match, and one of allow, onlyThese, max, maxEach, reserve, priority, idleAfter, minimumHold}]',
   parseRules,
 );
 

@@ -1,7 +1,14 @@
 import { type LicenceClient, LicenceRefused } from '../../client/licenceClient.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { askRac, RacFailed, type RacOptions, type RacRecord } from './rac.ts';
-import { type BaseReport, infobaseMembers, type Products, sessionMembers, sessionReports } from './sessionReports.ts';
+import {
+  type BaseReport,
+  infobaseMembers,
+  lastActivity,
+  type Products,
+  sessionMembers,
+  sessionReports,
+} from './sessionReports.ts';
 
 export interface ReporterOptions {
   readonly rac: RacOptions;
@@ -25,6 +32,7 @@ export class ClusterReporter {
   #cluster: string | undefined;
   #infobases: readonly RacRecord[] = [];
   #listedAgo = Number.POSITIVE_INFINITY;
+  #activity: ReadonlyMap<string, string> = new Map();
   /** Rounds that failed, one after another. */
   #failures = 0;
   /** What was said last of each base, so that it is said once. */
@@ -108,7 +116,9 @@ export class ClusterReporter {
     const sessions = await askRac(rac, ['session', 'list', `--cluster=${cluster}`], 'session', sessionMembers);
     const known = new Set(this.#infobases.map((infobase) => infobase.get('infobase')));
     if (!isListed && sessions.some((session) => !known.has(session.get('infobase')))) await list(); // a new base
-    return sessionReports(this.#infobases, sessions, products);
+    const reports = sessionReports(this.#infobases, sessions, products, this.#activity);
+    this.#activity = lastActivity(sessions);
+    return reports;
   }
 
   async #onlyCluster(): Promise<string> {

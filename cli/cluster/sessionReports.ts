@@ -1,4 +1,4 @@
-import type { Session } from '../../client/licenceClient.ts';
+import type { ReportedSession } from '../../client/licenceClient.ts';
 import { RacFailed, type RacRecord } from './rac.ts';
 
 /** What a session of `rac session list` must say to be counted. */
@@ -42,7 +42,7 @@ export interface BaseReport {
   readonly base: string;
   /** The cluster's id of the base, which no other base has. */
   readonly instance: string;
-  readonly sessions: readonly Session[];
+  readonly sessions: readonly ReportedSession[];
   /** Sessions that the cluster keeps, and whose client is gone. */
   readonly sleeping: number;
 }
@@ -51,15 +51,22 @@ export interface BaseReport {
 const mostSessions = 5_000;
 
 /**
- * Everybody who is in each base. A base without sessions is reported, too: its people have left.
+ * Everybody who is in each base. A base without sessions is reported, too: its people have left. Who has done nothing since the list before is idle:
+ * the cluster's times are compared with each other only, since it may have another clock and time zone.
+ * @param before what `lastActivity` said of the list before
  * @throws RacFailed when a session is of no base that is known, or says something unknown of its sleep
  */
 export function sessionReports(
   infobases: readonly RacRecord[],
   sessions: readonly RacRecord[],
   products: Products,
+  before: ReadonlyMap<string, string> = new Map(),
 ): BaseReport[] {
   const of = (record: RacRecord, name: string) => record.get(name) ?? '';
+  const isIdle = (session: RacRecord) => {
+    const active = session.get(activeMember);
+    return active !== undefined && before.get(of(session, 'session')) === active;
+  };
   const known = new Set(infobases.map((infobase) => of(infobase, 'infobase')));
   const stranger = sessions.find(
     (session) => !known.has(of(session, 'infobase')) && !isOfNoBase(of(session, 'infobase')),
@@ -77,10 +84,17 @@ export function sessionReports(
       user: of(session, 'user-name').slice(0, 200) || '<без имени>',
       host: (of(session, 'host') || of(session, 'app-id')).slice(0, 200),
       session: `${of(session, 'session-id')}-${of(session, 'started-at').replaceAll(/\D/g, '')}`,
+      ...(isIdle(session) ? { idle: true } : {}),
     }));
     return [{ base, instance, sessions: reported, sleeping: people.length - awake.length }];
   });
 }
+
+const activeMember = 'last-active-at';
+
+/** When each session has last done anything, by its id, as the cluster writes times. */
+export const lastActivity = (sessions: readonly RacRecord[]): ReadonlyMap<string, string> =>
+  new Map(sessions.map((session) => [session.get('session') ?? '', session.get(activeMember) ?? '']));
 
 /** Of the cluster itself, not of a base. */
 const isOfNoBase = (infobase: string) => /^[0-]*$/.test(infobase);

@@ -65,8 +65,8 @@ BEGIN
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := date_trunc('milliseconds', t) + p_hours * interval '1 hour'; -- as it is told
   o_reserved := 0; o_waiting := 0;
   SELECT * INTO h FROM lease l WHERE l.pool_id = p_pool AND l.holder = p_holder FOR UPDATE;
-  SELECT coalesce(sum(size_of(l.holder, v_weights)), 0) INTO o_lent FROM lease l WHERE l.pool_id = p_pool AND l.kind < 0 AND l.expires_at > t AND l.holder <> p_holder;
-  IF h.kind < 0 THEN
+  SELECT coalesce(sum(size_of(l.holder, v_weights)), 0) INTO o_lent FROM lease l WHERE l.pool_id = p_pool AND l.kind IN (-1, -2) AND l.expires_at > t AND l.holder <> p_holder;
+  IF h.kind IN (-1, -2) THEN
     UPDATE lease l SET kind = -1, renewed_at = t, expires_at = greatest(l.expires_at, v_end) WHERE l.lease_id = h.lease_id RETURNING l.lease_id, l.expires_at INTO lease_id, v_end;
     code := 'R';
   ELSIF o_lent + size_of(p_holder, v_weights) > p_most THEN
@@ -147,7 +147,7 @@ BEGIN
   RETURN greatest(n, m);
 END $$;
 
-CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer, borrowed integer, lost integer)
+CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer, borrowed integer, lost integer, idle integer, lingering integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
@@ -162,11 +162,14 @@ BEGIN
          w AS MATERIALIZED (SELECT x.product, count(*)::int AS n FROM (
             SELECT d.product FROM denial d WHERE d.open AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
                AND d.last_at > t - interval '1 min' AND d.last_at < t + interval '1 min' ORDER BY d.last_at DESC LIMIT 10000) x GROUP BY x.product)
-    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0)
+    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0), coalesce(i.n, 0), coalesce(g.n, 0)
       FROM pool p LEFT JOIN s ON s.pool_id = p.pool_id LEFT JOIN w ON w.product = p.product
       LEFT JOIN LATERAL (SELECT sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -1)::int AS n, sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -2)::int AS lost
         FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0) b ON p.weights IS NOT NULL
-     WHERE (p.stale, p.stale_since, p.holders_waiting, p.borrowed, p.lost) IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0));
+      LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.idle_from <= t) i ON p.lingers
+      LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0 AND l.kind = -3) g ON p.lingers
+     WHERE (p.stale, p.stale_since, p.holders_waiting, p.borrowed, p.lost, p.idle, p.lingering)
+           IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0), coalesce(i.n, 0), coalesce(g.n, 0));
 END $$;
 
 CREATE FUNCTION public.count_tallies(p_pool smallint, p_key text[], p_n integer[]) RETURNS void
@@ -233,24 +236,60 @@ BEGIN
   IF v_tallies IS NOT NULL THEN PERFORM count_tallies(p_pool, v_tallies, ARRAY(SELECT -z FROM unnest(v_sizes) z)); END IF;
 END $$;
 
-CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, OUT marks text, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.give_up_idle(p_pool smallint, p_by text, p_weights jsonb, p_part text[], t timestamp with time zone, OUT holders text[], OUT freed integer, OUT free_slots smallint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE v_slots smallint[];
+BEGIN
+  WITH x AS (SELECT l.ctid FROM lease l WHERE l.pool_id = p_pool AND l.idle_from <= t AND l.kind >= 0 AND part_of(l.holder, p_by) = ANY(p_part) FOR UPDATE SKIP LOCKED),
+       d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
+       e AS (INSERT INTO event SELECT t, p_pool, 'I', d.lease_id, d.holder FROM d)
+  SELECT array_agg(d.holder), array_agg(d.slot), array_agg(d.slot) FILTER (WHERE d.slot > 0), count(*) INTO holders, v_slots, free_slots, freed FROM d;
+  IF freed > 0 AND p_by IS NOT NULL THEN SELECT f.n, f.slots INTO freed, free_slots FROM free_seats(p_pool, p_by, p_weights, holders) f;
+  ELSIF freed > 0 AND p_weights IS NOT NULL THEN SELECT f.n, f.slots INTO freed, free_slots FROM sizes_of(p_weights, holders, v_slots) f; END IF;
+END $$;
+
+CREATE FUNCTION public.heartbeat_batch(p_id uuid[], p_ttl_ms integer, p_now timestamp with time zone, p_idle uuid[] DEFAULT NULL::uuid[], OUT marks text, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms'; v_n int;
 BEGIN
   o_now_ms := extract(epoch FROM t) * 1000;
-  UPDATE lease l SET renewed_at = t, expires_at = v_end
-   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind = 0 FOR NO KEY UPDATE SKIP LOCKED));
+  IF p_idle IS NULL THEN
+    UPDATE lease l SET renewed_at = t, expires_at = v_end, idle_from = NULL
+     WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind = 0 FOR NO KEY UPDATE SKIP LOCKED));
+  ELSE
+    UPDATE lease l SET renewed_at = t, expires_at = v_end, idle_from = CASE WHEN l.lease_id = ANY(p_idle) THEN coalesce(l.idle_from, t + l.idle_after * interval '1 s') END
+     WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind = 0 FOR NO KEY UPDATE SKIP LOCKED));
+  END IF;
   GET DIAGNOSTICS v_n = ROW_COUNT;
   IF v_n = cardinality(p_id) THEN marks := ''; RETURN; END IF;
   -- <> 0, not > 0: the index of unexpiring leases would be read as a whole
-  UPDATE lease l SET renewed_at = t, expires_at = CASE WHEN l.kind < 0 THEN l.expires_at ELSE 'infinity' END
-   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 FOR NO KEY UPDATE SKIP LOCKED));
+  UPDATE lease l SET renewed_at = t, expires_at = CASE WHEN l.kind < 0 THEN l.expires_at ELSE 'infinity' END,
+         idle_from = CASE WHEN l.lease_id = ANY(p_idle) THEN coalesce(l.idle_from, t + l.idle_after * interval '1 s') END
+   WHERE l.ctid = ANY(ARRAY(SELECT x.ctid FROM lease x WHERE x.lease_id = ANY(p_id) AND x.kind <> 0 AND x.kind <> -3 FOR NO KEY UPDATE SKIP LOCKED));
   -- a lease that stands as its renewal would leave it is renewed, by whomever; one that stands otherwise was busy
-  SELECT string_agg(CASE WHEN l.lease_id IS NULL THEN '0' WHEN l.renewed_at <> t THEN '2'
+  SELECT string_agg(CASE WHEN l.lease_id IS NULL OR l.kind = -3 THEN '0' WHEN l.renewed_at <> t THEN '2'
                          WHEN l.kind <> 0 THEN '3' WHEN l.expires_at = v_end THEN '1' ELSE '2' END, '' ORDER BY u.ord)
     INTO marks FROM unnest(p_id) WITH ORDINALITY u(i, ord)
     LEFT JOIN LATERAL (SELECT x.lease_id, x.kind, x.renewed_at, x.expires_at FROM lease x WHERE x.lease_id = u.i OFFSET 0) l ON true;
+END $$;
+
+CREATE FUNCTION public.idle_seats(p_pool smallint, p_by text, p_weights jsonb, t timestamp with time zone, OUT parts text[], OUT sizes integer[], OUT slots smallint[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF p_by IS NULL THEN
+    SELECT array_agg(y.holder ORDER BY y.idle_from, y.holder), array_agg(y.size ORDER BY y.idle_from, y.holder), array_agg(y.slot ORDER BY y.idle_from, y.holder) INTO parts, sizes, slots
+      FROM (SELECT l.holder, l.slot, l.idle_from, CASE WHEN p_weights IS NULL THEN 1 ELSE size_of(l.holder, p_weights) END AS size
+              FROM lease l WHERE l.pool_id = p_pool AND l.idle_from <= t AND l.kind >= 0 ORDER BY l.idle_from, l.holder LIMIT 1000) y;
+  ELSE
+    SELECT array_agg(y.part ORDER BY y.since, y.part COLLATE "C"), array_agg(y.size ORDER BY y.since, y.part COLLATE "C"), array_agg(y.slot ORDER BY y.since, y.part COLLATE "C") INTO parts, sizes, slots
+      FROM (SELECT g.part, g.since, g.size, s.slot
+              FROM (SELECT part_of(l.holder, p_by) AS part, count(*) AS n, max(l.idle_from) AS since, max(CASE WHEN p_weights IS NULL THEN 1 ELSE size_of(l.holder, p_weights) END) AS size
+                      FROM (SELECT x.holder, x.idle_from FROM lease x WHERE x.pool_id = p_pool AND x.idle_from <= t AND x.kind >= 0 ORDER BY x.idle_from, x.holder LIMIT 5000) l GROUP BY 1) g
+             CROSS JOIN LATERAL (SELECT z.slot, z.leases FROM seat z WHERE z.pool_id = p_pool AND z.part = g.part OFFSET 0) s WHERE s.leases = g.n) y;
+  END IF;
 END $$;
 
 CREATE FUNCTION public.leave_queue(p_pool smallint, p_holder text[], p_asked_ms double precision[], p_queue_ms integer, p_now timestamp with time zone, OUT o_free integer) RETURNS integer
@@ -273,7 +312,7 @@ CREATE FUNCTION public.look_at_pool(p_pool smallint, p_holder text, p_size integ
     AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); p pool; v_held boolean; v_part text; v_leases int; v_slot smallint; v_used int[]; v_ticket bigint; v_ahead int := 0; v_need int := 0; v_waiting int := 0;
-  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
+  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; v_idle jsonb; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
 BEGIN
   SELECT * INTO p FROM pool x WHERE x.pool_id = p_pool;
   IF NOT FOUND THEN RETURN NULL; END IF;
@@ -305,6 +344,10 @@ BEGIN
                'tallies', coalesce((SELECT jsonb_agg((SELECT coalesce(sum(f.size), 0) FROM f WHERE u.k = ANY(string_to_array(f.tallies, chr(30)))) ORDER BY u.o) FROM unnest(p_tally) WITH ORDINALITY u(k, o)), '[]'))
         INTO v_due;
     END IF;
+    IF p.lingers AND may_expire(t, p.frozen_until, p_now) THEN
+      SELECT jsonb_agg(jsonb_build_object('part', u.k, 'size', u.n, 'slot', u.s) ORDER BY u.o) INTO v_idle
+        FROM idle_seats(p_pool, p.count_by, p.weights, t) i CROSS JOIN LATERAL unnest(i.parts, i.sizes, i.slots) WITH ORDINALITY u(k, n, s, o);
+    END IF;
     WITH h AS MATERIALIZED ( -- in the order of their ids, which is that of the time; so many are looked at
            SELECT l.* FROM (SELECT y.* FROM lease y ORDER BY y.lease_id LIMIT most_looked) l
             WHERE l.pool_id = p_pool AND (v_cap IS NULL OR EXISTS (SELECT FROM seat s WHERE s.pool_id = p_pool AND s.part = part_of(l.holder, p.count_by)
@@ -316,7 +359,7 @@ BEGIN
   END IF;
   RETURN jsonb_build_object('nowMs', extract(epoch FROM t) * 1000, 'seatLimit', p.seat_limit, 'overdraft', p.overdraft, 'inUse', p.in_use,
     'reserved', coalesce(p.reserved, '{}'), 'reservedUsed', coalesce(p.reserved_used, '{}'), 'held', v_held, 'shared', CASE WHEN v_leases > 0 THEN jsonb_build_object('leases', v_leases, 'slot', v_slot) END,
-    'tallies', coalesce(to_jsonb(v_used), '[]'), 'ahead', v_ahead, 'need', v_need, 'waiting', v_waiting + (v_ticket IS NOT NULL)::int, 'due', v_due,
+    'tallies', coalesce(to_jsonb(v_used), '[]'), 'ahead', v_ahead, 'need', v_need, 'waiting', v_waiting + (v_ticket IS NOT NULL)::int, 'due', v_due, 'idle', coalesce(v_idle, '[]'),
     'mayExpire', v_due IS NOT NULL AND may_expire(t, p.frozen_until, p_now),
     'frozenUntilMs', CASE WHEN p.frozen_until > t AND p.frozen_until < 'infinity' THEN extract(epoch FROM p.frozen_until) * 1000 END, 'holders', coalesce(v_holders, '[]'));
 END $$;
@@ -360,32 +403,37 @@ BEGIN
 END $$;
 
 CREATE FUNCTION public.reap(p_pool smallint, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE sql
+    AS $$ SELECT n FROM reap_due(p_pool, p_now) $$;
+
+CREATE FUNCTION public.reap_due(p_pool smallint, p_now timestamp with time zone, OUT n integer, OUT expired integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE t timestamptz; r record; used int[]; s smallint; p record;
 BEGIN
+  n := 0; expired := 0;
   SELECT * INTO p FROM pool WHERE pool_id = p_pool FOR UPDATE SKIP LOCKED;
-  IF NOT FOUND THEN RETURN 0; END IF;
+  IF NOT FOUND THEN RETURN; END IF;
   t := coalesce(p_now, clock_timestamp());
-  IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN 0; END IF;
+  IF p.next_expiry > t OR NOT may_expire(t, p.frozen_until, p_now) THEN RETURN; END IF;
   SELECT * INTO r FROM reap_locked(p_pool, t, p.count_by, p.weights);
   used := p.reserved_used;
   FOREACH s IN ARRAY coalesce(r.slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
   UPDATE pool SET in_use = in_use - r.freed, next_expiry = r.next_expiry, reserved_used = used WHERE pool_id = p_pool;
-  RETURN r.n;
+  n := r.n; expired := r.n - r.lingered;
 END $$;
 
-CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, p_by text DEFAULT NULL::text, p_weights jsonb DEFAULT NULL::jsonb, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[], OUT freed integer) RETURNS record
+CREATE FUNCTION public.reap_locked(p_pool smallint, t timestamp with time zone, p_by text DEFAULT NULL::text, p_weights jsonb DEFAULT NULL::jsonb, OUT n integer, OUT next_expiry timestamp with time zone, OUT slots smallint[], OUT freed integer, OUT lingered integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE v_holders text[]; v_slots smallint[];
 BEGIN
   -- a row that a heartbeat holds is being renewed: skip it, never wait for it
   WITH x AS (SELECT ctid FROM lease WHERE pool_id = p_pool AND expires_at <= t LIMIT 2000 FOR UPDATE SKIP LOCKED),
-       d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot),
-       e AS (INSERT INTO event SELECT t, p_pool, 'E', lease_id, holder FROM d)
-  SELECT count(*), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL OR p_weights IS NOT NULL THEN array_agg(holder) END, CASE WHEN p_weights IS NOT NULL THEN array_agg(slot) END
-    INTO n, slots, v_holders, v_slots FROM d;
+       d AS (DELETE FROM lease l WHERE l.ctid = ANY(ARRAY(SELECT ctid FROM x)) RETURNING l.lease_id, l.holder, l.slot, l.kind),
+       e AS (INSERT INTO event SELECT t, p_pool, CASE kind WHEN -3 THEN 'X' ELSE 'E' END::"char", lease_id, holder FROM d)
+  SELECT count(*), count(*) FILTER (WHERE kind = -3), array_agg(slot) FILTER (WHERE slot > 0), CASE WHEN p_by IS NOT NULL OR p_weights IS NOT NULL THEN array_agg(holder) END, CASE WHEN p_weights IS NOT NULL THEN array_agg(slot) END
+    INTO n, lingered, slots, v_holders, v_slots FROM d;
   freed := n;
   IF v_holders IS NOT NULL AND p_by IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM free_seats(p_pool, p_by, p_weights, v_holders) f;
   ELSIF v_holders IS NOT NULL THEN SELECT f.n, f.slots INTO freed, slots FROM sizes_of(p_weights, v_holders, v_slots) f; END IF;
@@ -394,13 +442,13 @@ BEGIN
   IF next_expiry <= t THEN next_expiry := t + interval '250 ms'; END IF; -- only skipped ones are left: no scan at every request
 END $$;
 
-CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], p_priority integer[] DEFAULT NULL::integer[], p_rules text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint, OUT o_rules text) RETURNS record
+CREATE FUNCTION public.report_batch(p_ttl_ms integer, p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_id uuid[], p_slot smallint[], p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], p_priority integer[] DEFAULT NULL::integer[], p_rules text[] DEFAULT NULL::text[], p_idle boolean[] DEFAULT NULL::boolean[], p_idle_after integer[] DEFAULT NULL::integer[], p_hold integer[] DEFAULT NULL::integer[], OUT codes text, OUT ids text, OUT released text, OUT pools text, OUT o_now_ms bigint, OUT o_rules text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
   t timestamptz; n int; lo int := 1; hi int; v_pool smallint; v_out smallint[]; i int;
   code text[] := array_fill('U'::text, ARRAY[greatest(cardinality(p_holder), 1)]); lid text[] := array_fill(''::text, ARRAY[greatest(cardinality(p_holder), 1)]);
-  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; pr int[]; ru text[]; lim text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(p_holder), 1)]); b record; rn text[]; v_released int; rel int[] := '{}';
+  gone uuid[]; at_o int[]; h text[]; k smallint[]; x uuid[]; sl smallint[]; sh text[]; pr int[]; ru text[]; idl boolean[]; ida int[]; hol int[]; lim text[] := array_fill(NULL::text, ARRAY[greatest(cardinality(p_holder), 1)]); b record; rn text[]; v_released int; rel int[] := '{}';
 BEGIN
   pools := '';
   PERFORM FROM pool p WHERE p.pool_id = ANY(p_pool) OR EXISTS (
@@ -418,17 +466,18 @@ BEGIN
           EXCEPT SELECT u.hh FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) u(p, hh) WHERE u.p = v_pool) e
         CROSS JOIN LATERAL (SELECT y.lease_id FROM lease y WHERE y.pool_id = v_pool AND y.holder = e.holder OFFSET 0) l;
       SELECT coalesce(array_agg(u.o), '{}'), coalesce(array_agg(u.h ORDER BY u.o), '{}'), array_agg(u.i ORDER BY u.o), array_agg(coalesce(u.s, 0::smallint) ORDER BY u.o),
-             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o), array_agg(u.q ORDER BY u.o), array_agg(u.r ORDER BY u.o)
-        INTO at_o, h, x, sl, k, sh, pr, ru
-        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi], p_priority[lo:hi], p_rules[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, q, r, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
+             coalesce(array_agg(CASE WHEN l.kind = 0 THEN 0 ELSE 1 END::smallint ORDER BY u.o), '{}'), array_agg(u.w ORDER BY u.o), array_agg(u.q ORDER BY u.o), array_agg(u.r ORDER BY u.o), array_agg(u.id ORDER BY u.o), array_agg(u.ia ORDER BY u.o), array_agg(u.ho ORDER BY u.o)
+        INTO at_o, h, x, sl, k, sh, pr, ru, idl, ida, hol
+        FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_id[lo:hi], p_slot[lo:hi], p_shown[lo:hi], p_priority[lo:hi], p_rules[lo:hi], p_idle[lo:hi], p_idle_after[lo:hi], p_hold[lo:hi]) WITH ORDINALITY u(p, h, i, s, w, q, r, id, ia, ho, o) LEFT JOIN lease l ON l.pool_id = v_pool AND l.holder = u.h
        WHERE u.p = v_pool;
       SELECT array_agg(o ORDER BY o) INTO at_o FROM unnest(at_o) o;
       SELECT * INTO b FROM seat_batch(v_pool, p_ttl_ms, h, coalesce(x, '{}'), k, CASE WHEN p_slot IS NULL THEN NULL ELSE sl END, NULL, NULL,
         gone, array_fill('P'::text, ARRAY[cardinality(gone)]), false, p_now, CASE WHEN p_shown IS NULL THEN NULL ELSE sh END,
-        CASE WHEN p_priority IS NULL THEN NULL ELSE pr END, CASE WHEN p_rules IS NULL THEN NULL ELSE ru END);
+        CASE WHEN p_priority IS NULL THEN NULL ELSE pr END, CASE WHEN p_rules IS NULL THEN NULL ELSE ru END,
+        CASE WHEN p_idle IS NULL THEN NULL ELSE idl END, CASE WHEN p_idle_after IS NULL THEN NULL ELSE ida END, CASE WHEN p_hold IS NULL THEN NULL ELSE hol END);
       v_released := v_released + length(replace(b.r_codes, 'N', ''));
-      IF b.o_reaped > 0 OR b.r_codes LIKE '%X%' THEN
-        pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped;
+      IF b.o_reaped > 0 OR b.o_idled > 0 OR b.r_codes ~ '[XL]' THEN
+        pools := pools || CASE WHEN pools = '' THEN '' ELSE ',' END || v_pool || ':' || length(replace(b.r_codes, 'N', '')) || ':' || b.o_reaped || ':' || b.o_idled;
       END IF;
       IF b.o_rules IS NOT NULL THEN
         FOR i IN 1 .. coalesce(cardinality(at_o), 0) LOOP lim[lo + at_o[i] - 1] := nullif(split_part(b.o_rules, ',', i), ''); END LOOP;
@@ -456,7 +505,7 @@ BEGIN
   released := array_to_string(rel, ',');
 END $$;
 
-CREATE FUNCTION public.report_unchanged(p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_now timestamp with time zone, OUT changed text, OUT ids text, OUT o_now_ms bigint) RETURNS record
+CREATE FUNCTION public.report_unchanged(p_base text[], p_len integer[], p_pool smallint[], p_holder text[], p_now timestamp with time zone, p_idle boolean[] DEFAULT NULL::boolean[], OUT changed text, OUT ids text, OUT o_now_ms bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE t timestamptz; n int; lo int := 1; hi int; v_ids text; v_known int; v_held int;
@@ -468,8 +517,9 @@ BEGIN
   FOR n IN 1 .. cardinality(p_base) LOOP
     hi := lo + p_len[n] - 1;
     SELECT count(*), string_agg(l.lease_id::text, ',' ORDER BY u.o) INTO v_known, v_ids
-      FROM unnest(p_pool[lo:hi], p_holder[lo:hi]) WITH ORDINALITY u(p, h, o)
-      CROSS JOIN LATERAL (SELECT x.lease_id FROM lease x WHERE x.pool_id = u.p AND x.holder = u.h AND x.kind = 1 OFFSET 0) l; -- OFFSET 0: a look-up each, never a scan
+      FROM unnest(p_pool[lo:hi], p_holder[lo:hi], p_idle[lo:hi]) WITH ORDINALITY u(p, h, w, o)
+      CROSS JOIN LATERAL (SELECT x.lease_id FROM lease x WHERE x.pool_id = u.p AND x.holder = u.h AND x.kind = 1
+        AND (x.idle_after IS NULL OR (x.idle_from IS NOT NULL) = (u.w IS TRUE)) OFFSET 0) l; -- OFFSET 0: a look-up each, never a scan
     SELECT count(*) INTO v_held FROM pool p CROSS JOIN LATERAL (SELECT FROM lease x WHERE x.pool_id = p.pool_id AND x.kind > 0
        AND x.holder >= p_base[n] || chr(31) AND x.holder < p_base[n] || chr(32) OFFSET 0) l;
     IF v_known = p_len[n] AND v_held = p_len[n] THEN
@@ -499,23 +549,23 @@ BEGIN
   IF p.peak <> p.in_use THEN UPDATE pool SET peak = in_use WHERE pool_id = p_pool; END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], p_priority integer[] DEFAULT NULL::integer[], p_rules text[] DEFAULT NULL::text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text) RETURNS record
+CREATE FUNCTION public.seat_batch(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[] DEFAULT NULL::text[], p_priority integer[] DEFAULT NULL::integer[], p_rules text[] DEFAULT NULL::text[], p_idle boolean[] DEFAULT NULL::boolean[], p_idle_after integer[] DEFAULT NULL::integer[], p_hold integer[] DEFAULT NULL::integer[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text, OUT o_idled integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_weights jsonb; v_over int; v_product text; v_asking timestamptz;
+  t timestamptz; v_next timestamptz; v_next0 timestamptz; v_frozen timestamptz; v_end timestamptz; v_waiting int; v_reserved int[]; v_by text; v_weights jsonb; v_over int; v_product text; v_asking timestamptz; v_lingers boolean;
   n_claim int := cardinality(p_holder); n_rel int := cardinality(r_id);
   n_del int := 0; n_got int := 0; n_free int; rel uuid[];
   rn_h text[]; rn_id text[]; got text[]; q_h text[] := p_holder; q_id uuid[] := p_id; q_kind smallint[] := p_kind; q_sub text[] := p_subject;
   q_shown text[] := p_shown;
 BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0;
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_reaped := 0; o_reserved := 0; o_waiting := 0; o_idled := 0;
   -- 0. full, nothing due, nobody waits, no holder known: answered read-only by one snapshot (no lock, no transaction id, no fsync)
   IF n_rel = 0 AND p_queue_ms IS NULL AND p_slot IS NULL AND p_rules IS NULL THEN
     t := coalesce(p_now, clock_timestamp());
     SELECT p.in_use, p.seat_limit, CASE WHEN p.waiting > 0 THEN (SELECT count(*) FROM waiter w WHERE w.pool_id = p_pool AND w.live_until > t) ELSE 0 END
       INTO o_in_use, o_limit, o_waiting FROM pool p
-     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit + p.overdraft AND p.count_by IS NULL AND (p.next_expiry > t OR p.frozen_until > t)
+     WHERE p.pool_id = p_pool AND p.in_use >= p.seat_limit + p.overdraft AND p.count_by IS NULL AND NOT p.lingers AND (p.next_expiry > t OR p.frozen_until > t)
        AND NOT EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = ANY(p_holder))
        AND (p.waiting = 0 OR NOT EXISTS (SELECT FROM waiter w WHERE w.pool_id = p_pool AND w.holder = ANY(p_holder))); -- its priority may have changed
     IF FOUND THEN
@@ -523,12 +573,12 @@ BEGIN
     END IF;
   END IF;
   -- 1. the only lock that anybody waits for
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until, p.weights
-    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking, v_weights FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.next_expiry, p.frozen_until, p.waiting, p.reserved, p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers
+    INTO o_limit, o_in_use, v_next, v_next0, v_frozen, v_waiting, v_reserved, v_by, v_over, v_product, v_asking, v_weights, v_lingers FROM pool p WHERE p.pool_id = p_pool FOR UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'unknown pool %', p_pool USING ERRCODE = 'P0002'; END IF;
-  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR v_weights IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
-    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch_ruled(
-      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown, p_priority, p_rules) f;
+  IF v_waiting > 0 OR v_reserved IS NOT NULL OR p_queue_ms IS NOT NULL OR v_by IS NOT NULL OR v_weights IS NOT NULL OR p_rules IS NOT NULL OR p_priority IS NOT NULL OR v_lingers OR p_idle IS NOT NULL OR (v_over > 0 AND n_claim > o_limit - o_in_use) THEN
+    SELECT f.* INTO codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules, o_idled FROM seat_batch_ruled(
+      p_pool, p_ttl_ms, p_holder, p_id, p_kind, p_slot, p_queue_ms, p_subject, r_id, r_code, p_touch, p_now, p_shown, p_priority, p_rules, p_idle, p_idle_after, p_hold) f;
     RETURN;
   END IF;
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := t + p_ttl_ms * interval '1 ms';
@@ -585,7 +635,7 @@ BEGIN
   IF p_touch THEN PERFORM touch_bases(p_holder, p_kind, codes, t); END IF;
 END $$;
 
-CREATE FUNCTION public.seat_batch_ruled(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[], p_priority integer[], p_rules text[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text) RETURNS record
+CREATE FUNCTION public.seat_batch_ruled(p_pool smallint, p_ttl_ms integer, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms integer[], p_subject text[], r_id uuid[], r_code text[], p_touch boolean, p_now timestamp with time zone, p_shown text[], p_priority integer[], p_rules text[], p_idle boolean[] DEFAULT NULL::boolean[], p_idle_after integer[] DEFAULT NULL::integer[], p_hold integer[] DEFAULT NULL::integer[], OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use integer, OUT o_limit integer, OUT o_reaped integer, OUT o_now_ms bigint, OUT o_reserved integer, OUT o_waiting integer, OUT o_rules text, OUT o_idled integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -601,24 +651,32 @@ DECLARE
   c_most int[]; c_key text[]; c_tally int[];
   -- one entry a tally, and one a part, that the newcomers name: as stored, and what this batch adds
   ta text[]; ta_used int[]; ta_plus int[]; pt text[]; pt_leases int[]; pt_slot smallint[]; pt_plus int[]; pt_tallies text[];
-  v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
+  v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; k_general int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
   v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
+  -- one entry an idle seat, the longest idle first (part NULL: given up already); what this batch gives up; a trial
+  id_part text[]; id_size int[]; id_slot smallint[]; give text[]; y_in_use int; y_used int[]; y_pick int[]; may_idle boolean; v_lingers boolean; kept uuid[]; v_held timestamptz; reaped boolean := false; gone_h text[]; h text;
 BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights FROM pool p WHERE p.pool_id = p_pool;
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_idled := 0; o_now_ms := extract(epoch FROM t) * 1000;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights, v_lingers FROM pool p WHERE p.pool_id = p_pool;
   IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
 
   -- 1. releases
   IF cardinality(r_id) > 0 THEN
-    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, l.slot, u.c),
+    IF v_lingers THEN -- given back before its time: it lingers
+      WITH k AS (UPDATE lease l SET kind = -3, expires_at = l.held_until, idle_from = NULL FROM unnest(r_id, r_code) u(i, c)
+                  WHERE l.lease_id = u.i AND l.pool_id = p_pool AND u.c IN ('X', 'P') AND l.kind <> -3 AND l.held_until > t RETURNING l.lease_id, l.held_until)
+      SELECT array_agg(k.lease_id), min(k.held_until) INTO kept, v_held FROM k;
+      v_next := least(v_next, v_held);
+    END IF;
+    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool AND (l.kind <> -3 OR u.c NOT IN ('X', 'P')) RETURNING l.lease_id, l.holder, l.slot, u.c),
          e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
     SELECT array_agg(lease_id), array_agg(holder), array_agg(slot), array_agg(slot) FILTER (WHERE slot > 0), count(*) INTO rel, rel_h, rel_s, v_slots, n FROM d;
     IF n > 0 AND v_by IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM free_seats(p_pool, v_by, v_weights, rel_h) f;
     ELSIF n > 0 AND v_weights IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM sizes_of(v_weights, rel_h, rel_s) f; END IF;
     o_in_use := o_in_use - n;
     FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
-    SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
+    SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' WHEN u.i = ANY(kept) THEN 'L' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
   END IF;
 
   -- 2. who holds a seat keeps it; who asks no more, waits no more
@@ -628,9 +686,10 @@ BEGIN
     code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
     IF v_weights IS NULL THEN sz := array_fill(1, ARRAY[n_claim]);
     ELSE SELECT array_agg(size_of(u.h, v_weights) ORDER BY u.o) INTO sz FROM unnest(p_holder) WITH ORDINALITY u(h, o); END IF;
-    WITH up AS (UPDATE lease l SET renewed_at = t, kind = CASE WHEN l.kind < 0 THEN l.kind ELSE u.k END, -- what is borrowed is promised to its end
-                  expires_at = CASE WHEN l.kind < 0 THEN l.expires_at WHEN u.k = 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
-                  FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
+    WITH up AS (UPDATE lease l SET renewed_at = t, kind = CASE WHEN l.kind IN (-1, -2) AND l.expires_at > t THEN l.kind ELSE u.k END, -- what is borrowed is promised to its end
+                  expires_at = CASE WHEN l.kind IN (-1, -2) AND l.expires_at > t THEN l.expires_at WHEN u.k = 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject),
+                  idle_from = CASE WHEN u.w THEN coalesce(l.idle_from, t + l.idle_after * interval '1 s') END
+                  FROM unnest(p_holder, p_kind, p_subject, p_idle) WITH ORDINALITY u(h, k, s, w, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
     SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
     FOR k IN 1 .. coalesce(cardinality(q), 0) LOOP code[q[k]] := 'R'; rid[q[k]] := rn_id[k]; END LOOP;
     IF v_refused THEN v_next := least(v_next, v_end); END IF; -- one that turns from sticky to leased shortens its lease
@@ -672,9 +731,12 @@ BEGIN
       SELECT array_agg(y.part ORDER BY y.r) INTO pt FROM (SELECT DISTINCT u.r, part_of(u.h, v_by) AS part FROM unnest(pidx, p_holder) u(r, h)) y;
     END IF;
 
-    -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, and all is decided once more
-    FOR v_try IN 1 .. 2 LOOP
+    -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, then as many idle ones as help, and all is decided once more
+    may_idle := v_lingers AND v_next > t AND may_expire(t, v_frozen, p_now);
+    FOR v_try IN 1 .. 20 LOOP
       EXIT WHEN q IS NULL;
+      IF v_try = 20 THEN may_idle := false; END IF;
+      give := '{}'; id_part := NULL;
       v_in_use := o_in_use; v_used := used; n_behind := 0; need_behind := 0; v_refused := false; g := '{}'; g_slot := '{}'; w := '{}'; gone := '{}';
       IF ta IS NOT NULL THEN
         SELECT array_agg(coalesce(y.used, 0) ORDER BY u.o) INTO ta_used FROM unnest(ta) WITH ORDINALITY u(k, o)
@@ -707,8 +769,34 @@ BEGIN
           ELSE
             v_general := o_limit - v_in_use;
             IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP v_general := v_general + v_used[x] - greatest(res[x], v_used[x]); END LOOP; END IF;
-            IF v_general >= v_need THEN v_take := 0;
-            ELSIF v_in_use >= o_limit AND v_in_use + v_need <= o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
+            IF v_general >= v_need THEN v_take := 0; END IF;
+            IF v_take IS NULL AND may_idle AND p_idle[i] IS NOT TRUE THEN
+              IF id_part IS NULL THEN SELECT coalesce(z.parts, '{}'), z.sizes, z.slots INTO id_part, id_size, id_slot FROM idle_seats(p_pool, v_by, v_weights, t) z; END IF;
+              y_in_use := v_in_use; y_used := v_used; y_pick := '{}';
+              FOR j IN 1 .. cardinality(id_part) LOOP
+                CONTINUE WHEN id_part[j] IS NULL OR id_slot[j] NOT IN (0, v_slot);
+                x := array_position(pt, id_part[j]);
+                CONTINUE WHEN x IS NOT NULL AND pt_plus[x] > 0; -- somebody shares it by now
+                y_in_use := y_in_use - id_size[j]; y_pick := y_pick || j;
+                IF id_slot[j] BETWEEN 1 AND cardinality(res) THEN y_used[id_slot[j]] := y_used[id_slot[j]] - id_size[j]; END IF;
+                IF v_slot BETWEEN 1 AND cardinality(res) AND y_in_use + sz[i] <= o_limit AND y_used[v_slot] + sz[i] <= res[v_slot] THEN v_take := v_slot;
+                ELSE
+                  k_general := o_limit - y_in_use;
+                  IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP k_general := k_general + y_used[x] - greatest(res[x], y_used[x]); END LOOP; END IF;
+                  IF k_general >= v_need THEN v_take := 0; END IF;
+                END IF;
+                EXIT WHEN v_take IS NOT NULL;
+              END LOOP;
+              IF v_take IS NOT NULL THEN
+                v_in_use := y_in_use; v_used := y_used;
+                FOREACH j IN ARRAY y_pick LOOP
+                  x := array_position(pt, id_part[j]);
+                  IF x IS NOT NULL THEN pt_leases[x] := 0; END IF;
+                  give := give || id_part[j]; id_part[j] := NULL;
+                END LOOP;
+              END IF;
+            END IF;
+            IF v_take IS NULL AND v_in_use >= o_limit AND v_in_use + v_need <= o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
           END IF;
         END IF;
         IF v_take IS NOT NULL THEN
@@ -742,9 +830,19 @@ BEGIN
           IF p_queue_ms[i] > 0 OR q_ticket[k] IS NOT NULL THEN n_behind := n_behind + 1; need_behind := need_behind + sz[i]; END IF;
         END IF;
       END LOOP;
-      EXIT WHEN NOT v_refused OR v_try = 2 OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
-      SELECT y.n, y.next_expiry, y.slots, y.freed INTO o_reaped, v_next, v_slots, n FROM reap_locked(p_pool, t, v_by, v_weights) y;
-      EXIT WHEN o_reaped = 0;
+      IF cardinality(give) > 0 THEN
+        SELECT y.holders, y.freed, y.free_slots INTO gone_h, n, v_slots FROM give_up_idle(p_pool, v_by, v_weights, give, t) y;
+        o_idled := o_idled + coalesce(cardinality(gone_h), 0);
+        FOREACH h IN ARRAY coalesce(gone_h, '{}') LOOP -- one that was renewed by this very batch
+          x := array_position(p_holder, h);
+          IF x IS NOT NULL THEN code[x] := 'D'; rid[x] := NULL; END IF;
+        END LOOP;
+      ELSE
+        EXIT WHEN NOT v_refused OR reaped OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
+        SELECT y.n, y.next_expiry, y.slots, y.freed, y.n - y.lingered INTO x, v_next, v_slots, n, o_reaped FROM reap_locked(p_pool, t, v_by, v_weights) y;
+        EXIT WHEN x = 0 AND NOT v_lingers;
+        may_idle := v_lingers; reaped := true;
+      END IF;
       o_in_use := o_in_use - n;
       FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
       place := array_fill(NULL::text, ARRAY[n_claim]); lim := place;
@@ -753,8 +851,9 @@ BEGIN
     -- 5. write
     IF q IS NOT NULL THEN o_in_use := v_in_use; used := v_used; END IF;
     IF cardinality(g) > 0 THEN
-      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
-        SELECT p_pool, p_kind[u.i], u.s, p_id[u.i], t, t, CASE p_kind[u.i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[u.i], p_subject[u.i], p_shown[u.i] FROM unnest(g, g_slot) u(i, s);
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown, idle_after, idle_from, held_until)
+        SELECT p_pool, p_kind[u.i], u.s, p_id[u.i], t, t, CASE p_kind[u.i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[u.i], p_subject[u.i], p_shown[u.i],
+               p_idle_after[u.i], CASE WHEN p_idle[u.i] THEN t + p_idle_after[u.i] * interval '1 s' END, t + p_hold[u.i] * interval '1 s' FROM unnest(g, g_slot) u(i, s);
       INSERT INTO event SELECT t, p_pool, code[u.i]::"char", p_id[u.i], p_holder[u.i] FROM unnest(g) u(i);
       FOREACH i IN ARRAY g LOOP IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); EXIT; END IF; END LOOP;
       IF pt IS NOT NULL THEN
@@ -866,7 +965,7 @@ CREATE FUNCTION public.write_off(p_id uuid) RETURNS timestamp with time zone
     AS $$
 DECLARE v_end timestamptz;
 BEGIN
-  UPDATE lease l SET kind = -2 WHERE l.lease_id = p_id AND l.kind < 0 RETURNING l.expires_at INTO v_end;
+  UPDATE lease l SET kind = -2 WHERE l.lease_id = p_id AND l.kind IN (-1, -2) RETURNING l.expires_at INTO v_end;
   RETURN v_end;
 END $$;
 
@@ -974,6 +1073,9 @@ CREATE TABLE public.lease (
     holder text NOT NULL COLLATE pg_catalog."C",
     subject text,
     shown text,
+    idle_after integer,
+    idle_from timestamp with time zone,
+    held_until timestamp with time zone,
     CONSTRAINT lease_holder_check CHECK (((octet_length(holder) >= 4) AND (octet_length(holder) <= 2403)))
 )
 WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='1', autovacuum_vacuum_insert_scale_factor='0.2');
@@ -1018,6 +1120,9 @@ CREATE TABLE public.pool (
     weights jsonb,
     borrowed integer DEFAULT 0 NOT NULL,
     lost integer DEFAULT 0 NOT NULL,
+    lingers boolean DEFAULT false NOT NULL,
+    idle integer DEFAULT 0 NOT NULL,
+    lingering integer DEFAULT 0 NOT NULL,
     CONSTRAINT pool_count_by_check CHECK ((count_by = ANY (ARRAY['session'::text, 'user'::text, 'host'::text, 'userOnHost'::text, 'base'::text]))),
     CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
     CONSTRAINT pool_overdraft_check CHECK ((overdraft >= 0)),
@@ -1165,6 +1270,8 @@ CREATE INDEX event_at ON public.event USING brin (at);
 CREATE INDEX lease_borrowed ON public.lease USING btree (pool_id, holder) WHERE (kind < 0);
 
 CREATE UNIQUE INDEX lease_id_key ON public.lease USING btree (lease_id);
+
+CREATE INDEX lease_idle ON public.lease USING btree (pool_id, idle_from) WHERE (idle_from IS NOT NULL);
 
 CREATE INDEX lease_subject ON public.lease USING btree (subject) WHERE (subject IS NOT NULL);
 

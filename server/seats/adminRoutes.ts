@@ -290,11 +290,11 @@ const leasesTable = (leases: readonly Lease[]): string =>
   csvTable(
     [
       ...['product', 'base', 'user', 'host', 'session', 'mode', 'state', 'acquiredAt', 'renewedAt', 'expiresAt'],
-      ...['leaseId', 'feature', 'seats', 'writtenOff'],
+      ...['leaseId', 'feature', 'seats', 'writtenOff', 'idleSince'],
     ],
     leases.map(({ holder: h, ...l }) => [
       ...[l.product, h.base, h.user, h.host, h.session, l.mode, l.state],
-      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId, l.feature, l.seats ?? 1, l.writtenOff],
+      ...[l.acquiredAt, l.renewedAt, l.expiresAt, l.leaseId, l.feature, l.seats ?? 1, l.writtenOff, l.idleSince],
     ]),
   );
 

@@ -72,6 +72,9 @@ export const leasesAnswer = named(
           acquiredAt: moment,
           renewedAt: moment,
           expiresAt: moment.optional(),
+          idleSince: moment
+            .optional()
+            .describe('since when its program is idle; only where the rules bound that, else absent'),
           reservation: z.string().optional(),
           feature: z.string().optional().describe('that it was asked for'),
           seats: takenSeats,

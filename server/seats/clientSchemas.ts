@@ -136,10 +136,17 @@ export const leaseParams = z.object({ leaseId });
 export const giveBackQuery = z.object({
   instance: instance.describe("of another instance's base: nothing is given back"),
 });
+const idle = z
+  .boolean()
+  .optional()
+  .describe('the program is idle: where the rules say so, its seat is for whoever waits; absent: it is not');
 export const heartbeatAnswer = named('Heartbeat', z.object({ expiresAt: moment.optional(), heartbeatAfterSeconds }));
 export const heartbeatsBody = named(
   'HeartbeatsRequest',
-  z.object({ leaseIds: z.array(leaseId).min(1).max(mostHeartbeats) }),
+  z.object({
+    leaseIds: z.array(leaseId).min(1).max(mostHeartbeats),
+    idleLeaseIds: z.array(leaseId).optional().describe('those of them whose programs are idle; absent: none'),
+  }),
 );
 export const heartbeatsAnswer = named(
   'HeartbeatsResult',
@@ -162,7 +169,7 @@ export const sessionsBody = named(
       .array(
         named(
           'ReportedSession',
-          z.object({ product, user, host, session, programReleasedOn, feature: askedFeature, seats: askedSeats }),
+          z.object({ product, user, host, session, programReleasedOn, feature: askedFeature, seats: askedSeats, idle }),
         ),
       )
       .max(mostSessions),

@@ -16,7 +16,7 @@ interface Glance extends OwnersGlance {
   readonly has_denials: boolean;
 }
 
-/** As many leases as one call of `reap` ends at most. */
+/** As many leases as one call of `reap_due` ends at most. */
 const mostReaped = 2_000;
 
 export interface HousekeepingOptions {
@@ -81,11 +81,16 @@ export class Housekeeping {
       holders_waiting: number;
       borrowed: number;
       lost: number;
+      idle: number;
+      lingering: number;
     }>("SELECT * FROM count_pools($1 * interval '1 ms')", [this.#o.staleAfterMs]);
     for (const row of rows) {
       await this.#o.db.query(
-        'UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4, borrowed = $5, lost = $6 WHERE pool_id = $1',
-        [row.pool_id, row.stale, row.stale_since, row.holders_waiting, row.borrowed, row.lost],
+        'UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4, borrowed = $5, lost = $6, idle = $7, lingering = $8 WHERE pool_id = $1',
+        [
+          ...[row.pool_id, row.stale, row.stale_since, row.holders_waiting],
+          ...[row.borrowed, row.lost, row.idle, row.lingering],
+        ],
       );
     }
     return false;
@@ -98,9 +103,12 @@ export class Housekeeping {
     );
     let isMore = false;
     for (const { pool_id, product } of due.rows) {
-      const { rows } = await this.#o.db.query<{ n: number }>('SELECT reap($1, NULL) AS n', [pool_id]);
-      const n = rows[0]?.n ?? 0;
-      this.#o.metrics.released(product, 'expired', n);
+      const { rows } = await this.#o.db.query<{ n: number; expired: number }>(
+        'SELECT n, expired FROM reap_due($1, NULL)',
+        [pool_id],
+      );
+      const { n, expired } = rows[0] ?? { n: 0, expired: 0 };
+      this.#o.metrics.released(product, 'expired', expired);
       this.#o.freed(pool_id, n);
       isMore ||= n >= mostReaped;
     }

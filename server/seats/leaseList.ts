@@ -35,6 +35,7 @@ interface LeaseRow {
   acquired_at: Date;
   renewed_at: Date;
   expires_at: Date | number;
+  idle_since: Date | null;
   sort_key: string | null;
 }
 
@@ -66,6 +67,7 @@ function leasesText({ sort, state }: LeaseFilter, searched: Search): string {
   const pool = searched.patterns ? '(l.pool_id + 0)' : 'l.pool_id';
   return `WITH ${silentSql}
 SELECT l.lease_id, l.pool_id, p.product, l.holder, l.shown, l.kind, l.slot, l.acquired_at, ${heardSql} AS renewed_at, l.expires_at,
+       l.idle_from - l.idle_after * interval '1 s' AS idle_since,
        ${stateSql} AS state, ${key === undefined ? 'NULL' : `(${key})::text`} AS sort_key
   ${fromLeasesSql}
  WHERE ($4::text IS NULL OR p.product = $4)
@@ -134,6 +136,7 @@ export async function listLeases(store: SeatStore, filter: LeaseFilter) {
         acquiredAt: row.acquired_at.toISOString(),
         renewedAt: row.renewed_at.toISOString(),
         ...(row.expires_at instanceof Date ? { expiresAt: row.expires_at.toISOString() } : {}),
+        ...(row.idle_since === null ? {} : { idleSince: row.idle_since.toISOString() }),
         ...(reservation === undefined ? {} : { reservation }),
         ...seatOf(row),
         ...askedFor(row),

@@ -18,6 +18,8 @@ export interface PoolCounts {
   overdraft: number;
   borrowed: number;
   lost: number;
+  idle: number;
+  lingering: number;
   /** Seats that count for each `max` rule. */
   tallies: Readonly<Record<string, number>>;
 }
@@ -29,7 +31,7 @@ export async function poolCounts(store: SeatStore): Promise<PoolCounts[]> {
     .flatMap((p) => p.rules.flatMap((r) => (r.max === undefined ? [] : [{ ...p, key: r.name }])));
   const { rows } = await store.db.query<PoolCounts>({
     name: 'pool_counts',
-    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft, borrowed, lost FROM pool ORDER BY product',
+    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft, borrowed, lost, idle, lingering FROM pool ORDER BY product',
     values: [],
   });
   if (bounded.length === 0) return rows.map((row) => ({ ...row, tallies: {} }));

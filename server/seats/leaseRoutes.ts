@@ -2,7 +2,7 @@ import type { Http } from '../../runtime/httpShell.ts';
 import { heartbeatAfter, momentOf, sendJson } from './answers.ts';
 import { client, operation, raw, unchecked } from './clientRoute.ts';
 import * as schemas from './clientSchemas.ts';
-import { instanceOf, readLeaseId, readLeaseIds } from './requests.ts';
+import { instanceOf, readIdle, readIdleLeaseIds, readLeaseId, readLeaseIds } from './requests.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
 import type { SeatStore } from './store.ts';
 
@@ -17,6 +17,9 @@ export function registerLeaseRoutes(http: Http, store: SeatStore, metrics: SeatM
       ...unchecked,
       schema: {
         ...operation('heartbeat', 'Renew a lease'),
+        // no schema: methods of generated clients would ask for one more argument than they do
+        description:
+          'It may have the body `{"idle": true}`: the program is idle. Generated clients say so by `heartbeats` with `idleLeaseIds`.',
         params: schemas.leaseParams,
         response: { 200: schemas.heartbeatAnswer },
       },
@@ -25,6 +28,7 @@ export function registerLeaseRoutes(http: Http, store: SeatStore, metrics: SeatM
       const leaseId = readLeaseId((request.params as { leaseId: string }).leaseId);
       store.heartbeat(
         [leaseId],
+        readIdle(request.body) ? [leaseId] : none,
         (outcomes, nowMs) => {
           const outcome = typeof outcomes === 'string' ? outcomes : outcomes[0];
           if (outcome === 'lost') {
@@ -61,6 +65,7 @@ export function registerLeaseRoutes(http: Http, store: SeatStore, metrics: SeatM
       const leaseIds = readLeaseIds(request.body);
       store.heartbeat(
         leaseIds,
+        readIdleLeaseIds(request.body, leaseIds),
         (outcomes, nowMs) => {
           const lost = typeof outcomes === 'string' ? [] : leaseIds.filter((_, i) => outcomes[i] === 'lost');
           const renewed = leaseIds.length - lost.length;
@@ -101,10 +106,13 @@ export function registerLeaseRoutes(http: Http, store: SeatStore, metrics: SeatM
   );
 }
 
+const none: readonly string[] = [];
+
 const leaseLost = JSON.stringify({
   type: 'about:blank',
   title: 'LeaseLost',
   status: 410,
   reason: 'LeaseLost',
-  detail: 'the lease has ended: it expired, was given back or was taken back; check out again',
+  detail:
+    'the lease has ended: it expired, was given back or taken back, or its program was idle while others waited; check out again',
 });

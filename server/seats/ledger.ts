@@ -1,5 +1,6 @@
 import type { LeaseMode } from '../../licence/words.ts';
-import { admission, type Counts, type Shortage } from './admission.ts';
+import { type Asking, admission, type Counts, type Shortage } from './admission.ts';
+import { giveUpFor, type IdleSeat, isShort } from './ledger/idle.ts';
 
 /**
  * The rules of the ledger, and nothing else. The store applies them in SQL, batched; random histories run through both.
@@ -7,7 +8,8 @@ import { admission, type Counts, type Shortage } from './admission.ts';
  * A pool has a seat limit, its seats and its leases. Leases with the same part (the user, say, of a licence that counts users)
  * share one seat: the first takes it, the last gives it back. A lease may ask for several seats at once: all or none; then what is
  * called its seat is that many of them. A lease that has expired still holds its seat until somebody
- * needs it (reap), so that a late heartbeat revives it. After an outage nothing expires before `frozenUntil`. Times are in ms
+ * needs it (reap), so that a late heartbeat revives it. The seat of programs that have been idle for longer than they may goes to whoever
+ * would have none otherwise, the longest idle first. One that is given back before it was held for as long as it must be lingers until then. After an outage nothing expires before `frozenUntil`. Times are in ms
  * since the epoch; `Infinity` never comes. Functions change the pool they are given and answer what happened.
  */
 export interface Lease {
@@ -23,6 +25,12 @@ export interface Lease {
   readonly acquiredAt: number;
   renewedAt: number;
   expiresAt: number;
+  /** How long its program may be idle, in ms; absent: as long as it likes. */
+  readonly idleAfterMs?: number | undefined;
+  /** From when on its seat is for whoever waits; absent: its program is not idle. */
+  idleFrom?: number | undefined;
+  /** Given back before, it lingers until then; absent: it ends at once. */
+  readonly heldUntil?: number | undefined;
 }
 
 export interface Seat {
@@ -90,6 +98,12 @@ export interface CheckOut {
   readonly priority: number;
   /** How long the holder keeps its place in the queue if it is refused; 0: it does not queue. */
   readonly queueMs: number;
+  /** Its program is idle: nobody's idle seat is given up for it. */
+  readonly idle?: boolean;
+  /** How long it may be idle; absent: as long as it likes. */
+  readonly idleAfterMs?: number | undefined;
+  /** How long the seat is held at least; absent: as long as it is needed. */
+  readonly holdMs?: number | undefined;
 }
 
 export type CheckOutOutcome =
@@ -154,15 +168,32 @@ export function reap(pool: Pool, now: number): number {
   return due.length;
 }
 
+/** Seats whose leases have all been idle for longer than they may, the longest idle first. What was taken along is nobody's. */
+export function idleSeats(pool: Pool, now: number): IdleSeat[] {
+  const byPart = Map.groupBy(pool.leases.values(), (lease) => lease.part);
+  return [...pool.seats]
+    .flatMap(([part, { slot, size }]) => {
+      const ends = (byPart.get(part) ?? []).map((l) => (l.mode === 'borrowed' ? undefined : l.idleFrom));
+      const from = Math.max(...ends.map((end) => end ?? Number.POSITIVE_INFINITY));
+      return from <= now ? [{ part, slot, size, from }] : [];
+    })
+    .sort((a, b) => a.from - b.from || (a.part < b.part ? -1 : 1));
+}
+
 /** Whether a waiter is served before one of this priority and ticket; who does not wait has no ticket and comes last. */
 const isBefore = (w: Waiter, priority: number, ticket: number): boolean =>
   w.priority > priority || (w.priority === priority && w.ticket < ticket);
 
-function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome {
+/** When the program of a renewed lease has been idle for too long; undefined: it is not idle. */
+const idleFromOf = (lease: Pick<Lease, 'idleFrom' | 'idleAfterMs'>, idle: boolean, now: number): number | undefined =>
+  idle && lease.idleAfterMs !== undefined ? (lease.idleFrom ?? now + lease.idleAfterMs) : undefined;
+
+/** `given`: where the parts of idle seats go that are to be given up; undefined: none may be. */
+function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number, given: string[] | undefined): CheckOutOutcome {
   const shared = pool.seats.get(c.part);
   const waiter = pool.waiters.get(c.holder);
   const ticket = waiter?.ticket ?? Number.POSITIVE_INFINITY;
-  const decided = admission(countsOf(pool), {
+  const asking: Asking = {
     slot: c.slot,
     size: c.size,
     ahead: [...pool.waiters.values()]
@@ -170,7 +201,17 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
       .reduce((sum, w) => sum + w.size, 0),
     shared: shared?.slot,
     caps: c.caps.map(({ tally, most }) => ({ most, used: pool.tallies.get(tally) ?? 0 })),
-  });
+  };
+  let decided = admission(countsOf(pool), asking);
+  if (given !== undefined && !c.idle && isShort(decided)) {
+    const help = giveUpFor(idleSeats(pool, now), countsOf(pool), c.slot, (counts) => admission(counts, asking));
+    for (const part of help?.parts ?? []) {
+      for (const lease of [...pool.leases.values()]) if (lease.part === part) pool.leases.delete(lease.holder);
+      pool.seats.delete(part); // what it counts in is free with the next decision
+      given.push(part);
+    }
+    decided = help?.decided ?? decided;
+  }
   if (decided.code === 'barred') {
     pool.waiters.delete(c.holder); // nobody waits behind one whom no free seat would help
     return decided;
@@ -180,7 +221,11 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutO
     const { slot, overdrawn } = decided;
     const { leaseId, holder, part, mode } = c;
     const expiresAt = expiryOf(mode, now, leaseMs);
-    pool.leases.set(holder, { leaseId, holder, part, mode, slot, acquiredAt: now, renewedAt: now, expiresAt });
+    const { idleAfterMs, holdMs } = c;
+    const heldUntil = holdMs === undefined ? undefined : now + holdMs;
+    const times = { acquiredAt: now, renewedAt: now, expiresAt, idleAfterMs, heldUntil };
+    const idleFrom = idleFromOf(times, c.idle ?? false, now);
+    pool.leases.set(holder, { leaseId, holder, part, mode, slot, ...times, idleFrom });
     if (shared !== undefined) shared.leases += 1;
     else {
       pool.seats.set(part, { slot, tallies: c.caps.map((r) => r.tally), leases: 1, size: c.size });
@@ -214,7 +259,9 @@ function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): Check
   const held = pool.leases.get(c.holder);
   if (held === undefined) return undefined;
   held.renewedAt = now;
-  if (held.mode === 'borrowed') return { code: 'renewed', leaseId: held.leaseId };
+  held.idleFrom = idleFromOf(held, c.idle ?? false, now);
+  // what is borrowed is promised to its end
+  if (held.mode === 'borrowed' && held.expiresAt > now) return { code: 'renewed', leaseId: held.leaseId };
   held.mode = c.mode;
   held.expiresAt = expiryOf(c.mode, now, leaseMs);
   return { code: 'renewed', leaseId: held.leaseId };
@@ -230,8 +277,8 @@ const copyOf = (pool: Pool): Pool => ({
 
 /**
  * Check-outs that arrived together, of distinct holders: who holds a seat keeps it; then by priority, those who wait, the longest
- * first, before newcomers in the order of arrival. If somebody would be refused, or be granted one beyond the limit, expired seats are given up first. The outcomes
- * are in the order of the commands.
+ * first, before newcomers in the order of arrival. If somebody would be refused, or be granted one beyond the limit, expired seats are given up first, then as many idle
+ * ones as help; one of a holder that is among the commands is answered as refused then. The outcomes are in the order of the commands.
  */
 export function checkOut(
   ledger: Ledger,
@@ -250,17 +297,25 @@ export function checkOut(
     .map((c, i) => ({ c, i, ticket: pool.waiters.get(c.holder)?.ticket ?? Number.POSITIVE_INFINITY }))
     .filter(({ i }) => held[i] === undefined)
     .sort((a, b) => b.c.priority - a.c.priority || (a.ticket === b.ticket ? a.i - b.i : a.ticket - b.ticket));
-  const decide = () => {
+  const decide = (given: string[] | undefined) => {
     const after = copyOf(pool);
-    const found = new Map(newcomers.map(({ c, i }) => [i, admit(after, c, now, leaseMs)]));
+    const found = new Map(newcomers.map(({ c, i }) => [i, admit(after, c, now, leaseMs, given)]));
     return { after, found };
   };
-  let decided = decide();
-  if ([...decided.found.values()].some((o) => o.code !== 'granted' || o.overdrawn) && reap(pool, now) > 0)
-    decided = decide();
+  let decided = decide(undefined);
+  const isAnyShort = () => [...decided.found.values()].some((o) => o.code !== 'granted' || o.overdrawn);
+  if (isAnyShort() && reap(pool, now) > 0) decided = decide(undefined);
+  while (isAnyShort() && now >= pool.frozenUntil) {
+    const given: string[] = [];
+    decided = decide(given);
+    if (given.length === 0) break;
+    for (const lease of [...pool.leases.values()]) if (given.includes(lease.part)) end(pool, lease);
+    decided = decide(undefined);
+  }
   Object.assign(pool, decided.after);
   return commands.map((c, i) => {
-    const outcome = held[i] ?? decided.found.get(i) ?? { code: 'denied' as const, shortage: 'taken' as const };
+    const kept = pool.leases.has(c.holder) ? held[i] : undefined;
+    const outcome = kept ?? decided.found.get(i) ?? { code: 'denied' as const, shortage: 'taken' as const };
     if ((outcome.code === 'granted' || outcome.code === 'renewed') && c.mode !== 'leased')
       ledger.bases.set(c.base, now);
     return outcome;
@@ -272,22 +327,34 @@ export function leave(pool: Pool, holder: string): void {
   pool.waiters.delete(holder);
 }
 
-/** A heartbeat names the lease, so that an old process cannot keep a newer one alive. */
-export function renew(pool: Pool, leaseId: string, now: number, leaseMs: number): 'renewed' | 'lost' {
+/** A heartbeat names the lease, so that an old process cannot keep a newer one alive. `idle`: its program is. */
+export function renew(pool: Pool, leaseId: string, now: number, leaseMs: number, idle = false): 'renewed' | 'lost' {
   for (const lease of pool.leases.values()) {
-    if (lease.leaseId !== leaseId) continue;
+    if (lease.leaseId !== leaseId || lease.mode === 'lingering') continue;
     lease.renewedAt = now;
+    lease.idleFrom = idleFromOf(lease, idle, now);
     if (lease.mode !== 'borrowed') lease.expiresAt = expiryOf(lease.mode, now, leaseMs);
     return 'renewed';
   }
   return 'lost';
 }
 
-/** Gives a seat back; true if it was held. */
-export function release(pool: Pool, leaseId: string): boolean {
-  for (const lease of pool.leases.values()) {
-    if (lease.leaseId !== leaseId) continue;
+/** Gives a seat back; it lingers if it must be held for longer. */
+export function giveBack(pool: Pool, lease: Lease, now: number): void {
+  if (lease.heldUntil === undefined || lease.heldUntil <= now) {
     end(pool, lease);
+    return;
+  }
+  lease.mode = 'lingering';
+  lease.expiresAt = lease.heldUntil;
+  lease.idleFrom = undefined;
+}
+
+/** Gives a seat back; true if it was held. */
+export function release(pool: Pool, leaseId: string, now: number): boolean {
+  for (const lease of pool.leases.values()) {
+    if (lease.leaseId !== leaseId || lease.mode === 'lingering') continue;
+    giveBack(pool, lease, now);
     return true;
   }
   return false;

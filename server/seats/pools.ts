@@ -4,7 +4,8 @@ import type { ProductEntitlement } from './entitlement.ts';
 import { fitReservations } from './fitReservations.ts';
 import { type Kept, keptSeats, partOf, sizeOf, type Weights } from './recount.ts';
 import type { Reservation } from './reservations.ts';
-import { compileRules, type Groups, hasCaps, type RulesOf, type SeatRule } from './seatRules.ts';
+import { compileRules, type Groups, hasCaps, hasTimes, type RulesOf, type SeatRule } from './seatRules.ts';
+import { lingeringKind } from './seatSql.ts';
 
 /** What the server knows of one product beside its row. */
 export interface PoolInfo {
@@ -92,7 +93,7 @@ export async function savePools(
     const text = signatureOf(own, rules, countBy, weights, ruling.groupsDigest);
     // of a product without a licence all stays as it is counted: it may come back
     if (text !== row.reservations && entitlement !== undefined) {
-      await recount(tx, { poolId, countBy, weights, rulesOf, reserved, text });
+      await recount(tx, { poolId, countBy, weights, rulesOf, reserved, text, lingers: hasTimes(rules) });
     }
     if (entitlement !== undefined) {
       const terms = termsOf(entitlement);
@@ -128,10 +129,15 @@ interface Recount {
   readonly rulesOf: RulesOf | undefined;
   readonly reserved: readonly number[] | null;
   readonly text: string | null;
+  /** Whether seats may linger, or be given up when idle. */
+  readonly lingers: boolean;
 }
 
 /** Says anew of every lease, the oldest first, whose seat it has, and what that counts for. */
-async function recount(tx: Transaction, { poolId, countBy, weights, rulesOf, reserved, text }: Recount): Promise<void> {
+async function recount(
+  tx: Transaction,
+  { poolId, countBy, weights, rulesOf, reserved, text, lingers }: Recount,
+): Promise<void> {
   const { rows } = await tx.query<{ lease_id: string; holder: string }>(
     'SELECT lease_id, holder FROM lease WHERE pool_id = $1 ORDER BY acquired_at, lease_id',
     [poolId],
@@ -162,6 +168,7 @@ async function recount(tx: Transaction, { poolId, countBy, weights, rulesOf, res
     'UPDATE lease l SET slot = u.s FROM unnest($1::uuid[], $2::smallint[]) u(i, s) WHERE l.lease_id = u.i AND l.slot <> u.s',
     [rows.map((r) => r.lease_id), slots],
   );
+  await setTimes(tx, poolId, rows, lingers ? rulesOf : undefined);
   await tx.query('DELETE FROM seat WHERE pool_id = $1', [poolId]);
   await tx.query('DELETE FROM tally WHERE pool_id = $1', [poolId]);
   if (countBy !== null) {
@@ -186,5 +193,33 @@ async function recount(tx: Transaction, { poolId, countBy, weights, rulesOf, res
   await tx.query(
     'UPDATE pool SET reservations = $2, reserved_used = $3, count_by = $4, in_use = $5 WHERE pool_id = $1',
     [poolId, text, reserved === null ? null : used, countBy, inUse],
+  );
+}
+
+/** Says anew of every lease how long it may be idle and is held at least. Those that linger end as they were told. */
+async function setTimes(
+  tx: Transaction,
+  poolId: number,
+  leases: readonly { lease_id: string; holder: string }[],
+  rulesOf: RulesOf | undefined,
+): Promise<void> {
+  const times = leases.map(({ holder }) => rulesOf?.(holder));
+  await tx.query(
+    `UPDATE lease l SET idle_after = u.i, held_until = l.acquired_at + u.h * interval '1 s',
+            idle_from = l.idle_from + (u.i - l.idle_after) * interval '1 s'
+       FROM unnest($2::uuid[], $3::int[], $4::int[]) u(id, i, h)
+      WHERE l.pool_id = $1 AND l.lease_id = u.id AND l.kind <> $5
+        AND (l.idle_after, l.held_until) IS DISTINCT FROM (u.i, l.acquired_at + u.h * interval '1 s')`,
+    [
+      poolId,
+      leases.map((l) => l.lease_id),
+      times.map((t) => (t?.idleAfterMs === undefined ? null : t.idleAfterMs / 1_000)),
+      times.map((t) => (t?.holdMs === undefined ? null : t.holdMs / 1_000)),
+      lingeringKind,
+    ],
+  );
+  await tx.query(
+    'UPDATE pool SET lingers = $2 OR EXISTS (SELECT FROM lease WHERE pool_id = $1 AND kind = $3) WHERE pool_id = $1',
+    [poolId, rulesOf !== undefined, lingeringKind],
   );
 }

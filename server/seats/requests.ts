@@ -175,7 +175,28 @@ export function readLeaseId(value: unknown): string {
 
 export const mostHeartbeats = 2_000;
 
-/** `{leaseIds: […]}`, without repetitions. */
+/** Absent and null: not idle. */
+function idleOf(value: unknown, name: string): boolean {
+  if (value === undefined || value === null) return false;
+  if (typeof value !== 'boolean') throw invalid(`${name}: must be true or false`);
+  return value;
+}
+
+/** Whether the body of a heartbeat, which may be absent, says that the program is idle. */
+export const readIdle = (body: unknown): boolean =>
+  body === undefined || body === null ? false : idleOf(objectOf(body, 'body').idle, 'idle');
+
+/** The leases of `{idleLeaseIds: […]}`, each of which must be among the others. */
+export function readIdleLeaseIds(body: unknown, leaseIds: readonly string[]): string[] {
+  const idle = objectOf(body, 'body').idleLeaseIds ?? [];
+  if (!Array.isArray(idle)) throw invalid('idleLeaseIds: must be a list of lease ids');
+  const all = new Set(leaseIds);
+  for (const id of idle)
+    if (!all.has(id)) throw invalid(`idleLeaseIds: ${JSON.stringify(id)} is not among the leaseIds`);
+  return idle as string[];
+}
+
+/** `{leaseIds: […]}`. */
 export function readLeaseIds(body: unknown): string[] {
   const { leaseIds } = objectOf(body, 'body');
   if (!Array.isArray(leaseIds) || leaseIds.length === 0 || leaseIds.length > mostHeartbeats) {
@@ -194,6 +215,8 @@ export interface ReportedSession {
   readonly shown: string | undefined;
   readonly releasedAtMs: number | undefined;
   readonly feature: string | undefined;
+  /** Its program is idle. */
+  readonly idle: boolean;
 }
 
 export interface SessionReport {
@@ -228,6 +251,7 @@ export function readSessions(base: unknown, body: unknown): SessionReport {
       product: productOf(s.product),
       ...keyed(name, s as Partial<Holder>, tail, foldedBase),
       feature,
+      idle: idleOf(s.idle, `sessions.${i}.idle`),
       releasedAtMs:
         programReleasedOn === null ? undefined : momentAt(programReleasedOn, `sessions.${i}.programReleasedOn`),
     };

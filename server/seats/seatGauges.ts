@@ -38,6 +38,16 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
     'Borrowed seats that were written off; they count until their end.',
     ['product'],
   );
+  const idle = metrics.gauge(
+    'licence_leases_idle',
+    'Leases whose programs have been idle for longer than a rule allows.',
+    ['product'],
+  );
+  const lingering = metrics.gauge(
+    'licence_leases_lingering',
+    'Leases that were given back and stay taken for a while.',
+    ['product'],
+  );
   const ruled = metrics.gauge('licence_seats_ruled_in_use', 'Seats in use that count for a rule.', ['product', 'rule']);
   const ruledLimit = metrics.gauge('licence_seats_ruled_limit', 'Seats that a rule allows.', ['product', 'rule']);
   return async () => {
@@ -56,6 +66,8 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
       open.set({ product }, openSeats(c));
       borrowed.set({ product }, c.borrowed);
       lost.set({ product }, c.lost);
+      idle.set({ product }, c.idle);
+      lingering.set({ product }, c.lingering);
       overdraft.set({ product }, overdrawn(c));
       for (const { name: rule, max } of store.pool(product)?.rules ?? []) {
         if (max === undefined) continue;

@@ -113,7 +113,7 @@ export function createSeatLane(
       const released: ReleaseCause[] = [];
       for (const c of batch) {
         if (c.claim === undefined) {
-          const held = result.releaseCodes[release] === 'X';
+          const held = result.releaseCodes[release] !== 'N';
           if (held && c.release) released.push(c.release.cause);
           c.done(held);
           release += 1;
@@ -159,6 +159,8 @@ export type Heartbeat = 'renewed' | 'kept' | 'lost';
 export class HeartbeatCommand implements Command {
   readonly key: string;
   readonly leaseIds: readonly string[];
+  /** Those of them whose programs are idle. */
+  readonly idle: readonly string[];
   readonly weight: number;
   twins?: this[];
   readonly #done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void;
@@ -169,10 +171,12 @@ export class HeartbeatCommand implements Command {
 
   constructor(
     leaseIds: readonly string[],
+    idle: readonly string[],
     done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void,
     fail: (error: unknown) => void,
   ) {
     this.leaseIds = leaseIds;
+    this.idle = idle;
     this.weight = leaseIds.length;
     // many leases are a command of their own: only a single one can be asked for twice
     this.key = leaseIds.length === 1 ? (leaseIds[0] ?? '') : `#${HeartbeatCommand.#next++}`;
@@ -181,8 +185,8 @@ export class HeartbeatCommand implements Command {
   }
   static #next = 0;
 
-  same(): boolean {
-    return true;
+  same(other: this): boolean {
+    return this.idle.length === other.idle.length; // of one lease
   }
   fail(error: unknown): void {
     this.#fail(error);
@@ -240,7 +244,8 @@ export function createHeartbeatLane(
     async (session, batch) => {
       const pending = batch.map((c) => c.pending());
       const ids = pending.length === 1 ? (pending[0] ?? []) : pending.flat();
-      const { marks, nowMs } = await heartbeatBatch(session, leaseMs, ids);
+      const idle = batch.some((c) => c.idle.length > 0) ? batch.flatMap((c) => c.idle) : undefined;
+      const { marks, nowMs } = await heartbeatBatch(session, leaseMs, ids, undefined, idle);
       if (marks === '') {
         for (const c of batch) c.renewed(nowMs);
         return undefined;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { durationMs, durationPattern } from '../../licence/duration.ts';
 import { bounds } from '../../licence/words.ts';
 import { fold, type HolderKey, separator } from './holderKey.ts';
 import type { Reservation } from './reservations.ts';
@@ -7,8 +8,9 @@ import type { Reservation } from './reservations.ts';
  * Who may have seats of a product, and how many. One rule has one effect:
  * `allow: false`: who matches gets none · `onlyThese`: of a product that has such rules only those who match one get any · `max`:
  * seats of those who match, together · `maxEach`: of each user who matches · `reserve`: seats kept for those who match ·
- * `priority`: their place in the queue. Whoever holds a seat keeps it. The first `reserve` and the first `priority` that match
- * count, of all other effects every one.
+ * `priority`: their place in the queue · `idleAfter`: how long their programs may be idle before a seat goes to whoever waits ·
+ * `minimumHold`: how long a seat is held at least. Whoever holds a seat keeps it. Of `reserve`, `priority`, `idleAfter` and `minimumHold` the first
+ * that match count, of all other effects every one.
  */
 export interface SeatRule {
   readonly name: string;
@@ -20,6 +22,10 @@ export interface SeatRule {
   readonly maxEach?: number | undefined;
   readonly reserve?: number | undefined;
   readonly priority?: number | undefined;
+  /** A duration, such as 30m. */
+  readonly idleAfter?: string | undefined;
+  /** A duration. */
+  readonly minimumHold?: string | undefined;
 }
 
 /**
@@ -35,7 +41,16 @@ export interface RuleMatch {
 }
 
 /** What one rule does. */
-export const effects = ['allow', 'onlyThese', 'max', 'maxEach', 'reserve', 'priority'] as const;
+export const effects = [
+  'allow',
+  'onlyThese',
+  'max',
+  'maxEach',
+  'reserve',
+  'priority',
+  'idleAfter',
+  'minimumHold',
+] as const;
 
 const mostSeats = 1_000_000;
 const patterns = z.array(z.string().min(1).max(bounds.holderPart)).max(100).default([]);
@@ -49,6 +64,15 @@ const match = z.strictObject({
   bases: patterns,
   hosts: patterns,
 });
+/** A duration of so many seconds, as `1h30m`. */
+const duration = (min: number, max: number) =>
+  z
+    .string()
+    .refine((text) => {
+      const ms = durationMs(text);
+      return durationPattern.test(text) && ms >= min * 1_000 && ms <= max * 1_000;
+    }, `must be a duration from ${min}s to ${max}s, such as 30m`)
+    .optional();
 const rule = z
   .strictObject({
     name: label,
@@ -60,6 +84,8 @@ const rule = z
     maxEach: z.int().min(1).max(mostSeats).optional(),
     reserve: z.int().min(1).max(mostSeats).optional(),
     priority: z.int().min(-1_000).max(1_000).optional(),
+    idleAfter: duration(60, 86_400),
+    minimumHold: duration(1, 86_400),
   })
   .refine((r) => effects.filter((effect) => r[effect] !== undefined).length === 1, {
     message: `must have one of ${effects.join(', ')}`,
@@ -147,6 +173,10 @@ export interface Ruled {
   readonly slot: number;
   readonly priority: number;
   readonly caps: readonly RuleCap[];
+  /** How long its program may be idle, in ms; absent: as long as it likes. */
+  readonly idleAfterMs?: number | undefined;
+  /** How long its seat is held at least, in ms; absent: as long as it is needed. */
+  readonly holdMs?: number | undefined;
 }
 export type RulesOf = (holder: HolderKey) => Ruled;
 
@@ -182,12 +212,19 @@ export function compileRules(
   const slots = [...reservations, ...reserving.map((r) => r.match)].map((m) => matcherOf(m, groups));
   const others = rules
     .filter((r) => r.reserve === undefined)
-    .map((r) => ({ ...r, matches: matcherOf(r.match, groups) }));
+    .map((r) => ({
+      ...r,
+      matches: matcherOf(r.match, groups),
+      idleAfterMs: r.idleAfter === undefined ? undefined : durationMs(r.idleAfter),
+      holdMs: r.minimumHold === undefined ? undefined : durationMs(r.minimumHold),
+    }));
   const only = others.filter((r) => r.onlyThese);
   return (key) => {
     const [base = '', user = '', host = ''] = key.split(separator, 3);
     const slot = slots.findIndex((matches) => matches(base, user, host)) + 1;
     let priority: number | undefined;
+    let idleAfterMs: number | undefined;
+    let holdMs: number | undefined;
     const caps: RuleCap[] = [];
     let isNamed = false;
     for (const r of others) {
@@ -197,11 +234,15 @@ export function compileRules(
       else if (r.max !== undefined) caps.push({ rule: r.name, tally: r.name, most: r.max });
       else if (r.maxEach !== undefined) caps.push({ rule: r.name, tally: r.name + separator + user, most: r.maxEach });
       else if (r.onlyThese) isNamed = true;
-      else priority = r.priority;
+      else if (r.priority !== undefined) priority = r.priority;
+      else {
+        idleAfterMs ??= r.idleAfterMs;
+        holdMs ??= r.holdMs;
+      }
     }
     const [first] = only;
     if (first !== undefined && !isNamed) caps.unshift({ rule: first.name, tally: first.name, most: 0 });
-    return { slot, priority: priority ?? 0, caps };
+    return { slot, priority: priority ?? 0, caps, idleAfterMs, holdMs };
   };
 }
 
@@ -215,4 +256,16 @@ export const hasCaps = (rules: readonly SeatRule[]): boolean =>
 
 /** What the ledger has to know of the rules about a holder. */
 export const claimed = (ruled: Ruled | undefined) =>
-  ruled === undefined ? { slot: 0 } : { slot: ruled.slot, priority: ruled.priority, caps: capsText(ruled.caps) };
+  ruled === undefined
+    ? { slot: 0 }
+    : {
+        slot: ruled.slot,
+        priority: ruled.priority,
+        caps: capsText(ruled.caps),
+        idleAfterMs: ruled.idleAfterMs,
+        holdMs: ruled.holdMs,
+      };
+
+/** Whether seats may linger, or be given up when idle. */
+export const hasTimes = (rules: readonly SeatRule[]): boolean =>
+  rules.some((r) => r.idleAfter !== undefined || r.minimumHold !== undefined);

@@ -24,6 +24,10 @@ export interface Claim {
   readonly queueMs: number;
   /** The pod behind the holder, where access is by service account. */
   readonly subject?: string | undefined;
+  /** How long its program may be idle, in ms; absent: as long as it likes. */
+  readonly idleAfterMs?: number | undefined;
+  /** How long the seat is held at least, in ms; absent: as long as it is needed. */
+  readonly holdMs?: number | undefined;
 }
 export interface Release {
   readonly leaseId: string;
@@ -31,8 +35,11 @@ export interface Release {
 }
 
 const kinds: readonly LeaseMode[] = ['leased', 'reported', 'sticky'];
-/** By the number that the database keeps: below 0 it is borrowed. */
-export const modeOf = (kind: number): LeaseMode => (kind < 0 ? 'borrowed' : (kinds[kind] ?? 'leased'));
+/** Given back, and held until it was held for as long as it must be. */
+export const lingeringKind = -3;
+/** By the number that the database keeps. */
+export const modeOf = (kind: number): LeaseMode =>
+  kind === lingeringKind ? 'lingering' : kind < 0 ? 'borrowed' : (kinds[kind] ?? 'leased');
 /** Of a borrowed one that was written off. */
 export const writtenOffKind = -2;
 const kindOf = (mode: LeaseMode): number => kinds.indexOf(mode);
@@ -44,6 +51,7 @@ const eventCode: Readonly<Record<ReleaseCause, string>> = {
   roll: 'R',
   admin: 'A',
   pod_gone: 'U',
+  idle: 'I',
 };
 
 const quoted = (s: string): string => `"${/["\\]/.test(s) ? s.replace(/["\\]/g, '\\$&') : s}"`;
@@ -60,7 +68,7 @@ export interface SeatBatchResult {
   readonly codes: string;
   /** Lease ids of renewed claims, in the order of the claims. */
   readonly renewedIds: readonly string[];
-  /** In the order of the releases: X released, N not held. */
+  /** In the order of the releases: X released, L given back and lingering, N not held. */
   readonly releaseCodes: string;
   /** Places in the queue, in the order of the claims; absent where nobody queues. */
   readonly places: readonly string[] | undefined;
@@ -73,13 +81,18 @@ export interface SeatBatchResult {
   /** Holders in the queue. */
   readonly waiting: number;
   readonly reaped: number;
+  /** Leases of idle programs that were given up for others. */
+  readonly idled: number;
   readonly nowMs: number;
 }
 
 const seatStatement: Statement = {
   name: 'seat_batch',
-  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12,$13::text::text[],$14::text::int[],$15::text::text[])',
+  text: 'SELECT codes, ids, r_codes, places, o_in_use, o_limit, o_reaped, o_now_ms, o_reserved, o_waiting, o_rules, o_idled FROM seat_batch($1,$2,$3::text::text[],$4::text::uuid[],$5::text::smallint[],$6::text::smallint[],$7::text::int[],$8::text::text[],$9::text::uuid[],$10::text::text[],$11,$12,$13::text::text[],$14::text::int[],$15::text::text[],NULL,$16::text::int[],$17::text::int[])',
 };
+
+/** In whole seconds, as the ledger keeps it. */
+const seconds = (ms: number | undefined): number | 'NULL' => (ms === undefined ? 'NULL' : Math.round(ms / 1_000));
 
 /** Claims of distinct holders and releases of distinct leases, in one transaction. */
 export async function seatBatch(
@@ -97,7 +110,9 @@ export async function seatBatch(
   let shown = false;
   let priorities = false;
   let caps = false;
+  let lingers = false;
   for (const c of claims) {
+    if (c.idleAfterMs !== undefined || c.holdMs !== undefined) lingers = true;
     if (c.priority) priorities = true;
     if (c.caps !== undefined) caps = true;
     if (c.shown !== undefined) shown = true;
@@ -122,8 +137,10 @@ export async function seatBatch(
     shown ? array(claims, (c) => orNull(c.shown)) : null,
     priorities ? array(claims, (c) => c.priority ?? 0) : null,
     caps ? array(claims, (c) => orNull(c.caps)) : null,
+    lingers ? array(claims, (c) => seconds(c.idleAfterMs)) : null,
+    lingers ? array(claims, (c) => seconds(c.holdMs)) : null,
   ]);
-  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs, reservedFree, waiting, barred] = row;
+  const [codes, ids, releaseCodes, places, inUse, seatLimit, reaped, nowMs, reservedFree, waiting, barred, idled] = row;
   return {
     codes: codes ?? '',
     // the fair twin leaves an empty place for a claim that was not renewed, the plain one does not
@@ -136,6 +153,7 @@ export async function seatBatch(
     reservedFree: Number(reservedFree),
     waiting: Number(waiting),
     reaped: Number(reaped),
+    idled: Number(idled),
     nowMs: Number(nowMs),
   };
 }
@@ -148,17 +166,23 @@ export interface HeartbeatResult {
 
 const heartbeatStatement: Statement = {
   name: 'heartbeat_batch',
-  text: 'SELECT marks, o_now_ms FROM heartbeat_batch($1::text::uuid[],$2,$3)',
+  text: 'SELECT marks, o_now_ms FROM heartbeat_batch($1::text::uuid[],$2,$3,$4::text::uuid[])',
 };
 
-/** Renews leases by id; never waits for a row. */
+/** Renews leases by id; never waits for a row. `idle`: those of them whose programs are. */
 export async function heartbeatBatch(
   client: Client,
   ttlMs: number,
   leaseIds: readonly string[],
   now?: number,
+  idle: readonly string[] = [],
 ): Promise<HeartbeatResult> {
-  const [marks, nowMs] = await callStatement(client, heartbeatStatement, [`{${leaseIds.join(',')}}`, ttlMs, at(now)]);
+  const [marks, nowMs] = await callStatement(client, heartbeatStatement, [
+    `{${leaseIds.join(',')}}`,
+    ttlMs,
+    at(now),
+    idle.length === 0 ? null : `{${idle.join(',')}}`,
+  ]);
   return { marks: marks ?? '', nowMs: Number(nowMs) };
 }
 
@@ -172,6 +196,10 @@ export interface ReportSession {
   readonly slot: number;
   readonly priority?: number | undefined;
   readonly caps?: string | undefined;
+  /** Its program is idle. */
+  readonly idle?: boolean;
+  readonly idleAfterMs?: number | undefined;
+  readonly holdMs?: number | undefined;
 }
 export interface Report {
   /** Folded, as in the keys of its holders. */
@@ -191,7 +219,12 @@ export interface ReportResult {
 /** `pools`: where seats came free. */
 export interface ReportBatchResult {
   readonly results: readonly ReportResult[];
-  readonly pools: readonly { readonly poolId: number; readonly released: number; readonly reaped: number }[];
+  readonly pools: readonly {
+    readonly poolId: number;
+    readonly released: number;
+    readonly reaped: number;
+    readonly idled: number;
+  }[];
 }
 
 const reportArrays = (reports: readonly Report[]) => {
@@ -202,16 +235,17 @@ const reportArrays = (reports: readonly Report[]) => {
     lengths: array(reports, (r) => r.sessions.length),
     pools: array(sessions, (s) => s.poolId),
     holders: array(sessions, (s) => quoted(s.holder)),
+    idle: sessions.some((s) => s.idle) ? array(sessions, (s) => String(s.idle === true)) : null,
   };
 };
 
 const unchangedStatement: Statement = {
   name: 'report_unchanged',
-  text: 'SELECT changed, ids FROM report_unchanged($1::text::text[],$2::text::int[],$3::text::smallint[],$4::text::text[],$5)',
+  text: 'SELECT changed, ids FROM report_unchanged($1::text::text[],$2::text::int[],$3::text::smallint[],$4::text::text[],$5,$6::text::boolean[])',
 };
 const reportStatement: Statement = {
   name: 'report_batch',
-  text: 'SELECT codes, ids, released, pools, o_rules FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8,$9::text::text[],$10::text::int[],$11::text::text[])',
+  text: 'SELECT codes, ids, released, pools, o_rules FROM report_batch($1,$2::text::text[],$3::text::int[],$4::text::smallint[],$5::text::text[],$6::text::uuid[],$7::text::smallint[],$8,$9::text::text[],$10::text::int[],$11::text::text[],$12::text::boolean[],$13::text::int[],$14::text::int[])',
 };
 
 /** Reports that change nothing are answered; the others are undefined and must go through `reportBatch`. Distinct bases. */
@@ -229,6 +263,7 @@ export async function reportUnchanged(
     arrays.pools,
     arrays.holders,
     at(now),
+    arrays.idle,
   ]);
   const ids = heldIds ? heldIds.split(',') : [];
   const results: (ReportResult | undefined)[] = reports.map(() => undefined);
@@ -251,6 +286,7 @@ export async function reportBatch(
 ): Promise<ReportBatchResult> {
   const arrays = reportArrays(reports);
   const slots = arrays.sessions.some((s) => s.slot > 0);
+  const lingers = arrays.sessions.some((s) => s.idleAfterMs !== undefined || s.holdMs !== undefined);
   const row = await callStatement(client, reportStatement, [
     ttlMs,
     arrays.bases,
@@ -263,6 +299,9 @@ export async function reportBatch(
     arrays.sessions.some((s) => s.shown !== undefined) ? array(arrays.sessions, (s) => orNull(s.shown)) : null,
     arrays.sessions.some((s) => s.priority) ? array(arrays.sessions, (s) => s.priority ?? 0) : null,
     arrays.sessions.some((s) => s.caps !== undefined) ? array(arrays.sessions, (s) => orNull(s.caps)) : null,
+    arrays.idle,
+    lingers ? array(arrays.sessions, (s) => seconds(s.idleAfterMs)) : null,
+    lingers ? array(arrays.sessions, (s) => seconds(s.holdMs)) : null,
   ]);
   const [codes, allIds, allReleased, changedPools, allCaps] = row.map((text) => text ?? '');
   const caps = allCaps ? allCaps.split(',') : undefined;
@@ -281,7 +320,10 @@ export async function reportBatch(
     return result;
   });
   const pools = !changedPools ? [] : changedPools.split(',').map((p) => p.split(':').map(Number));
-  return { results, pools: pools.map(([poolId = 0, released = 0, reaped = 0]) => ({ poolId, released, reaped })) };
+  return {
+    results,
+    pools: pools.map(([poolId = 0, released = 0, reaped = 0, idled = 0]) => ({ poolId, released, reaped, idled })),
+  };
 }
 
 export interface BorrowResult {

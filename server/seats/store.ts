@@ -61,6 +61,8 @@ export interface SessionToReport {
   readonly holder: HolderKey;
   /** How the holder was spelled, where that is not its key. */
   readonly shown?: string | undefined;
+  /** Its program is idle. */
+  readonly idle?: boolean;
 }
 
 interface OpenPool {
@@ -292,12 +294,14 @@ export class SeatStore {
     lane.push(SeatCommand.claim(claim, (result) => done(result, ruled), fail));
   }
 
+  /** `idle`: those of the leases whose programs are. */
   heartbeat(
     leaseIds: readonly string[],
+    idle: readonly string[],
     done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void,
     fail: (error: unknown) => void,
   ): void {
-    this.#heartbeats.push(new HeartbeatCommand(leaseIds, done, fail));
+    this.#heartbeats.push(new HeartbeatCommand(leaseIds, idle, done, fail));
   }
 
   /** Gives a seat back; resolves to whether it was held. */
@@ -371,10 +375,10 @@ export class SeatStore {
 
   #report(base: string, sessions: readonly SessionToReport[]): Promise<ReportResult> {
     return new Promise((resolve, reject) => {
-      const rows = sessions.map(({ product, holder, shown }) => {
+      const rows = sessions.map(({ product, holder, shown, idle = false }) => {
         const pool = this.#pools.get(product)?.info;
         const poolId = pool?.poolId ?? 0;
-        return { poolId, holder, shown, leaseId: newLeaseId(poolId), ...claimed(pool?.rulesOf?.(holder)) };
+        return { poolId, holder, shown, leaseId: newLeaseId(poolId), idle, ...claimed(pool?.rulesOf?.(holder)) };
       });
       this.#reports.push(new ReportCommand({ base, sessions: rows }, resolve, reject));
     });
@@ -438,6 +442,7 @@ export class SeatStore {
     const told = (result: SeatBatchResult, released: readonly ReleaseCause[]) => {
       for (const cause of released) this.#metrics.released(info.product, cause, 1);
       if (result.reaped > 0) this.#metrics.released(info.product, 'expired', result.reaped);
+      if (result.idled > 0) this.#metrics.released(info.product, 'idle', result.idled);
       if (result.seatLimit > result.inUse) this.waitingRoom.poke(info.poolId, result.seatLimit - result.inUse);
     };
     return createSeatLane(this.#seats, info.poolId, this.leaseMs, told, this.#events('seats'));
@@ -452,10 +457,11 @@ export class SeatStore {
   }
 
   #reported({ pools }: ReportBatchResult): void {
-    for (const { poolId, released, reaped } of pools) {
+    for (const { poolId, released, reaped, idled } of pools) {
       const product = this.#productOf(poolId);
       this.#metrics.released(product, 'report', released);
       this.#metrics.released(product, 'expired', reaped);
+      this.#metrics.released(product, 'idle', idled);
       this.waitingRoom.poke(poolId, released + reaped);
     }
   }
@@ -484,7 +490,7 @@ export class SeatStore {
   #prove(): void {
     const nobodys = '00000000-0000-0000-0000-000000000000';
     const ignore = () => {};
-    if (this.#health.isFailing('heartbeat')) this.heartbeat([nobodys], ignore, ignore);
+    if (this.#health.isFailing('heartbeat')) this.heartbeat([nobodys], [], ignore, ignore);
     const [lane] = this.#lanes.values();
     if (this.#health.isFailing('seats'))
       lane?.push(SeatCommand.release({ leaseId: nobodys, cause: 'holder' }, ignore, ignore));

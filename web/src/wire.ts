@@ -19,6 +19,8 @@ export interface Lease {
   readonly expiresAt?: string;
   /** Borrowed, and written off. */
   readonly writtenOff?: boolean;
+  /** Since when its program is idle, where rules bound that. */
+  readonly idleSince?: string;
   /** The reservation whose seat it is. */
   readonly reservation?: string;
   /** Leases of a product with the same value share one seat; absent: each lease is a seat. */

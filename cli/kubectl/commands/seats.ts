@@ -14,6 +14,7 @@ export interface Lease {
   readonly acquiredAt: string;
   readonly renewedAt: string;
   readonly expiresAt?: string;
+  readonly idleSince?: string;
   readonly reservation?: string;
 }
 
@@ -81,6 +82,7 @@ function seatTable(server: LicenceServer, leases: readonly Lease[], nowMs: numbe
       { title: 'MODE' },
       { title: 'SINCE' },
       { title: 'HEARD' },
+      { title: 'IDLE', wide: true },
       { title: 'RESERVATION', wide: true },
       { title: 'LEASE', wide: true },
     ],
@@ -94,6 +96,7 @@ function seatTable(server: LicenceServer, leases: readonly Lease[], nowMs: numbe
       lease.mode,
       ageOf(lease.acquiredAt, nowMs),
       ageOf(lease.renewedAt, nowMs),
+      lease.idleSince === undefined ? '' : ageOf(lease.idleSince, nowMs),
       lease.reservation ?? '',
       lease.leaseId,
     ]),

@@ -3,14 +3,7 @@ import { timestamp } from '../../kube/times.ts';
 
 /** Durations and moments between the API's text and milliseconds. Pure. */
 
-const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000 };
-
-/** `1h30m` in ms; the text has passed the schema's pattern, anything else counts as nothing. */
-export function durationMs(text: string): number {
-  let ms = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+)([hms])/g)) ms += Number(count) * (unitMs[unit ?? ''] ?? 0);
-  return ms;
-}
+export { durationMs } from '../../../licence/duration.ts';
 
 /** RFC 3339 UTC with whole seconds, as Kubernetes writes times. */
 export const momentOf = timestamp;

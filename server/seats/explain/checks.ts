@@ -68,6 +68,9 @@ function rulesOf(pool: PoolInfo, groups: Groups) {
   return made;
 }
 
+/** The effects that decide about a seat one by one; `onlyThese` and `reserve` have steps of their own. */
+const deciding: readonly (typeof effects)[number][] = ['allow', 'max', 'maxEach', 'priority'];
+
 export const effectOf = (rule: SeatRule) => effects.find((e) => rule[e] !== undefined) ?? 'priority';
 
 /** Each step that the ledger's decision took, the last one the deciding one. */
@@ -95,7 +98,7 @@ export function ledgerChecks(
   }
   for (const { rule, unmatched } of rules) {
     const effect = effectOf(rule);
-    if (effect === 'onlyThese' || effect === 'reserve') continue;
+    if (!deciding.includes(effect)) continue;
     const step = { check: 'rule', effect, name: rule.name } as const;
     if (unmatched !== undefined) {
       checks.push({ ...step, verdict: 'notMatched', unmatched });

@@ -148,11 +148,12 @@ function refusalOf(pool: PoolInfo, ruled: Ruled | undefined, look: Look, foresee
   return { reason: reasonOf(shortage), detail, ...(tooMuch ? {} : { queue: { position: place } }) };
 }
 
-const grantText = (product: string, { decided, sharesSeat, givenUp, counts }: Foreseen): string => {
+const grantText = (product: string, { decided, sharesSeat, givenUp, idleGivenUp, counts }: Foreseen): string => {
   if (decided.code !== 'granted') return '';
   if (sharesSeat) return `it would share a seat of ${product} that is in use already`;
   if (decided.overdrawn) return `it would get a seat of ${product} beyond the limit of ${counts.seatLimit}`;
-  const after = givenUp > 0 ? `, after ${givenUp} expired seats were given up` : '';
+  const given = [...(givenUp > 0 ? [`${givenUp} expired`] : []), ...(idleGivenUp > 0 ? [`${idleGivenUp} idle`] : [])];
+  const after = given.length > 0 ? `, after ${given.join(' and ')} seats were given up` : '';
   return `it would get a seat of ${product}${decided.slot > 0 ? ' that is kept for it' : ''}${after}`;
 };
 

@@ -1,4 +1,5 @@
 import { type Admission, type Asking, admission, type Counts, reservedFree } from '../admission.ts';
+import { giveUpFor, isShort } from '../ledger/idle.ts';
 import type { RuleCap } from '../seatRules.ts';
 import type { Look } from './lookAtPool.ts';
 
@@ -17,11 +18,13 @@ export interface Foreseen {
   readonly reservedFree: number;
   /** Seats of holders that have expired, and that were given up for this. */
   readonly givenUp: number;
+  /** Seats of idle programs that were given up for this. */
+  readonly idleGivenUp: number;
 }
 
 /**
  * As `checkOut` in ledger.ts: who holds a seat keeps it; if the holder would be refused, or be granted one beyond the limit, expired seats
- * are given up first, and all is decided once more.
+ * are given up first, then as many idle ones as help, and all is decided once more.
  */
 export function foresee(look: Look, size: number, slot: number, caps: readonly Pick<RuleCap, 'most'>[]): Foreseen {
   const asking = (shared: number | undefined, tallies: readonly number[]): Asking => ({
@@ -47,12 +50,23 @@ export function foresee(look: Look, size: number, slot: number, caps: readonly P
     sharesSeat,
     reservedFree: reservedFree(counts),
     givenUp,
+    idleGivenUp: 0,
   });
+  const withIdle = (before: Foreseen, shared: number | undefined): Foreseen => {
+    if (before.decided.code === 'renewed' || !isShort(before.decided)) return before;
+    const help = giveUpFor(look.idle, before.counts, slot, (counts) =>
+      admission(counts, asking(shared, before.tallies)),
+    );
+    if (help === undefined) return before;
+    const { decided, counts } = help;
+    const idleGivenUp = before.counts.inUse - counts.inUse;
+    return { ...before, decided, counts, reservedFree: reservedFree(counts), idleGivenUp };
+  };
   if (look.held) return told({ code: 'renewed' }, before, look.tallies, true, 0);
   const first = admission(before, asking(look.shared?.slot, look.tallies));
   const { due } = look;
   if ((first.code === 'granted' && !first.overdrawn) || due === null || due.leases === 0 || !look.mayExpire)
-    return told(first, before, look.tallies, look.shared !== null, 0);
+    return withIdle(told(first, before, look.tallies, look.shared !== null, 0), look.shared?.slot);
   const after: Counts = {
     ...before,
     inUse: before.inUse - due.seats,
@@ -60,6 +74,7 @@ export function foresee(look: Look, size: number, slot: number, caps: readonly P
   };
   const isShared = look.shared !== null && look.shared.leases > due.part;
   const tallies = look.tallies.map((used, i) => used - (due.tallies[i] ?? 0));
-  const second = admission(after, asking(isShared ? look.shared?.slot : undefined, tallies));
-  return told(second, after, tallies, isShared, due.seats);
+  const shared = isShared ? look.shared?.slot : undefined;
+  const second = admission(after, asking(shared, tallies));
+  return withIdle(told(second, after, tallies, isShared, due.seats), shared);
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { separator } from '../holderKey.ts';
+import type { IdleSeat } from '../ledger/idle.ts';
 import type { Ruled } from '../seatRules.ts';
 
 /** Whoever has a seat that is wanted. Times in ms since the epoch. */
@@ -42,7 +43,9 @@ export interface Look {
     readonly slots: readonly number[];
     readonly tallies: readonly number[];
   } | null;
-  /** Whether they may be given up now. */
+  /** Seats of idle programs that may be given up for others, the longest idle first. */
+  readonly idle: readonly IdleSeat[];
+  /** Whether expired seats may be given up now. */
   readonly mayExpire: boolean;
   readonly frozenUntilMs: number | null;
   readonly holders: readonly HolderSeen[];

@@ -26,7 +26,7 @@ export function borrow(
   const [outcome = { code: 'lent' as const }] = checkOut(
     ledger,
     pool,
-    [{ ...c, mode: 'leased', queueMs: 0 }],
+    [{ ...c, mode: 'leased', queueMs: 0, idleAfterMs: undefined, holdMs: undefined }],
     now,
     1_000,
   );

@@ -1,4 +1,4 @@
-import { type Cap, type CheckOutOutcome, checkOut, end, inBase, isUnexpiring, type Ledger } from '../ledger.ts';
+import { type Cap, type CheckOutOutcome, checkOut, giveBack, inBase, isUnexpiring, type Ledger } from '../ledger.ts';
 
 export interface ReportedSession {
   /** The pool's product; a product without a pool is answered `unknown`. */
@@ -10,6 +10,9 @@ export interface ReportedSession {
   readonly slot: number;
   readonly caps: readonly Cap[];
   readonly priority: number;
+  readonly idle?: boolean;
+  readonly idleAfterMs?: number | undefined;
+  readonly holdMs?: number | undefined;
 }
 export interface ReportOutcome {
   readonly sessions: readonly (CheckOutOutcome | { readonly code: 'unknown' })[];
@@ -31,13 +34,13 @@ export function report(
     const present = new Set(here.map(({ s }) => s.holder));
     for (const lease of [...pool.leases.values()]) {
       if (!isUnexpiring(lease) || !inBase(lease, base) || present.has(lease.holder)) continue;
-      end(pool, lease);
+      giveBack(pool, lease, now);
       released += 1;
     }
     const commands = here.map(({ s }) => {
       const mode = pool.leases.get(s.holder)?.mode === 'leased' ? 'leased' : 'reported';
-      const { holder, part, size, leaseId, slot, caps, priority } = s;
-      return { holder, part, size, base, leaseId, mode, slot, caps, priority, queueMs: 0 } as const;
+      const { product: _, ...asked } = s;
+      return { ...asked, base, mode, queueMs: 0 } as const;
     });
     checkOut(ledger, pool, commands, now, leaseMs).forEach((outcome, n) => {
       const at = here[n];

@@ -94,7 +94,7 @@ it('who holds what and who was refused why come as JSON pages and as one table',
 
   const leases = await server.call('GET', '/v1/leases.csv');
   expect(leases.body.split('\r\n')).toEqual([
-    'product,base,user,host,session,mode,state,acquiredAt,renewedAt,expiresAt,leaseId,feature,seats,writtenOff',
+    'product,base,user,host,session,mode,state,acquiredAt,renewedAt,expiresAt,leaseId,feature,seats,writtenOff,idleSince',
     expect.stringMatching(/^(erp|crm),buh,/),
     expect.stringMatching(/^(erp|crm),buh,/),
   ]);

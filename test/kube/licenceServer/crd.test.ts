@@ -237,6 +237,18 @@ const rules: readonly [rule: string, kept: unknown, broken: unknown, says: RegEx
     /rules\[0\]\.maxEach/,
   ],
   [
+    'idleness is a duration within bounds',
+    withSeatRules({ name: 'half-an-hour', product: 'erp', idleAfter: '30m' }),
+    withSeatRules({ name: 'half-an-hour', product: 'erp', idleAfter: '30s' }),
+    /must be a duration from 1m to 24h/,
+  ],
+  [
+    'a seat is held for a duration within bounds',
+    withSeatRules({ name: 'ten-minutes', product: 'erp', minimumHold: '10m' }),
+    withSeatRules({ name: 'ten-minutes', product: 'erp', minimumHold: '48h' }),
+    /must be a duration from 1s to 24h/,
+  ],
+  [
     'rules have names of their own',
     withSeatRules({ name: 'a', product: 'erp', priority: 1 }, { name: 'b', product: 'erp', priority: 2 }),
     withSeatRules({ name: 'a', product: 'erp', priority: 1 }, { name: 'a', product: 'erp', priority: 2 }),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { recordsIn } from '../../../cli/cluster/rac.ts';
-import { serviceApplications, sessionReports } from '../../../cli/cluster/sessionReports.ts';
+import { lastActivity, serviceApplications, sessionReports } from '../../../cli/cluster/sessionReports.ts';
 import { sourceOf } from '../../support/bsl/sources.ts';
 
 it('the reporter of a cluster and the extension count the same programs as people', () => {
@@ -55,5 +55,35 @@ it('a base has at most as many sessions in its report as the server takes', () =
     'trade',
     5_000,
     '7-20260302091730',
+  ]);
+});
+
+it('who has done nothing since the round before is idle, by the times of the cluster alone', () => {
+  const infobase = new Map([
+    ['infobase', 'i'],
+    ['name', 'Trade'],
+  ]);
+  const session = (id: string, active?: string) =>
+    new Map(
+      Object.entries({
+        session: id,
+        'session-id': id,
+        infobase: 'i',
+        'user-name': 'u',
+        host: 'h',
+        'app-id': '1CV8C',
+        'started-at': '2026-03-02T09:17:30',
+        hibernate: 'no',
+        ...(active === undefined ? {} : { 'last-active-at': active }),
+      }),
+    );
+  const [nine, ten] = ['2026-03-02T09:00:00', '2026-03-02T10:00:00'];
+  const before = lastActivity([session('1', nine), session('2', nine), session('3')]);
+  const now = [session('1', nine), session('2', ten), session('3'), session('4', nine)];
+  const idle = (seen?: ReadonlyMap<string, string>) =>
+    sessionReports([infobase], now, new Map([['*', 'erp']]), seen)[0]?.sessions.map((s) => s.idle === true);
+  expect([idle(), idle(before)]).toEqual([
+    [false, false, false, false],
+    [true, false, false, false],
   ]);
 });

@@ -108,11 +108,11 @@ it('a seat that is gone is taken again by itself; one that somebody else has is 
   await holdMany(start(50), 50);
   const before = leaseIds();
   const [retaken, robbed] = [before[7] as string, before[9] as string];
-  release(world.pool, retaken);
+  release(world.pool, retaken, 0);
   await world.pass(everyMs);
   expect(leaseIds().filter((id, i) => id !== before[i])).toHaveLength(1);
   expect(world.requests).toEqual(['POST /v1/heartbeats', 'POST /v1/checkouts']);
-  release(world.pool, robbed);
+  release(world.pool, robbed, 0);
   expect(world.tryFor('grigory')).toBe(true);
   await world.pass(everyMs);
   expect(lost).toEqual(['s9']);

@@ -126,7 +126,7 @@ export class World {
     return this.server === 'serves' && this.#checkOut({ base: 'b', user, host: 'h', session: '' }).status < 400;
   }
   giveBackAllOf(user: string): void {
-    for (const { leaseId } of this.leasesOf(user)) ledger.release(this.pool, leaseId);
+    for (const { leaseId } of this.leasesOf(user)) ledger.release(this.pool, leaseId, 0);
   }
 
   async #fetch(url: URL, request: RequestInit & { signal: { ms: number } }): Promise<Response> {
@@ -172,7 +172,7 @@ export class World {
     }
     const leaseId = /^\/v1\/leases\/([^/]+)/.exec(path)?.[1] ?? '';
     if (method === 'DELETE') {
-      ledger.release(this.pool, leaseId);
+      ledger.release(this.pool, leaseId, 0);
       return { status: 204, body: null };
     }
     return ledger.renew(this.pool, leaseId, this.now, leaseMs) === 'renewed'

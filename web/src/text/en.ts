@@ -162,6 +162,8 @@ export const en = {
   'seats.mode.reported': 'by session reports',
   'seats.mode.borrowed': 'taken along until {at}',
   'seats.writtenOff': 'written off',
+  'seats.mode.lingering': 'given back, stays taken until {at}',
+  'seats.idle': 'idle since {at}',
   'seats.writeOff': 'Write off',
   'seats.writeOffOf': 'Write off the seat of {who}',
   'writeOff.title': 'Write the seat off?',

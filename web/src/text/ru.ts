@@ -178,6 +178,8 @@ export const ru: Dictionary<typeof en> = {
   'seats.mode.reported': 'по отчётам о сеансах',
   'seats.mode.borrowed': 'взято с собой до {at}',
   'seats.writtenOff': 'списано',
+  'seats.mode.lingering': 'возвращено, занято до {at}',
+  'seats.idle': 'простаивает с {at}',
   'seats.writeOff': 'Списать',
   'seats.writeOffOf': 'Списать место: {who}',
   'writeOff.title': 'Списать место?',

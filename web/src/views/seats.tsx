@@ -175,6 +175,7 @@ function columnsOf(text: ReturnType<typeof useText>, onRelease: (lease: Lease) =
           <span class={`badge badge-${l.state}`}>{t(`seats.state.${l.state}`)}</span>{' '}
           <small>{t(`seats.mode.${l.mode}`, { at: l.expiresAt === undefined ? '' : text.moment(l.expiresAt) })}</small>{' '}
           {l.writtenOff && <small class="stale">{t('seats.writtenOff')}</small>}
+          {l.idleSince && <small>{t('seats.idle', { at: text.moment(l.idleSince) })}</small>}{' '}
           {l.reservation && <small>{t('seats.reservation', { name: l.reservation })}</small>}{' '}
           {l.feature && <small>{t('seats.feature', { name: l.feature })}</small>}{' '}
           {l.seats !== undefined && <small>{t('seats.several', { n: l.seats })}</small>}{' '}

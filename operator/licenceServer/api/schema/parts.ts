@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { durationPattern } from '../../../../licence/duration.ts';
 
 /**
  * Pieces that the LicenceServer schema is put together from: names, durations and quantities with their bounds, and the
@@ -64,8 +65,6 @@ export const dataKey = () =>
     .regex(/^[-._a-zA-Z0-9]+$/);
 
 /** Hours, minutes and seconds as Go writes them: `90s`, `30m`, `1h30m`. */
-const durationPattern = /^([0-9]+h)?([0-9]+m)?([0-9]+s)?$/;
-
 /** A duration within bounds, both inclusive and themselves durations. */
 export const durationText = (min: string, max: string) =>
   withRules(z.string().min(2).max(16).regex(durationPattern), {

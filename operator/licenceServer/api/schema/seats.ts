@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bounds } from '../../../../licence/words.ts';
-import { dataKey, label, listAtomic, listMap, listSet, objectName, withRules } from './parts.ts';
+import { dataKey, durationText, label, listAtomic, listMap, listSet, objectName, withRules } from './parts.ts';
 
 /** How seats are held, and who may have them: `spec.seats`. */
 
@@ -30,7 +30,7 @@ const names = (what: string) =>
   listSet(z.array(namePattern()).min(1).max(64)).optional().describe(`${what}. Default: all. At most 64.`);
 const seatCount = () => z.int().min(1).max(100_000);
 
-const effects = ['allow', 'onlyThese', 'max', 'maxEach', 'reserve', 'priority'];
+const effects = ['allow', 'onlyThese', 'max', 'maxEach', 'reserve', 'priority', 'idleAfter', 'minimumHold'];
 const rule = withRules(
   z.object({
     name: label().describe('Name of the rule, in refusals and metrics.'),
@@ -65,6 +65,16 @@ const rule = withRules(
       .describe(
         'Place in the queue: whoever has a higher one comes first. Everybody else has 0. Bounds: -1000 to 1000.',
       ),
+    idleAfter: durationText('1m', '24h')
+      .optional()
+      .describe(
+        'A program that says that it has been idle for so long loses its seat to whoever waits for one, and only then. Bounds: 1m to 24h.',
+      ),
+    minimumHold: durationText('1s', '24h')
+      .optional()
+      .describe(
+        'A seat that is given back sooner after it was taken stays taken for others until then. Bounds: 1s to 24h.',
+      ),
   }),
   {
     rule: `[${effects.map((effect) => `has(self.${effect})`).join(', ')}].filter(has, has).size() == 1`,
@@ -90,7 +100,7 @@ export const seats = z.object({
   rules: listMap(z.array(rule).max(64), 'name')
     .optional()
     .describe(
-      'Who may have seats, and how many; the first reserve and the first priority that match count. Default: none. At most 64.',
+      'Who may have seats, and how many, and for how long; of reserve, priority, idleAfter and minimumHold the first that match count. Default: none. At most 64.',
     ),
   groups: z
     .object({

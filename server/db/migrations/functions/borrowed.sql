@@ -11,8 +11,8 @@ BEGIN
   t := coalesce(p_now, clock_timestamp()); o_now_ms := extract(epoch FROM t) * 1000; v_end := date_trunc('milliseconds', t) + p_hours * interval '1 hour'; -- as it is told
   o_reserved := 0; o_waiting := 0;
   SELECT * INTO h FROM lease l WHERE l.pool_id = p_pool AND l.holder = p_holder FOR UPDATE;
-  SELECT coalesce(sum(size_of(l.holder, v_weights)), 0) INTO o_lent FROM lease l WHERE l.pool_id = p_pool AND l.kind < 0 AND l.expires_at > t AND l.holder <> p_holder;
-  IF h.kind < 0 THEN
+  SELECT coalesce(sum(size_of(l.holder, v_weights)), 0) INTO o_lent FROM lease l WHERE l.pool_id = p_pool AND l.kind IN (-1, -2) AND l.expires_at > t AND l.holder <> p_holder;
+  IF h.kind IN (-1, -2) THEN
     UPDATE lease l SET kind = -1, renewed_at = t, expires_at = greatest(l.expires_at, v_end) WHERE l.lease_id = h.lease_id RETURNING l.lease_id, l.expires_at INTO lease_id, v_end;
     code := 'R';
   ELSIF o_lent + size_of(p_holder, v_weights) > p_most THEN
@@ -31,6 +31,6 @@ END $$;
 CREATE OR REPLACE FUNCTION write_off(p_id uuid) RETURNS timestamptz LANGUAGE plpgsql AS $$
 DECLARE v_end timestamptz;
 BEGIN
-  UPDATE lease l SET kind = -2 WHERE l.lease_id = p_id AND l.kind < 0 RETURNING l.expires_at INTO v_end;
+  UPDATE lease l SET kind = -2 WHERE l.lease_id = p_id AND l.kind IN (-1, -2) RETURNING l.expires_at INTO v_end;
   RETURN v_end;
 END $$;

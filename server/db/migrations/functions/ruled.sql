@@ -5,6 +5,8 @@ DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[
 DROP FUNCTION IF EXISTS seat_batch_fair(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[]);
 
 DROP FUNCTION IF EXISTS free_seats(smallint, text, text[]);
+DROP FUNCTION IF EXISTS seat_batch_ruled(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[], int[], text[]);
+DROP FUNCTION IF EXISTS seat_batch_ruled(smallint, int, text[], uuid[], smallint[], smallint[], int[], text[], uuid[], text[], boolean, timestamptz, text[], int[], text[], boolean[], int[], int[]);
 
 -- What leases of a holder share a seat by. Those of a feature, or of several seats at once, share with their like.
 CREATE OR REPLACE FUNCTION part_of(h text, p_by text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -66,8 +68,9 @@ END $$;
 CREATE OR REPLACE FUNCTION seat_batch_ruled(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
   r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[], p_priority int[], p_rules text[],
+  p_idle boolean[] DEFAULT NULL, p_idle_after int[] DEFAULT NULL, p_hold int[] DEFAULT NULL,
   OUT codes text, OUT ids text, OUT r_codes text, OUT places text, OUT o_in_use int, OUT o_limit int, OUT o_reaped int, OUT o_now_ms bigint,
-  OUT o_reserved int, OUT o_waiting int, OUT o_rules text)
+  OUT o_reserved int, OUT o_waiting int, OUT o_rules text, OUT o_idled int)
 LANGUAGE plpgsql AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); v_end timestamptz := t + p_ttl_ms * interval '1 ms';
@@ -82,24 +85,32 @@ DECLARE
   c_most int[]; c_key text[]; c_tally int[];
   -- one entry a tally, and one a part, that the newcomers name: as stored, and what this batch adds
   ta text[]; ta_used int[]; ta_plus int[]; pt text[]; pt_leases int[]; pt_slot smallint[]; pt_plus int[]; pt_tallies text[];
-  v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
+  v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; k_general int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
   v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
+  -- one entry an idle seat, the longest idle first (part NULL: given up already); what this batch gives up; a trial
+  id_part text[]; id_size int[]; id_slot smallint[]; give text[]; y_in_use int; y_used int[]; y_pick int[]; may_idle boolean; v_lingers boolean; kept uuid[]; v_held timestamptz; reaped boolean := false; gone_h text[]; h text;
 BEGIN
-  codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights FROM pool p WHERE p.pool_id = p_pool;
+  codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_idled := 0; o_now_ms := extract(epoch FROM t) * 1000;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights, v_lingers FROM pool p WHERE p.pool_id = p_pool;
   IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
 
   -- 1. releases
   IF cardinality(r_id) > 0 THEN
-    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool RETURNING l.lease_id, l.holder, l.slot, u.c),
+    IF v_lingers THEN -- given back before its time: it lingers
+      WITH k AS (UPDATE lease l SET kind = -3, expires_at = l.held_until, idle_from = NULL FROM unnest(r_id, r_code) u(i, c)
+                  WHERE l.lease_id = u.i AND l.pool_id = p_pool AND u.c IN ('X', 'P') AND l.kind <> -3 AND l.held_until > t RETURNING l.lease_id, l.held_until)
+      SELECT array_agg(k.lease_id), min(k.held_until) INTO kept, v_held FROM k;
+      v_next := least(v_next, v_held);
+    END IF;
+    WITH d AS (DELETE FROM lease l USING unnest(r_id, r_code) u(i, c) WHERE l.lease_id = u.i AND l.pool_id = p_pool AND (l.kind <> -3 OR u.c NOT IN ('X', 'P')) RETURNING l.lease_id, l.holder, l.slot, u.c),
          e AS (INSERT INTO event SELECT t, p_pool, c::"char", lease_id, holder FROM d)
     SELECT array_agg(lease_id), array_agg(holder), array_agg(slot), array_agg(slot) FILTER (WHERE slot > 0), count(*) INTO rel, rel_h, rel_s, v_slots, n FROM d;
     IF n > 0 AND v_by IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM free_seats(p_pool, v_by, v_weights, rel_h) f;
     ELSIF n > 0 AND v_weights IS NOT NULL THEN SELECT f.n, f.slots INTO n, v_slots FROM sizes_of(v_weights, rel_h, rel_s) f; END IF;
     o_in_use := o_in_use - n;
     FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
-    SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
+    SELECT string_agg(CASE WHEN u.i = ANY(rel) THEN 'X' WHEN u.i = ANY(kept) THEN 'L' ELSE 'N' END, '' ORDER BY u.o) INTO r_codes FROM unnest(r_id) WITH ORDINALITY u(i, o);
   END IF;
 
   -- 2. who holds a seat keeps it; who asks no more, waits no more
@@ -109,9 +120,10 @@ BEGIN
     code := array_fill(NULL::text, ARRAY[n_claim]); rid := code; place := code; lim := code;
     IF v_weights IS NULL THEN sz := array_fill(1, ARRAY[n_claim]);
     ELSE SELECT array_agg(size_of(u.h, v_weights) ORDER BY u.o) INTO sz FROM unnest(p_holder) WITH ORDINALITY u(h, o); END IF;
-    WITH up AS (UPDATE lease l SET renewed_at = t, kind = CASE WHEN l.kind < 0 THEN l.kind ELSE u.k END, -- what is borrowed is promised to its end
-                  expires_at = CASE WHEN l.kind < 0 THEN l.expires_at WHEN u.k = 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject)
-                  FROM unnest(p_holder, p_kind, p_subject) WITH ORDINALITY u(h, k, s, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
+    WITH up AS (UPDATE lease l SET renewed_at = t, kind = CASE WHEN l.kind IN (-1, -2) AND l.expires_at > t THEN l.kind ELSE u.k END, -- what is borrowed is promised to its end
+                  expires_at = CASE WHEN l.kind IN (-1, -2) AND l.expires_at > t THEN l.expires_at WHEN u.k = 0 THEN v_end ELSE 'infinity' END, subject = coalesce(u.s, l.subject),
+                  idle_from = CASE WHEN u.w THEN coalesce(l.idle_from, t + l.idle_after * interval '1 s') END
+                  FROM unnest(p_holder, p_kind, p_subject, p_idle) WITH ORDINALITY u(h, k, s, w, o) WHERE l.pool_id = p_pool AND l.holder = u.h RETURNING u.o, u.k, l.lease_id)
     SELECT array_agg(up.o::int), array_agg(up.lease_id::text), coalesce(bool_or(up.k = 0), false) INTO q, rn_id, v_refused FROM up;
     FOR k IN 1 .. coalesce(cardinality(q), 0) LOOP code[q[k]] := 'R'; rid[q[k]] := rn_id[k]; END LOOP;
     IF v_refused THEN v_next := least(v_next, v_end); END IF; -- one that turns from sticky to leased shortens its lease
@@ -153,9 +165,12 @@ BEGIN
       SELECT array_agg(y.part ORDER BY y.r) INTO pt FROM (SELECT DISTINCT u.r, part_of(u.h, v_by) AS part FROM unnest(pidx, p_holder) u(r, h)) y;
     END IF;
 
-    -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, and all is decided once more
-    FOR v_try IN 1 .. 2 LOOP
+    -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, then as many idle ones as help, and all is decided once more
+    may_idle := v_lingers AND v_next > t AND may_expire(t, v_frozen, p_now);
+    FOR v_try IN 1 .. 20 LOOP
       EXIT WHEN q IS NULL;
+      IF v_try = 20 THEN may_idle := false; END IF;
+      give := '{}'; id_part := NULL;
       v_in_use := o_in_use; v_used := used; n_behind := 0; need_behind := 0; v_refused := false; g := '{}'; g_slot := '{}'; w := '{}'; gone := '{}';
       IF ta IS NOT NULL THEN
         SELECT array_agg(coalesce(y.used, 0) ORDER BY u.o) INTO ta_used FROM unnest(ta) WITH ORDINALITY u(k, o)
@@ -188,8 +203,34 @@ BEGIN
           ELSE
             v_general := o_limit - v_in_use;
             IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP v_general := v_general + v_used[x] - greatest(res[x], v_used[x]); END LOOP; END IF;
-            IF v_general >= v_need THEN v_take := 0;
-            ELSIF v_in_use >= o_limit AND v_in_use + v_need <= o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
+            IF v_general >= v_need THEN v_take := 0; END IF;
+            IF v_take IS NULL AND may_idle AND p_idle[i] IS NOT TRUE THEN
+              IF id_part IS NULL THEN SELECT coalesce(z.parts, '{}'), z.sizes, z.slots INTO id_part, id_size, id_slot FROM idle_seats(p_pool, v_by, v_weights, t) z; END IF;
+              y_in_use := v_in_use; y_used := v_used; y_pick := '{}';
+              FOR j IN 1 .. cardinality(id_part) LOOP
+                CONTINUE WHEN id_part[j] IS NULL OR id_slot[j] NOT IN (0, v_slot);
+                x := array_position(pt, id_part[j]);
+                CONTINUE WHEN x IS NOT NULL AND pt_plus[x] > 0; -- somebody shares it by now
+                y_in_use := y_in_use - id_size[j]; y_pick := y_pick || j;
+                IF id_slot[j] BETWEEN 1 AND cardinality(res) THEN y_used[id_slot[j]] := y_used[id_slot[j]] - id_size[j]; END IF;
+                IF v_slot BETWEEN 1 AND cardinality(res) AND y_in_use + sz[i] <= o_limit AND y_used[v_slot] + sz[i] <= res[v_slot] THEN v_take := v_slot;
+                ELSE
+                  k_general := o_limit - y_in_use;
+                  IF cardinality(res) > 0 THEN FOR x IN 1 .. cardinality(res) LOOP k_general := k_general + y_used[x] - greatest(res[x], y_used[x]); END LOOP; END IF;
+                  IF k_general >= v_need THEN v_take := 0; END IF;
+                END IF;
+                EXIT WHEN v_take IS NOT NULL;
+              END LOOP;
+              IF v_take IS NOT NULL THEN
+                v_in_use := y_in_use; v_used := y_used;
+                FOREACH j IN ARRAY y_pick LOOP
+                  x := array_position(pt, id_part[j]);
+                  IF x IS NOT NULL THEN pt_leases[x] := 0; END IF;
+                  give := give || id_part[j]; id_part[j] := NULL;
+                END LOOP;
+              END IF;
+            END IF;
+            IF v_take IS NULL AND v_in_use >= o_limit AND v_in_use + v_need <= o_limit + v_over THEN v_take := 0; v_over_it := true; v_refused := true; END IF;
           END IF;
         END IF;
         IF v_take IS NOT NULL THEN
@@ -223,9 +264,19 @@ BEGIN
           IF p_queue_ms[i] > 0 OR q_ticket[k] IS NOT NULL THEN n_behind := n_behind + 1; need_behind := need_behind + sz[i]; END IF;
         END IF;
       END LOOP;
-      EXIT WHEN NOT v_refused OR v_try = 2 OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
-      SELECT y.n, y.next_expiry, y.slots, y.freed INTO o_reaped, v_next, v_slots, n FROM reap_locked(p_pool, t, v_by, v_weights) y;
-      EXIT WHEN o_reaped = 0;
+      IF cardinality(give) > 0 THEN
+        SELECT y.holders, y.freed, y.free_slots INTO gone_h, n, v_slots FROM give_up_idle(p_pool, v_by, v_weights, give, t) y;
+        o_idled := o_idled + coalesce(cardinality(gone_h), 0);
+        FOREACH h IN ARRAY coalesce(gone_h, '{}') LOOP -- one that was renewed by this very batch
+          x := array_position(p_holder, h);
+          IF x IS NOT NULL THEN code[x] := 'D'; rid[x] := NULL; END IF;
+        END LOOP;
+      ELSE
+        EXIT WHEN NOT v_refused OR reaped OR v_next > t OR NOT may_expire(t, v_frozen, p_now);
+        SELECT y.n, y.next_expiry, y.slots, y.freed, y.n - y.lingered INTO x, v_next, v_slots, n, o_reaped FROM reap_locked(p_pool, t, v_by, v_weights) y;
+        EXIT WHEN x = 0 AND NOT v_lingers;
+        may_idle := v_lingers; reaped := true;
+      END IF;
       o_in_use := o_in_use - n;
       FOREACH s IN ARRAY coalesce(v_slots, '{}') LOOP IF s <= cardinality(used) THEN used[s] := used[s] - 1; END IF; END LOOP;
       place := array_fill(NULL::text, ARRAY[n_claim]); lim := place;
@@ -234,8 +285,9 @@ BEGIN
     -- 5. write
     IF q IS NOT NULL THEN o_in_use := v_in_use; used := v_used; END IF;
     IF cardinality(g) > 0 THEN
-      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown)
-        SELECT p_pool, p_kind[u.i], u.s, p_id[u.i], t, t, CASE p_kind[u.i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[u.i], p_subject[u.i], p_shown[u.i] FROM unnest(g, g_slot) u(i, s);
+      INSERT INTO lease (pool_id, kind, slot, lease_id, acquired_at, renewed_at, expires_at, holder, subject, shown, idle_after, idle_from, held_until)
+        SELECT p_pool, p_kind[u.i], u.s, p_id[u.i], t, t, CASE p_kind[u.i] WHEN 0 THEN v_end ELSE 'infinity' END, p_holder[u.i], p_subject[u.i], p_shown[u.i],
+               p_idle_after[u.i], CASE WHEN p_idle[u.i] THEN t + p_idle_after[u.i] * interval '1 s' END, t + p_hold[u.i] * interval '1 s' FROM unnest(g, g_slot) u(i, s);
       INSERT INTO event SELECT t, p_pool, code[u.i]::"char", p_id[u.i], p_holder[u.i] FROM unnest(g) u(i);
       FOREACH i IN ARRAY g LOOP IF p_kind[i] = 0 THEN v_next := least(v_next, v_end); EXIT; END IF; END LOOP;
       IF pt IS NOT NULL THEN

@@ -137,6 +137,10 @@ const someStep = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('giveBack' as const), lease: fc.nat(9) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('expire' as const), lease: fc.nat(9) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('idle' as const), leases: fc.uniqueArray(fc.nat(5), { maxLength: 4 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('freeze' as const), seconds: fc.constantFrom(-1, -1, 600) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), person }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('report' as const), base: fc.nat(1), users: fc.nat(3) }) },
@@ -166,11 +170,14 @@ const someRules = fc
     ...(r.each > 0 ? [{ name: 'each', maxEach: r.each }] : []),
     ...(r.reserve > 0 ? [{ name: 'kept', match: { users: ['anna'] }, reserve: r.reserve }] : []),
     { name: 'first', match: { users: ['boris'] }, priority: 3 },
+    { name: 'idlers', idleAfter: '1m' },
+    ...(r.only ? [{ name: 'flappers', minimumHold: '1h' }] : []),
   ]);
 
 it('random histories: it says each time what the check-out right after it does', async () => {
   const runs = Number(process.env.EXPLAIN_RUNS ?? 20);
   const seen = new Map<string, number>();
+  let idled = 0;
   const instances = ['', '6b1f0c0e-7d0a-4a5c-9f2e-2f0d5a3c1b77', '7c2f0c0e-7d0a-4a5c-9f2e-2f0d5a3c1b77'];
   await fc.assert(
     fc.asyncProperty(
@@ -240,6 +247,12 @@ it('random histories: it says each time what the check-out right after it does',
                 await leaseAt(step.lease),
               ]);
               await sql.query("UPDATE pool SET next_expiry = now() - interval '1 s'");
+            } else if (step.kind === 'idle') {
+              for (const n of step.leases) {
+                const lease = await leaseAt(n);
+                if (lease !== undefined) await s.call('POST', `/v1/leases/${lease}/heartbeat`, { idle: true });
+              }
+              await sql.query("UPDATE lease SET idle_from = idle_from - interval '1 min'");
             } else if (step.kind === 'freeze')
               await sql.query("UPDATE pool SET frozen_until = now() + $1 * interval '1 s'", [step.seconds]);
             else if (step.kind === 'report') await s.report(bases[step.base] ?? '', users.slice(0, step.users));
@@ -264,11 +277,12 @@ it('random histories: it says each time what the check-out right after it does',
             }
           }
         } finally {
+          idled += (await sql.query("SELECT count(*)::int AS n FROM event WHERE code = 'I'")).rows[0].n;
           await s.stop();
         }
       },
     ),
     { numRuns: runs, endOnFailure: false },
   );
-  console.log(`${runs} histories: ${JSON.stringify(Object.fromEntries(seen))}`);
+  console.log(`${runs} histories: ${JSON.stringify(Object.fromEntries(seen))}, ${idled} idle seats given away`);
 }, 300_000);

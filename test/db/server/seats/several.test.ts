@@ -35,7 +35,7 @@ it('several seats are taken all or none, as one lease, and come back together', 
   expect(leases).toMatchObject([{ leaseId: three.body.leaseId, seats: 3 }]);
   expect((await s.call('GET', '/v1/people')).body.people[0]).toMatchObject({ user: 'boris', seats: 3 });
   expect((await s.call('GET', '/v1/leases.csv?user=boris')).body).toMatch(
-    /leaseId,feature,seats,writtenOff\r\n.*,,3,$/,
+    /leaseId,feature,seats,writtenOff,idleSince\r\n.*,,3,,$/,
   );
   await s.call('DELETE', `/v1/leases/${three.body.leaseId}`);
   expect((await product(s)).seatsInUse).toBe(2);

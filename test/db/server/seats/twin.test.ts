@@ -37,7 +37,10 @@ const tails = [
   askedTail(undefined, 4),
 ];
 /** Caps as a claim brings them: of everybody together, of each user, and one that lets nobody in. */
-const capsOf = (holder: string, bound: Bound): { rule: string; tally: string; most: number }[] => {
+const capsOf = (
+  holder: string,
+  bound: Pick<Bound, 'max' | 'each' | 'out'>,
+): { rule: string; tally: string; most: number }[] => {
   const user = partOf(holder, 'user');
   return [
     ...(bound.max === 0 ? [] : [{ rule: 'all', tally: 'all', most: bound.max }]),
@@ -50,12 +53,17 @@ interface Bound {
   readonly each: number;
   readonly out: boolean;
   readonly priority: number;
+  /** How long it may be idle, and keeps its seat at least: where the pool's rules say so. */
+  readonly idleAfterMs: number | undefined;
+  readonly holdMs: number | undefined;
 }
 const bound: fc.Arbitrary<Bound> = fc.record({
   max: fc.constantFrom(0, 0, 1, 2),
   each: fc.constantFrom(0, 0, 1),
   out: fc.constantFrom(false, false, false, true),
   priority: fc.constantFrom(0, 0, 0, 5, -5),
+  idleAfterMs: fc.constantFrom(undefined, 1_000, 60_000, 300_000),
+  holdMs: fc.constantFrom(undefined, undefined, 1_000, 60_000, 200_000),
 });
 const modes: LeaseMode[] = ['leased', 'sticky', 'reported'];
 const leaseMs = 100_000;
@@ -69,8 +77,12 @@ type Step =
       claims: { holder: number; mode: number; slot: number; queue: boolean; bound: Bound; tail: number }[];
       give: number[];
     }
-  | { kind: 'heartbeat'; leases: number[] }
-  | { kind: 'report'; base: number; sessions: { holder: number; product: number; bound: Bound; tail: number }[] }
+  | { kind: 'heartbeat'; leases: number[]; idle: boolean[] }
+  | {
+      kind: 'report';
+      base: number;
+      sessions: { holder: number; product: number; bound: Bound; tail: number; idle: boolean }[];
+    }
   | { kind: 'wait'; ms: number }
   | { kind: 'limit'; product: number; seats: number; reserved: number[]; overdraft: number }
   | { kind: 'freeze'; product: number; ms: number }
@@ -112,10 +124,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('heartbeat' as const),
       leases: fc.array(fc.nat(9), { minLength: 1, maxLength: 3 }),
+      idle: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     }),
   },
   {
@@ -123,7 +136,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('report' as const),
       base: fc.nat(1),
-      sessions: fc.uniqueArray(fc.record({ holder: fc.nat(2), product: fc.nat(2), bound, tail }), {
+      sessions: fc.uniqueArray(fc.record({ holder: fc.nat(2), product: fc.nat(2), bound, tail, idle: fc.boolean() }), {
         maxLength: 4,
         selector: (s) => `${s.holder}/${s.product}/${tails[s.tail]}`,
       }),
@@ -169,6 +182,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reap' as const), product }) },
 );
 
+/** X: gone; L: it lingers; N: it was not held. */
+function releasedCode(pool: ledger.Pool, id: string, now: number): string {
+  if (!ledger.release(pool, id, now)) return 'N';
+  return [...pool.leases.values()].some((l) => l.leaseId === id) ? 'L' : 'X';
+}
+
 type Outcome = ledger.CheckOutOutcome | { readonly code: 'unknown' };
 const codeOf = (o: Outcome): string =>
   o.code === 'denied'
@@ -187,7 +206,15 @@ class World {
   /** Undefined: no lease is several seats. */
   readonly weights: (Weights | undefined)[];
 
-  constructor(countBy: readonly (CountBy | undefined)[], weights: readonly (Weights | undefined)[]) {
+  /** Whether seats of each product may linger, or be given up when idle. */
+  readonly lingers: readonly boolean[];
+
+  constructor(
+    countBy: readonly (CountBy | undefined)[],
+    weights: readonly (Weights | undefined)[],
+    lingers: readonly boolean[],
+  ) {
+    this.lingers = lingers;
     this.countBy = countBy;
     this.weights = [...weights];
   }
@@ -202,8 +229,13 @@ class World {
     for (const name of products) {
       this.model.pools.set(name, ledger.newPool(3));
       const { rows } = await client().query(
-        'INSERT INTO pool (product, seat_limit, count_by, weights) VALUES ($1, 3, $2, $3) RETURNING pool_id',
-        [name, this.countBy[this.poolIds.length] ?? null, this.weights[this.poolIds.length] ?? null],
+        'INSERT INTO pool (product, seat_limit, count_by, weights, lingers) VALUES ($1, 3, $2, $3, $4) RETURNING pool_id',
+        [
+          name,
+          this.countBy[this.poolIds.length] ?? null,
+          this.weights[this.poolIds.length] ?? null,
+          this.lingers[this.poolIds.length] ?? false,
+        ],
       );
       this.poolIds.push(rows[0].pool_id);
     }
@@ -214,11 +246,12 @@ class World {
     return pool;
   }
   /** What the rules say about a holder, as the ledger and as its twin are told. */
-  ruled(n: number, holder: string, { priority, ...rest }: Bound) {
+  ruled(n: number, holder: string, { priority, idleAfterMs, holdMs, ...rest }: Bound) {
     const countBy = this.countBy[n];
-    const caps = countBy === undefined ? [] : capsOf(holder, { priority, ...rest });
+    const caps = countBy === undefined ? [] : capsOf(holder, rest);
     const size = sizeOf(holder, this.weights[n] ?? {});
-    return { part: partOf(holder, countBy ?? 'session'), size, caps, priority };
+    const times = this.lingers[n] ? { idleAfterMs, holdMs } : {};
+    return { part: partOf(holder, countBy ?? 'session'), size, caps, priority, ...times };
   }
   held(n: number): string {
     const all = [...this.model.pools.values()].flatMap((p) => [...p.leases.values()]);
@@ -275,7 +308,10 @@ class World {
         await this.compareQueue(s.product);
       }
     } else {
-      const { rows } = await client().query('SELECT reap($1, $2) AS n', [this.poolIds[s.product], new Date(this.now)]);
+      const { rows } = await client().query('SELECT n FROM reap_due($1, $2)', [
+        this.poolIds[s.product],
+        new Date(this.now),
+      ]);
       expect(rows[0].n).toBe(ledger.reap(this.pool(s.product), this.now));
     }
   }
@@ -292,7 +328,7 @@ class World {
       queueMs: c.queue ? 20_000 : 0,
       ...this.ruled(s.product, this.holder(s.product, c.holder, c.tail), c.bound),
     }));
-    const released = ids.map((id) => (ledger.release(pool, id) ? 'X' : 'N')).join('');
+    const released = ids.map((id) => releasedCode(pool, id, this.now)).join('');
     const outcomes = ledger.checkOut(
       this.model,
       pool,
@@ -364,10 +400,13 @@ class World {
 
   async heartbeat(s: Step & { kind: 'heartbeat' }): Promise<void> {
     const ids = [...new Set(s.leases.map((n) => this.held(n)))];
+    const idle = ids.filter((_, i) => s.idle[i]);
     const want = ids.map((id) =>
-      [...this.model.pools.values()].some((p) => ledger.renew(p, id, this.now, leaseMs) === 'renewed'),
+      [...this.model.pools.values()].some(
+        (p) => ledger.renew(p, id, this.now, leaseMs, idle.includes(id)) === 'renewed',
+      ),
     );
-    const got = await sql.heartbeatBatch(client(), leaseMs, ids, this.now);
+    const got = await sql.heartbeatBatch(client(), leaseMs, ids, this.now, idle);
     expect(got.marks === '' ? ids.map(() => true) : [...got.marks].map((m) => m === '1' || m === '3')).toEqual(want);
   }
 
@@ -381,6 +420,7 @@ class World {
       leaseId: randomUUID(),
       slot: 0,
       poolId: this.poolIds[x.product] ?? 0,
+      idle: x.idle,
       ...this.ruled(x.product, holderOf(x), x.bound),
     }));
     const told = sessions.map((x) => ({ ...x, caps: capsText(x.caps) }));
@@ -450,7 +490,8 @@ class World {
       const pool = this.pool(n);
       const { rows } = await client().query(
         `SELECT lease_id, holder, kind, slot, extract(epoch FROM acquired_at) * 1000 AS acquired, extract(epoch FROM renewed_at) * 1000 AS renewed,
-                CASE WHEN expires_at = 'infinity' THEN NULL ELSE extract(epoch FROM expires_at) * 1000 END AS expires FROM lease WHERE pool_id = $1`,
+                CASE WHEN expires_at = 'infinity' THEN NULL ELSE extract(epoch FROM expires_at) * 1000 END AS expires,
+                extract(epoch FROM idle_from) * 1000 AS idle FROM lease WHERE pool_id = $1`,
         [this.poolIds[n]],
       );
       const stored = rows.map((r) => [
@@ -462,6 +503,7 @@ class World {
         Number(r.acquired),
         Number(r.renewed),
         r.expires === null ? Infinity : Number(r.expires),
+        r.idle === null ? undefined : Number(r.idle),
       ]);
       const held = [...pool.leases.values()].map((l) => [
         l.leaseId,
@@ -472,6 +514,7 @@ class World {
         l.acquiredAt,
         l.renewedAt,
         l.expiresAt,
+        l.idleFrom,
       ]);
       const byId = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
       expect(stored.sort(byId), name).toEqual(held.sort(byId));
@@ -516,7 +559,16 @@ const asksOnceMore: Step[] = (() => {
   const asks = (holder: number, priority: number, queue: boolean): Step => ({
     kind: 'checkOut',
     product: 0,
-    claims: [{ holder, mode: 0, slot: 0, queue, tail: 0, bound: { max: 0, each: 0, out: false, priority } }],
+    claims: [
+      {
+        holder,
+        mode: 0,
+        slot: 0,
+        queue,
+        tail: 0,
+        bound: { max: 0, each: 0, out: false, priority, idleAfterMs: undefined, holdMs: undefined },
+      },
+    ],
     give: [],
   });
   return [
@@ -534,9 +586,10 @@ it('random histories leave the SQL twin and the pure ledger in the same state, a
     fc.asyncProperty(
       fc.tuple(counted, counted),
       fc.tuple(weighed, weighed),
+      fc.tuple(fc.boolean(), fc.boolean()),
       fc.array(step, { minLength: 5, maxLength: 40 }),
-      async (countBy, weights, history) => {
-        const world = new World(countBy, weights);
+      async (countBy, weights, lingers, history) => {
+        const world = new World(countBy, weights, lingers);
         await world.open();
         for (const s of history) {
           await world.take(s);
@@ -545,7 +598,93 @@ it('random histories leave the SQL twin and the pure ledger in the same state, a
         }
       },
     ),
-    { numRuns: runs, endOnFailure: false, examples: [[[undefined, undefined], [undefined, undefined], asksOnceMore]] },
+    {
+      numRuns: runs,
+      endOnFailure: false,
+      examples: [[[undefined, undefined], [undefined, undefined], [false, false], asksOnceMore]],
+    },
   );
   console.log(`${runs} histories, ${steps} steps`);
+}, 300_000);
+
+/** Programs that come, fall idle and are woken, where the rules bound that. */
+const idlers: fc.Arbitrary<Step[]> = (() => {
+  const times = fc.record({
+    max: fc.constantFrom(0, 0, 2),
+    each: fc.constantFrom(0, 0, 0, 1),
+    out: fc.constant(false),
+    priority: fc.constantFrom(0, 0, 5),
+    idleAfterMs: fc.constantFrom(undefined, 1_000, 1_000, 20_000),
+    holdMs: fc.constantFrom(undefined, undefined, 60_000),
+  });
+  const product = fc.constant(0);
+  const holder = fc.nat(holders.length - 1);
+  const claim = fc.record({
+    holder,
+    mode: fc.constantFrom(0, 0, 1),
+    slot: fc.nat(1),
+    queue: fc.boolean(),
+    bound: times,
+    tail,
+  });
+  const session = fc.record({ holder: fc.nat(2), product, bound: times, tail, idle: fc.boolean() });
+  const checkOut = fc.record({
+    kind: fc.constant('checkOut' as const),
+    product,
+    claims: fc.uniqueArray(claim, { minLength: 1, maxLength: 4, selector: (c) => `${c.holder}/${tails[c.tail]}` }),
+    give: fc.array(fc.nat(9), { maxLength: 1 }),
+  });
+  const wait = fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(1_000, 5_000, 30_000) });
+  const heartbeat = fc.record({
+    kind: fc.constant('heartbeat' as const),
+    leases: fc.constantFrom<number[]>([0, 1, 2], [1, 2, 3], [0, 2]),
+    idle: fc.constantFrom<boolean[]>([true, true, true], [true, false, true], [false, true, true]),
+  });
+  const report = fc.record({
+    kind: fc.constant('report' as const),
+    base: fc.nat(1),
+    sessions: fc.uniqueArray(session, { maxLength: 3, selector: (s) => `${s.holder}/${s.product}/${tails[s.tail]}` }),
+  });
+  const limit = fc.record({
+    kind: fc.constant('limit' as const),
+    product,
+    seats: fc.integer({ min: 1, max: 4 }),
+    reserved: fc.array(fc.constantFrom(1, 2), { maxLength: 1 }),
+    overdraft: fc.constantFrom(0, 0, 1),
+  });
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.tuple(checkOut, heartbeat, wait, heartbeat, wait, checkOut) },
+    { weight: 3, arbitrary: fc.tuple(report, wait, report, wait, checkOut) },
+    { weight: 2, arbitrary: fc.tuple(fc.oneof(wait, heartbeat, report, checkOut)) },
+    { weight: 1, arbitrary: fc.tuple(limit) },
+  );
+})();
+
+it('the same of programs that fall idle, and of seats that linger', async () => {
+  const runs = Number(process.env.TWIN_RUNS ?? 50);
+  let given = 0;
+  let lingering = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(counted, counted),
+      fc.tuple(weighed, weighed),
+      fc.array(idlers, { minLength: 3, maxLength: 12 }),
+      async (countBy, weights, history) => {
+        const world = new World(countBy, weights, [true, true]);
+        await world.open();
+        for (const s of history.flat()) {
+          await world.take(s);
+          await world.compare();
+        }
+        const { rows } = await client().query(
+          "SELECT (SELECT count(*)::int FROM event WHERE code = 'I') AS given, (SELECT count(*)::int FROM lease WHERE kind = -3) AS lingering",
+        );
+        given += rows[0].given;
+        lingering += rows[0].lingering;
+      },
+    ),
+    { numRuns: runs, endOnFailure: false },
+  );
+  expect({ given: given > runs / 10, lingering: lingering > 0 }).toEqual({ given: true, lingering: true });
+  console.log(`${runs} histories, ${given} idle seats given to others, ${lingering} lingering at the end`);
 }, 300_000);

@@ -93,7 +93,7 @@ describe('the queue', () => {
     take(0, claim('a'));
     take(1, claim('b', { queueMs: 100 }));
     take(2, claim('c', { queueMs: 100 }));
-    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '');
+    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '', 0);
     expect(take(3, claim('d'), claim('c', { queueMs: 100 }))).toEqual(['denied', 'denied']);
     expect(ledger.checkOut(all, pool, [claim('b', { queueMs: 100 })], 4, leaseMs)[0]?.code).toBe('granted');
   });
@@ -101,7 +101,7 @@ describe('the queue', () => {
     const { take, pool } = world(1);
     take(0, claim('a'));
     take(1, claim('b', { queueMs: 100 }));
-    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '');
+    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '', 0);
     expect(take(100, claim('d'))).toEqual(['denied']);
     expect(take(101, claim('d'))).toEqual(['granted']);
   });
@@ -144,9 +144,9 @@ describe('a shared seat', () => {
     expect(take(0, shared('a', '1'), shared('a', '2'), shared('b', '1'))).toEqual(['granted', 'granted', 'denied']);
     expect([pool.seats.size, pool.leases.size]).toEqual([1, 2]);
     const [first, second] = [...pool.leases.values()];
-    ledger.release(pool, first?.leaseId ?? '');
+    ledger.release(pool, first?.leaseId ?? '', 0);
     expect(take(1, shared('b', '1'))).toEqual(['denied']);
-    ledger.release(pool, second?.leaseId ?? '');
+    ledger.release(pool, second?.leaseId ?? '', 0);
     expect(take(2, shared('b', '1'))).toEqual(['granted']);
   });
   it('counts once for a rule, and for a reservation', () => {
@@ -186,7 +186,7 @@ describe('rules', () => {
     take(0, claim('a'));
     take(1, claim('b', { queueMs: 100 }));
     take(2, claim('boss', { queueMs: 100, priority: 5 }));
-    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '');
+    ledger.release(pool, [...pool.leases.values()][0]?.leaseId ?? '', 0);
     expect(take(3, claim('b', { queueMs: 100 }))).toEqual(['denied']);
     expect(take(4, claim('boss', { queueMs: 100, priority: 5 }))).toEqual(['granted']);
   });
@@ -249,7 +249,7 @@ it('whatever happens, there are never more leases than seats were ever allowed, 
         for (const s of steps) {
           now += s.wait;
           const given = s.give === null ? undefined : [...pool.leases.values()][s.give];
-          if (given) ledger.release(pool, given.leaseId);
+          if (given) ledger.release(pool, given.leaseId, 0);
           const slot = s.slot <= pool.reserved.length ? s.slot : 0;
           const claims = s.who.map((user) => claim(user, { slot, queueMs: s.queue ? 500 : 0 }));
           const outcomes = ledger.checkOut(all, pool, claims, now, leaseMs);
@@ -270,7 +270,7 @@ describe('several seats at once', () => {
       'denied',
       'granted',
     ]);
-    ledger.release(pool, pool.leases.get(keyOf('a'))?.leaseId ?? '');
+    ledger.release(pool, pool.leases.get(keyOf('a'))?.leaseId ?? '', 0);
     expect(ledger.inUseOf(pool)).toBe(1);
   });
   it('who waits for many is not passed by those who want few', () => {
@@ -296,5 +296,71 @@ describe('several seats at once', () => {
       'barred',
       'granted',
     ]);
+  });
+});
+
+describe('a program that is idle for too long', () => {
+  const idler = (user: string) => claim(user, { idleAfterMs: 100 });
+  const leaseOf = (pool: ledger.Pool, user: string) => pool.leases.get(keyOf(user))?.leaseId ?? '';
+  it('loses its seat to whoever would have none, the longest idle first, and only then', () => {
+    const { take, pool } = world(2);
+    take(0, idler('a'), idler('b'));
+    ledger.renew(pool, leaseOf(pool, 'b'), 10, leaseMs, true);
+    ledger.renew(pool, leaseOf(pool, 'a'), 20, leaseMs, true);
+    expect(take(109, claim('c'))).toEqual(['denied']);
+    expect([...pool.leases.keys()]).toEqual([keyOf('a'), keyOf('b')]);
+    expect(take(130, claim('c'))).toEqual(['granted']);
+    expect([...pool.leases.keys()]).toEqual([keyOf('a'), keyOf('c')]);
+  });
+  it('is idle from when it said so first, until it says otherwise', () => {
+    const { take, pool } = world(1);
+    take(0, idler('a'));
+    for (const now of [10, 60]) ledger.renew(pool, leaseOf(pool, 'a'), now, leaseMs, true);
+    expect(pool.leases.get(keyOf('a'))?.idleFrom).toBe(110);
+    ledger.renew(pool, leaseOf(pool, 'a'), 100, leaseMs);
+    expect(take(200, claim('b'))).toEqual(['denied']);
+  });
+  it('keeps its seat where all idle ones together would not help', () => {
+    const { take, pool } = world(3);
+    take(0, idler('a'), claim('b'), claim('c'));
+    ledger.renew(pool, leaseOf(pool, 'a'), 0, leaseMs, true);
+    expect(take(200, claim('d', { size: 2 }))).toEqual(['denied']);
+    expect(pool.leases.has(keyOf('a'))).toBe(true);
+  });
+  it('keeps its seat through the grace after an outage', () => {
+    const { take, pool } = world(1);
+    take(0, idler('a'));
+    ledger.renew(pool, leaseOf(pool, 'a'), 0, leaseMs, true);
+    pool.frozenUntil = 500;
+    expect(take(499, claim('b'))).toEqual(['denied']);
+    expect(take(500, claim('b'))).toEqual(['granted']);
+  });
+  it('does not give a seat that is kept for others to whom that would not help', () => {
+    const { take, pool } = world(2, [1]);
+    take(0, claim('a', { slot: 1, idleAfterMs: 100 }), claim('b'));
+    ledger.renew(pool, leaseOf(pool, 'a'), 0, leaseMs, true);
+    expect(take(200, claim('c'))).toEqual(['denied']);
+    expect(take(200, claim('d', { slot: 1 }))).toEqual(['granted']);
+    expect(pool.leases.has(keyOf('a'))).toBe(false);
+  });
+});
+
+describe('a seat that must be held for a time', () => {
+  it('stays taken until then when it is given back, and is its holder’s again at once', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a', { holdMs: 100 }));
+    const id = pool.leases.get(keyOf('a'))?.leaseId ?? '';
+    expect([ledger.release(pool, id, 50), ledger.release(pool, id, 60)]).toEqual([true, false]);
+    expect(ledger.renew(pool, id, 60, leaseMs)).toBe('lost');
+    expect(take(99, claim('b'))).toEqual(['denied']);
+    expect(take(99, claim('a', { holdMs: 100 }))).toEqual(['renewed']);
+    ledger.release(pool, id, 99);
+    expect(take(100, claim('b'))).toEqual(['granted']);
+  });
+  it('ends at once after that', () => {
+    const { take, pool } = world(1);
+    take(0, claim('a', { holdMs: 100 }));
+    ledger.release(pool, pool.leases.get(keyOf('a'))?.leaseId ?? '', 100);
+    expect(pool.leases.size).toBe(0);
   });
 });

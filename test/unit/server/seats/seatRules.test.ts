@@ -42,6 +42,15 @@ describe('rules', () => {
     });
     expect(said(rules, 'boris')).toEqual({ slot: 1, priority: 0, caps: [] });
   });
+  it('of idleAfter and minimumHold the first that match count, each for itself', () => {
+    const rules = [
+      { match: { users: ['a*'] }, idleAfter: '1h30m' },
+      { match: { bases: ['test*'] }, minimumHold: '90s' },
+      { idleAfter: '30m' },
+    ];
+    expect(said(rules, 'anna')).toMatchObject({ idleAfterMs: 5_400_000, holdMs: undefined, caps: [] });
+    expect(said(rules, 'boris', 'test-1')).toMatchObject({ idleAfterMs: 1_800_000, holdMs: 90_000, priority: 0 });
+  });
   it('keep out whom they exclude, and whoever none of those names that only let some in', () => {
     const only = [
       { match: { groups: ['accounting'] }, onlyThese: true },
@@ -57,6 +66,14 @@ describe('rules', () => {
     ['two effects', [{ name: 'a', product: 'erp', max: 1, reserve: 1 }], /rule a: must have one of/],
     ['allow: true', [{ name: 'a', product: 'erp', allow: true }], /rule a, allow: /],
     ['a bound of none', [{ name: 'a', product: 'erp', max: 0 }], /rule a, max: /],
+    [
+      'no duration',
+      [{ name: 'a', product: 'erp', idleAfter: 'soon' }],
+      /rule a, idleAfter: must be a duration from 60s/,
+    ],
+    ['too short an idleness', [{ name: 'a', product: 'erp', idleAfter: '59s' }], /rule a, idleAfter: /],
+    ['too long a hold', [{ name: 'a', product: 'erp', minimumHold: '25h' }], /rule a, minimumHold: /],
+    ['a number for a hold', [{ name: 'a', product: 'erp', minimumHold: 60 }], /rule a, minimumHold: /],
     ['a negative reservation', [{ name: 'a', product: 'erp', reserve: -1 }], /rule a, reserve: /],
     ['a member that is no rule', [{ name: 'a', product: 'erp', max: 1, colour: 'red' }], /rule a: .*colour/],
     ['an empty pattern', [{ name: 'a', product: 'erp', max: 1, match: { users: [''] } }], /rule a, match, users, 0: /],

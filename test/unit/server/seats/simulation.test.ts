@@ -76,7 +76,7 @@ describe('a world', () => {
               world.leave(holder, now);
               wanting.delete(holder);
               ledger.leave(pool, holder);
-              ledger.release(pool, holder);
+              ledger.release(pool, holder, 0);
             }
             // whoever waits asks again, in whatever order: the queue knows
             for (let before = -1; before !== pool.leases.size; ) {
