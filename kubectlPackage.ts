@@ -36,27 +36,95 @@ const onePlace: Plugin = {
 };
 
 /**
- * Of the Kubernetes library only what the commands use. Its generated client of every kind is a third of the program, which each
- * start would read; nothing here calls it. A part that is not named below is missed when the program is built.
+ * Of large libraries only what the commands use: everything else would be read at each start, which is most of what somebody waits
+ * for. The Kubernetes library's generated client of every kind and undici's `fetch`, caches, mocks and HTTP/2 are called by nothing
+ * here. A part that is not named below is missed when the program is built.
  */
-const kubernetesParts: Plugin = {
-  name: 'kubernetes-parts',
+const parts: Plugin = {
+  name: 'parts',
   setup(bundle) {
-    const dist = join(root, 'node_modules/@kubernetes/client-node/dist');
-    const namespace = 'kubernetes-parts';
-    bundle.onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({ path: 'parts', namespace }));
-    bundle.onResolve({ filter: /\/gen\/index\.js$/ }, ({ importer }) =>
-      importer.startsWith(dist) ? { path: 'generated', namespace } : undefined,
+    const namespace = 'parts';
+    const kubernetes = join(root, 'node_modules/@kubernetes/client-node/dist');
+    const undici = join(root, 'node_modules/undici/lib');
+    const zod = join(root, 'node_modules/zod');
+    const only: Readonly<Record<string, { readonly resolveDir: string; readonly contents: string }>> = {
+      '@kubernetes/client-node': {
+        resolveDir: kubernetes,
+        contents: `export { KubeConfig } from './config.js'; export { PortForward } from './portforward.js';`,
+      },
+      undici: {
+        resolveDir: undici,
+        contents: `Object.assign(require('./dispatcher/dispatcher').prototype, { request: require('./api/api-request') });
+          exports.Agent = require('./dispatcher/agent'); exports.ProxyAgent = require('./dispatcher/proxy-agent');`,
+      },
+    };
+    bundle.onResolve({ filter: /^(@kubernetes\/client-node|undici)$/ }, ({ path }) => ({ path, namespace }));
+    bundle.onLoad({ filter: /.*/, namespace }, ({ path }) => only[path]);
+
+    const without = 'without';
+    const left: readonly [RegExp, string][] = [
+      [/\/gen\/index\.js$/, kubernetes],
+      [/\/locales\/index\.js$/, zod],
+      [/\/client-h2\.js$/, undici],
+      [/\/web\/(fetch\/body|fetch\/formdata|webidl)(\.js)?$/, undici],
+    ];
+    for (const [filter, library] of left)
+      bundle.onResolve({ filter }, ({ path, importer }) =>
+        importer.startsWith(library) ? { path, namespace: without } : undefined,
+      );
+    bundle.onLoad({ filter: /.*/, namespace: without }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/**
+ * What the Kubernetes library needs for few kubeconfigs (SOCKS and HTTP proxies, tokens of OpenID Connect, Azure, Google) is read
+ * when it is first touched.
+ */
+const seldom: Plugin = {
+  name: 'seldom',
+  setup(bundle) {
+    const namespace = 'seldom';
+    const filter = /^(socks|socks-proxy-agent|hpagent|openid-client|jsonpath-plus)$/;
+    bundle.onResolve({ filter }, ({ path, importer }) =>
+      importer.includes('@kubernetes/client-node') ? { path, namespace } : undefined,
     );
-    bundle.onLoad({ filter: /^parts$/, namespace }, () => ({
-      contents: `export { KubeConfig } from './config.js'; export { PortForward } from './portforward.js';`,
-      resolveDir: dist,
-    }));
-    bundle.onLoad({ filter: /^generated$/, namespace }, () => ({ contents: 'module.exports = {};' }));
+    bundle.onLoad({ filter: /.*/, namespace }, async ({ path }) => {
+      const names = Object.keys((await import(path)) as object).filter((name) => /^\w+$/.test(name));
+      const getters = names.map((name) => `get ${name}() { return require('${path}').${name}; }`);
+      return { contents: `module.exports = { ${getters.join(', ')} };`, resolveDir: root };
+    });
   },
 };
 
 const oldestNode = 22;
+
+/**
+ * The file for Node. Node translates a program at each start, which takes as long as all else of a short command, unless it may keep
+ * what it made of it: for this user alone, where kubectl keeps such things. It does so for modules, not for the file that it begins
+ * with. So the program is the comment at the end of this file, compiled as a module of its own. Where nothing can be kept, it runs
+ * all the same.
+ */
+const fileForNode = (program: string): string => `#!/usr/bin/env node
+if (Number(process.versions.node.split('.')[0]) < ${oldestNode}) {
+  console.error('kubectl licence needs Node ${oldestNode} or newer, and this is ' + process.version + '; the executable needs none');
+  process.exit(1);
+}
+const { enableCompileCache } = require('node:module');
+const { existsSync, mkdirSync, readFileSync } = require('node:fs');
+const { dirname, join } = require('node:path');
+try {
+  const kept = process.env.KUBECACHEDIR || join(require('node:os').homedir(), '.kube', 'cache');
+  const ours = join(kept, 'licence');
+  for (const dir of [dirname(kept), kept, ours]) if (!existsSync(dir)) mkdirSync(dir, 0o750);
+  enableCompileCache?.(ours);
+} catch {} // nobody's home, or no place to write
+const text = readFileSync(__filename, 'utf8');
+const program = text.slice(text.indexOf('/' + '*') + 2, -3).replaceAll('${commentEnd}', '*/');
+module._compile(program, join(__dirname, 'kubectl-licence.program'));
+/*${program.replace(/^#!.*\n/, '').replaceAll('*/', commentEnd)}*/
+`;
+/** Stands for what would end the comment; occurs in no program. */
+const commentEnd = '*COMMENT-END/';
 
 /** Node's own mark in an executable, where a program may be put; and the name of that place. Source: Node's documentation of single executables. */
 const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -70,42 +138,37 @@ export async function buildKubectlLicence(out: string, platforms: readonly strin
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const bundle = join(out, 'kubectl-licence');
-  await build({
+  const { outputFiles } = await build({
     entryPoints: [join(root, 'cli/kubectl/main.ts')],
-    outfile: bundle,
+    write: false,
+    charset: 'ascii',
     bundle: true,
     platform: 'node',
     target: `node${oldestNode}`,
     format: 'cjs',
-    minifyWhitespace: true,
-    minifySyntax: true,
+    minify: true,
     legalComments: 'none',
     logLevel: 'warning',
     // Optional parts of libraries that are never loaded here.
     external: ['pg-native', 'pino-pretty', 'bufferutil', 'utf-8-validate'],
-    plugins: [onePlace, kubernetesParts],
-    banner: {
-      js: `if (Number(process.versions.node.split('.')[0]) < ${oldestNode}) {
-  console.error('kubectl licence needs Node ${oldestNode} or newer, and this is ' + process.version + '; the executable needs none');
-  process.exit(1);
-}`,
-    },
+    plugins: [onePlace, parts, seldom],
   });
-  chmodSync(bundle, 0o755);
+  const program = outputFiles[0]?.text ?? '';
+  writeFileSync(bundle, fileForNode(program), { mode: 0o755 });
   writeFileSync(join(out, 'kubectl_complete-licence'), completion, { mode: 0o755 });
   // Where a package of ES modules is all around it, the file is still what it is.
   writeFileSync(join(out, 'package.json'), '{"type":"commonjs"}\n');
   cpSync(join(root, 'LICENSE'), join(out, 'LICENSE'));
-  for (const platform of platforms) executable(bundle, join(out, platform), platform);
+  for (const platform of platforms) executable(program, join(out, platform), platform);
 }
 
-function executable(bundle: string, out: string, platform: string): void {
+function executable(text: string, out: string, platform: string): void {
   const scratch = mkdtempSync(join(tmpdir(), 'kubectl-licence-'));
   try {
     const blob = join(scratch, 'blob');
     const config = join(scratch, 'sea.json');
     const main = join(scratch, 'main.cjs');
-    copyFileSync(bundle, main);
+    writeFileSync(main, text);
     writeFileSync(
       config,
       JSON.stringify({ main, output: blob, disableExperimentalSEAWarning: true, useCodeCache: false }),

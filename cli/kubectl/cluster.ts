@@ -7,7 +7,7 @@ import { licenceServerKind } from '../../operator/licenceServer/api/coordinates.
 import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../../runtime/clock.ts';
-import { createMetrics } from '../../runtime/metrics.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
 import { CommandFault } from './exitStatus.ts';
 
 /** The cluster of a command, with the caller's own rights. */
@@ -26,6 +26,14 @@ export interface ClusterOptions {
   readonly namespace?: string | undefined;
 }
 
+/** Nobody asks a command for its metrics, and what counts them takes longer to read than most answers to come. */
+const uncounted = { inc() {}, dec() {}, set() {}, observe() {} };
+const unmeasured = {
+  counter: () => uncounted,
+  gauge: () => uncounted,
+  histogram: () => uncounted,
+} as unknown as Metrics;
+
 /** @throws when no cluster is configured, or the context is unknown */
 export function openCluster(options: ClusterOptions, signal: AbortSignal): Cluster {
   const named = {
@@ -34,7 +42,7 @@ export function openCluster(options: ClusterOptions, signal: AbortSignal): Clust
   };
   const { client, namespace } = loadKubeClient({
     clock: systemClock,
-    metrics: createKubeMetrics(createMetrics()),
+    metrics: createKubeMetrics(unmeasured),
     userAgent: `kubectl-licence/${packageJson.version}`,
     ...named,
   });

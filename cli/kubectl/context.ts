@@ -1,10 +1,9 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
 import { type Cluster, licenceServer, licenceServers, openCluster } from './cluster.ts';
 import { CommandFault, type ExitStatus, exitStatus } from './exitStatus.ts';
 import { faultOf } from './faultOf.ts';
-import { type Answer, type Format, textOf } from './output.ts';
+import { type Answer, type Format, type ToYaml, textOf } from './output.ts';
 
 /** What every command works with. */
 export interface Context {
@@ -62,7 +61,8 @@ export const action =
     try {
       const globals = { ...program.opts(), ...command.opts() } as unknown as Globals;
       cluster = openCluster(globals, interrupted.signal);
-      process.exitCode = (await run(contextOf(cluster, globals), args, options)) ?? exitStatus.ok;
+      const form = globals.output === 'yaml' ? (await import('yaml')).stringify : globals.output;
+      process.exitCode = (await run(contextOf(cluster, globals, form), args, options)) ?? exitStatus.ok;
     } catch (error) {
       const fault = faultOf(error);
       process.stderr.write(`kubectl licence: ${fault.message}\n${fault.todo === undefined ? '' : `→ ${fault.todo}\n`}`);
@@ -74,13 +74,13 @@ export const action =
 
 const codes = { red: 31, yellow: 33, green: 32, bold: 1 } as const;
 
-function contextOf(cluster: Cluster, globals: Globals): Context {
+function contextOf(cluster: Cluster, globals: Globals, form: Exclude<Format, 'yaml'> | ToYaml): Context {
   const hasColours = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   return {
     cluster,
     format: globals.output,
     allNamespaces: globals.allNamespaces ?? false,
-    print: (answer) => process.stdout.write(textOf(answer, globals.output)),
+    print: (answer) => process.stdout.write(textOf(answer, form)),
     out: (text) => process.stdout.write(text),
     say: (line) => process.stderr.write(`${line}\n`),
     confirm: (question) => (globals.yes ? Promise.resolve() : ask(question, cluster.signal)),
@@ -93,10 +93,12 @@ async function ask(question: string, signal: AbortSignal): Promise<void> {
   if (!process.stdin.isTTY) {
     throw new CommandFault(`not done: ${question}`, 'nobody can be asked here: say --yes', exitStatus.declined);
   }
+  const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const said = await lines.question(`${question} [y/N] `, { signal });
-    if (!/^(y|yes|д|да)$/i.test(said.trim())) throw new CommandFault('not done', undefined, exitStatus.declined);
+    if (!['y', 'yes', 'д', 'да'].includes(said.trim().toLowerCase()))
+      throw new CommandFault('not done', undefined, exitStatus.declined);
   } finally {
     lines.close();
   }

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml';
 import { aligned } from '../../runtime/aligned.ts';
 
 export const formats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
@@ -21,10 +20,13 @@ export interface Column {
   readonly wide?: boolean;
 }
 
+/** What writes YAML, read only where it is asked for. */
+export type ToYaml = (data: unknown) => string;
+
 /** The text of an answer, ended by a line feed. @throws when the answer has no names and names are asked for */
-export function textOf(answer: Answer, format: Format): string {
+export function textOf(answer: Answer, format: Exclude<Format, 'yaml'> | ToYaml): string {
   if (format === 'json') return `${JSON.stringify(answer.data, undefined, 2)}\n`;
-  if (format === 'yaml') return stringify(answer.data);
+  if (typeof format === 'function') return format(answer.data);
   if (format === 'name') {
     if (answer.names === undefined) throw new Error('-o name is not for this command; take table, wide, json or yaml');
     return answer.names.map((name) => `${name}\n`).join('');

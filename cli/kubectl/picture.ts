@@ -8,7 +8,7 @@ import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
 import type { Cluster } from './cluster.ts';
 import { faultOf, messageOf } from './faultOf.ts';
 import { forwardPort } from './portForward.ts';
-import { openPod } from './serverLink.ts';
+import { adminToken, openPod } from './serverLink.ts';
 
 /** Everything that a look at one LicenceServer finds, the way from the resource to the authority. What may not be read is undefined. */
 export interface Picture {
@@ -84,8 +84,18 @@ export type ServerAnswer =
   | { readonly kind: 'notAsked' };
 
 /** Reads all of it; what the caller may not see is left out and named. @throws when the cluster does not answer */
-export async function look(cluster: Cluster, server: LicenceServer): Promise<Picture> {
-  const { namespace, name } = server.metadata;
+export const look = (cluster: Cluster, server: LicenceServer): Promise<Picture> =>
+  lookMeanwhile(cluster, server.metadata, Promise.resolve(server));
+
+/**
+ * As `look`, beside the reading of the resource itself: most of what there is to see goes by its name.
+ * @throws what `reading` throws, whatever else is wrong
+ */
+export async function lookMeanwhile(
+  cluster: Cluster,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  reading: Promise<LicenceServer>,
+): Promise<Picture> {
   const { client, signal } = cluster;
   const unseen: string[] = [];
   const seen = async <T>(what: string, read: () => Promise<T>): Promise<T | undefined> => {
@@ -97,23 +107,29 @@ export async function look(cluster: Cluster, server: LicenceServer): Promise<Pic
       return undefined;
     }
   };
-  const claimName =
-    (server.spec as { storage?: { existingClaim?: string } }).storage?.existingClaim ?? namesOf(name).claim;
   const lookAtPods = async () => {
+    const token = adminToken(cluster, namespace, name);
     const labelSelector = `${labels.name}=licence-server,${labels.instance}=${name}`;
     const pods = await seen('pods', () => client.list(kinds.Pod, { namespace, labelSelector, signal }));
     const views = await Promise.all(
       (pods?.items ?? []).map((object) => withLastWords(cluster, podOf(object), namespace)),
     );
-    return { pods: views, answer: await ask(cluster, server, views) };
+    return { pods: views, answer: await ask(cluster, await reading, views, token) };
   };
-  const [operators, deployment, { pods, answer }, claim, events] = await Promise.all([
+  const claimOfServer = async () => {
+    const claimName = claimNameOf(await reading);
+    return seen('persistentvolumeclaims', () => client.get(kinds.PersistentVolumeClaim, namespace, claimName, signal));
+  };
+  const rest = Promise.all([
     seen('operators', () => operatorsOf(cluster)),
     seen('deployments', () => client.get(kinds.Deployment, namespace, namesOf(name).deployment, signal)),
     lookAtPods(),
-    seen('persistentvolumeclaims', () => client.get(kinds.PersistentVolumeClaim, namespace, claimName, signal)),
+    claimOfServer(),
     seen('events', () => client.list(kinds.Event, { namespace, fieldSelector: 'type=Warning', signal })),
   ]);
+  rest.catch(() => {}); // told below, unless there is no such server at all
+  const server = await reading;
+  const [operators, deployment, { pods, answer }, claim, events] = await rest;
   return {
     nowMs: Date.now(),
     server,
@@ -121,13 +137,21 @@ export async function look(cluster: Cluster, server: LicenceServer): Promise<Pic
     deployment: deployment && deploymentOf(deployment),
     pods,
     claim: claim && claimOf(claim),
-    warnings: warningsOf(events?.items ?? [], [name, claimName]),
+    warnings: warningsOf(events?.items ?? [], [name, claimNameOf(server)]),
     answer,
     unseen,
   };
 }
 
-async function ask(cluster: Cluster, server: LicenceServer, pods: readonly Pod[]): Promise<ServerAnswer> {
+const claimNameOf = ({ spec, metadata }: LicenceServer): string =>
+  (spec as { storage?: { existingClaim?: string } }).storage?.existingClaim ?? namesOf(metadata.name).claim;
+
+async function ask(
+  cluster: Cluster,
+  server: LicenceServer,
+  pods: readonly Pod[],
+  token: Promise<string>,
+): Promise<ServerAnswer> {
   if (pods.length === 0) return { kind: 'notAsked' };
   const ready = pods.find((pod) => pod.isReady && !pod.isTerminating);
   if (ready === undefined) {
@@ -136,7 +160,7 @@ async function ask(cluster: Cluster, server: LicenceServer, pods: readonly Pod[]
     return { kind: 'silent', message: 'its pod is not ready', health: await health(cluster, server, running) };
   }
   try {
-    const link = await openPod(cluster, server, ready.name);
+    const link = await openPod(cluster, server, ready.name, token);
     try {
       return { kind: 'answered', status: await link.call<ServerStatus>('GET', '/v1/status') };
     } finally {

@@ -1,23 +1,6 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { openCluster } from './cluster.ts';
-import { adopt } from './commands/adopt.ts';
-import { request, respond } from './commands/airGap.ts';
-import { pause, roll, suspend } from './commands/changes.ts';
-import { dashboard } from './commands/dashboard.ts';
-import { denials } from './commands/denials.ts';
-import { doctor } from './commands/doctor.ts';
-import { explain } from './commands/explain.ts';
-import { keys } from './commands/keys.ts';
-import { list } from './commands/list.ts';
-import { reactivate, regenerate } from './commands/newKey.ts';
-import { plan } from './commands/plan.ts';
-import { report } from './commands/report.ts';
-import { rotate } from './commands/rotate.ts';
-import { clearStale, release, seats } from './commands/seats.ts';
-import { simulate } from './commands/simulate.ts';
-import { status } from './commands/status.ts';
-import { top } from './commands/top.ts';
 import { candidates, scripts, shells } from './completion.ts';
 import { action, type Context } from './context.ts';
 import { type ExitStatus, exitStatus } from './exitStatus.ts';
@@ -30,6 +13,8 @@ const count = (text: string): string => {
 };
 
 type Run = (context: Context, args: readonly string[], options: never) => Promise<ExitStatus | undefined>;
+/** A command is read when it is called: what the others bring would be read at each start. */
+type Load = () => Promise<Run>;
 
 /** `kubectl licence`: every command with its arguments, options and help. */
 export function createProgram(): Command {
@@ -53,16 +38,22 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     );
   const server = '[name]';
 
-  const add = (name: string, description: string, run: Run): Command => {
+  const add = (name: string, description: string, load: Load): Command => {
     const command = program.command(name).description(description);
-    return command.action(action(program, run as never));
+    return command.action(
+      action(program, async (context, args, options) => (await load())(context, args, options as never)),
+    );
   };
   const waiting = (command: Command, seconds: string) =>
     command.option('--timeout <seconds>', 'how long to wait for the proof', count, seconds);
 
-  add('list', 'every LicenceServer, the worst first', list as Run);
-  add(`status ${server}`, 'why it is not well, and what to do', status as Run);
-  add(`seats ${server}`, 'who holds seats', seats as Run)
+  add('list', 'every LicenceServer, the worst first', async () => (await import('./commands/list.ts')).list);
+  add(
+    `status ${server}`,
+    'why it is not well, and what to do',
+    async () => (await import('./commands/status.ts')).status,
+  );
+  add(`seats ${server}`, 'who holds seats', async () => (await import('./commands/seats.ts')).seats)
     .option('--search <words>', 'only where each word is part of a name')
     .option('--product <product>', 'only of this product')
     .option('--base <base>', 'only of this base')
@@ -70,64 +61,113 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     .option('--host <host>', 'only of this computer')
     .option('--stale', 'only those of bases that have gone silent')
     .option('-w, --watch', 'again every two seconds');
-  add('release <name> [lease...]', 'take seats back', release as Run)
+  add('release <name> [lease...]', 'take seats back', async () => (await import('./commands/seats.ts')).release)
     .option('--product <product>', 'seats of this product')
     .option('--base <base>', 'seats of this base')
     .option('--user <user>', 'seats of this user')
     .option('--host <host>', 'seats of this computer')
     .option('--stale', 'stale seats')
     .requiredOption('--reason <text>', 'why; it is kept in the audit');
-  add('adopt <name> <base>', 'give the name of a base to another instance of it', adopt as Run)
+  add(
+    'adopt <name> <base>',
+    'give the name of a base to another instance of it',
+    async () => (await import('./commands/adopt.ts')).adopt,
+  )
     .option('--instance <uuid>', 'which one; default: the one that was refused last')
     .requiredOption('--reason <text>', 'why; it is kept in the audit');
-  add(`denials ${server}`, 'who was refused a seat, when and why', denials as Run)
+  add(
+    `denials ${server}`,
+    'who was refused a seat, when and why',
+    async () => (await import('./commands/denials.ts')).denials,
+  )
     .option('--product <product>', 'only of this product')
     .option('--reason <reason>', 'only for this reason')
     .option('--limit <count>', 'how many', count, '100');
-  add(`keys ${server}`, 'every key that the server knows', keys as Run);
+  add(`keys ${server}`, 'every key that the server knows', async () => (await import('./commands/keys.ts')).keys);
   waiting(
-    add('rotate <name> [key]', 'put another key to work, and wait for the proof', rotate as Run)
+    add(
+      'rotate <name> [key]',
+      'put another key to work, and wait for the proof',
+      async () => (await import('./commands/rotate.ts')).rotate,
+    )
       .requiredOption('--from-file <file>', 'the new key; "-" is the standard input')
       .option('--no-wait', 'do not wait for the proof')
       .option('--force', 'also where GitOps looks after the Secret'),
     '900',
   );
-  waiting(add(`regenerate ${server} [key]`, 'make a new key of the same licence', regenerate as Run), '900');
-  waiting(add(`reactivate ${server}`, 'activate every key again, on the same computer', reactivate as Run), '600');
-  add('request <name> [key]', 'the request of an air-gapped activation', request as Run)
+  waiting(
+    add(
+      `regenerate ${server} [key]`,
+      'make a new key of the same licence',
+      async () => (await import('./commands/newKey.ts')).regenerate,
+    ),
+    '900',
+  );
+  waiting(
+    add(
+      `reactivate ${server}`,
+      'activate every key again, on the same computer',
+      async () => (await import('./commands/newKey.ts')).reactivate,
+    ),
+    '600',
+  );
+  add(
+    'request <name> [key]',
+    'the request of an air-gapped activation',
+    async () => (await import('./commands/airGap.ts')).request,
+  )
     .option('--key-file <file>', 'a key that is not in spec.keys; "-" is the standard input')
     .option('--to-file <file>', 'where it goes; default: the standard output');
-  add('respond <name> [key]', "bring the vendor's answer in", respond as Run).requiredOption(
-    '--from-file <file>',
-    'the answer; "-" is the standard input',
+  add(
+    'respond <name> [key]',
+    "bring the vendor's answer in",
+    async () => (await import('./commands/airGap.ts')).respond,
+  ).requiredOption('--from-file <file>', 'the answer; "-" is the standard input');
+  waiting(
+    add(
+      `roll ${server}`,
+      'restart the pod now, which clears stale seats',
+      async () => (await import('./commands/changes.ts')).roll,
+    ),
+    '600',
   );
-  waiting(add(`roll ${server}`, 'restart the pod now, which clears stale seats', roll as Run), '600');
-  add(`clear-stale ${server}`, 'give stale seats back, without a restart', clearStale as Run)
+  add(
+    `clear-stale ${server}`,
+    'give stale seats back, without a restart',
+    async () => (await import('./commands/seats.ts')).clearStale,
+  )
     .option('--product <product>', 'only of this product')
     .option('--reason <text>', 'why; it is kept in the audit', 'kubectl licence clear-stale');
-  add(`suspend ${server}`, 'stop the server, and keep everything', suspend(true) as Run).option(
-    '--force',
-    'also where GitOps looks after it',
+  add(`suspend ${server}`, 'stop the server, and keep everything', async () =>
+    (await import('./commands/changes.ts')).suspend(true),
+  ).option('--force', 'also where GitOps looks after it');
+  add(`resume ${server}`, 'start a suspended server again', async () =>
+    (await import('./commands/changes.ts')).suspend(false),
+  ).option('--force', 'also where GitOps looks after it');
+  add(`pause ${server}`, 'the operator changes nothing for now', async () =>
+    (await import('./commands/changes.ts')).pause(true),
   );
-  add(`resume ${server}`, 'start a suspended server again', suspend(false) as Run).option(
-    '--force',
-    'also where GitOps looks after it',
-  );
-  add(`pause ${server}`, 'the operator changes nothing for now', pause(true) as Run);
-  add(`unpause ${server}`, 'the operator goes on', pause(false) as Run);
-  add('plan', 'what an edited file would change and restart', ((context: Context, _: unknown, options: object) =>
-    plan(context, { ...program.opts(), ...options })) as never).option(
-    '-f, --filename <file...>',
-    'LicenceServers as they are going to be; "-" is the standard input',
-  );
-  add(`explain ${server}`, 'whether a check-out would be granted, and why', explain as Run)
+  add(`unpause ${server}`, 'the operator goes on', async () => (await import('./commands/changes.ts')).pause(false));
+  add('plan', 'what an edited file would change and restart', async () => {
+    const { plan } = await import('./commands/plan.ts');
+    return (context, _, options: object) => plan(context, { ...program.opts(), ...options });
+  }).option('-f, --filename <file...>', 'LicenceServers as they are going to be; "-" is the standard input');
+  add(
+    `explain ${server}`,
+    'whether a check-out would be granted, and why',
+    async () => (await import('./commands/explain.ts')).explain,
+  )
     .requiredOption('--product <product>', 'the product')
     .requiredOption('--user <user>', 'the user')
     .option('--base <base>', 'the base', 'command-line')
     .option('--host <host>', 'the computer', 'unknown')
     .option('--session <id>', 'the session', '')
     .option('--released-on <date>', 'release date of the program');
-  add(`simulate ${server}`, 'what the last days would have been with other seats or rules', simulate as Run)
+  add(
+    `simulate ${server}`,
+    'what the last days would have been with other seats or rules',
+    async () => (await import('./commands/simulate.ts')).simulate,
+  )
     .requiredOption('--product <product>', 'the product')
     .option('--days <count>', 'how many, today among them', count, '30')
     .option('--seats <count>', 'seats that there would have been; default: as many as now', count)
@@ -136,14 +176,26 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
       '--rules <file>',
       'other rules: a list as in spec.seats.rules, or a LicenceServer; "-" is the standard input',
     );
-  add(`dashboard ${server}`, "the server's page in a browser, signed in", dashboard as Run)
+  add(
+    `dashboard ${server}`,
+    "the server's page in a browser, signed in",
+    async () => (await import('./commands/dashboard.ts')).dashboard,
+  )
     .option('--no-open', 'only say where it is')
     .option('--port <port>', 'port of this computer; default: a free one', count);
-  add('top', 'seats in use, the fullest first', top as Run);
-  add(`report ${server}`, 'what somebody who helps needs to see, in one file without secrets', report as Run)
+  add('top', 'seats in use, the fullest first', async () => (await import('./commands/top.ts')).top);
+  add(
+    `report ${server}`,
+    'what somebody who helps needs to see, in one file without secrets',
+    async () => (await import('./commands/report.ts')).report,
+  )
     .option('--to-file <file>', 'where it goes')
     .option('--log-lines <count>', 'of each log', count, '2000');
-  add(`doctor ${server}`, 'look at a running server from outside', doctor as Run);
+  add(
+    `doctor ${server}`,
+    'look at a running server from outside',
+    async () => (await import('./commands/doctor.ts')).doctor,
+  );
 
   program
     .command('completion')

@@ -1,8 +1,10 @@
-import { Agent, fetch, type Response } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
+import { readLines } from '../../operator/kube/lines.ts';
 import { kinds } from '../../operator/kube/resourceKind.ts';
 import { labels } from '../../operator/licenceServer/api/metadata.ts';
 import { containerPort, namesOf } from '../../operator/licenceServer/api/names.ts';
 import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
+import { http1 } from '../../runtime/http1.ts';
 import { type Cluster, secretData } from './cluster.ts';
 import { CommandFault, exitStatus } from './exitStatus.ts';
 import { messageOf } from './faultOf.ts';
@@ -40,11 +42,12 @@ export class ServerRefusal extends CommandFault {
 
 const timeoutMs = 15_000;
 
-/** @throws CommandFault when no pod is ready, or a right is missing */
+/** @throws CommandFault when no pod is ready, or a Secret may not be read */
 export async function openServer(cluster: Cluster, server: LicenceServer, localPort?: number): Promise<ServerLink> {
   const { namespace, name } = server.metadata;
   const { client, signal } = cluster;
   const labelSelector = `${labels.name}=licence-server,${labels.instance}=${name}`;
+  const token = adminToken(cluster, namespace, name);
   const { items: pods } = await client.list(kinds.Pod, { namespace, labelSelector, signal });
   const ready = pods.find((pod) => pod.metadata.deletionTimestamp === undefined && isReady(pod.status));
   if (ready === undefined) {
@@ -53,30 +56,29 @@ export async function openServer(cluster: Cluster, server: LicenceServer, localP
       `"kubectl licence status ${name} -n ${namespace}" says why`,
     );
   }
-  return openPod(cluster, server, ready.metadata.name, localPort);
+  return openPod(cluster, server, ready.metadata.name, token, localPort);
 }
 
-/** As `openServer`, where it is known already which pod is ready. @throws CommandFault when a right is missing */
+/** As `openServer`, where it is known already which pod is ready. @throws CommandFault when a Secret may not be read */
 export async function openPod(
   cluster: Cluster,
   server: LicenceServer,
   pod: string,
+  token: Promise<string>,
   localPort?: number,
 ): Promise<ServerLink> {
   const { namespace, name } = server.metadata;
   const { tls } = server.spec as { readonly tls?: { readonly secretName: string } };
-  const asked = [
-    adminToken(cluster, namespace, name),
-    assertMayForward(cluster, namespace),
-    tls && certificates(cluster, namespace, tls.secretName),
-  ] as const;
+  const asked = [token, tls && certificates(cluster, namespace, tls.secretName)] as const;
   await Promise.allSettled(asked); // at one time; of several that fail, the first of them is told
-  const [token, , ca] = await Promise.all(asked);
+  const [admin, ca] = await Promise.all(asked);
   const forwarded = await forwardPort(cluster.config, { namespace, name: pod }, containerPort, localPort);
-  return link(forwarded, token, `${name}.${namespace}.svc`, tls !== undefined, ca);
+  return link(cluster, namespace, forwarded, admin, `${name}.${namespace}.svc`, tls !== undefined, ca);
 }
 
 function link(
+  cluster: Cluster,
+  namespace: string,
   forwarded: ForwardedPort,
   token: string,
   servername: string,
@@ -85,23 +87,24 @@ function link(
 ): ServerLink {
   const url = `${isTls ? 'https' : 'http'}://127.0.0.1:${forwarded.port}`;
   const connect = isTls ? { servername, ...(ca === undefined ? {} : { ca, allowPartialTrustChain: true }) } : {};
-  const dispatcher = new Agent({ connect });
-  const ask = (method: string, path: string, body: unknown, signal: AbortSignal) =>
-    fetch(`${url}${path}`, {
-      method,
-      dispatcher,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal,
-    }).catch((error: unknown) => {
+  const dispatcher = new Agent({ ...http1, connect });
+  const ask = async (method: 'GET' | 'POST' | 'DELETE', path: string, body: unknown, signal: AbortSignal) => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const sent = body === undefined ? null : JSON.stringify(body);
+    try {
+      return await dispatcher.request({ origin: url, path, method, headers, body: sent, signal });
+    } catch (error) {
+      cluster.signal.throwIfAborted();
+      await assertMayForward(cluster, namespace);
       throw new CommandFault(
         `the licence server does not answer: ${forwarded.trouble() ?? messageOf(error)}`,
         'try again; "kubectl licence status" looks at its pod',
       );
-    });
+    }
+  };
   return {
     url,
     token,
@@ -109,35 +112,31 @@ function link(
       void dispatcher.destroy();
       forwarded.close();
     },
-    call: async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-      const response = await ask(method, path, body, AbortSignal.timeout(timeoutMs));
+    call: async <T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> => {
+      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), cluster.signal]);
+      const response = await ask(method, path, body, signal);
       const answer = await wholeOf(response);
-      if (response.ok) return answer as T;
-      throw refusalOf(response.status, answer);
+      if (isFine(response)) return answer as T;
+      throw refusalOf(response.statusCode, answer);
     },
     lines: async function* <T>(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<T> {
       const response = await ask('POST', path, body, signal);
-      if (!response.ok || response.body === null) throw refusalOf(response.status, await wholeOf(response));
-      const chunks = response.body.values();
-      const decoder = new TextDecoder();
-      let rest = '';
-      for (;;) {
-        const { done, value } = await chunks.next().catch((error: unknown) => {
-          signal.throwIfAborted();
-          throw new CommandFault(`the licence server broke off: ${messageOf(error)}`, 'try again');
-        });
-        if (done) return;
-        const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) yield JSON.parse(line) as T;
+      if (!isFine(response)) throw refusalOf(response.statusCode, await wholeOf(response));
+      try {
+        for await (const line of readLines(response.body)) yield JSON.parse(line) as T;
+      } catch (error) {
+        signal.throwIfAborted();
+        throw new CommandFault(`the licence server broke off: ${messageOf(error)}`, 'try again');
       }
     },
   };
 }
 
-async function wholeOf(response: Response): Promise<unknown> {
-  const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+const isFine = ({ statusCode }: Dispatcher.ResponseData): boolean => statusCode >= 200 && statusCode < 300;
+
+async function wholeOf({ headers, body }: Dispatcher.ResponseData): Promise<unknown> {
+  const text = await body.text();
+  const isJson = String(headers['content-type'] ?? '').includes('json');
   return isJson && text !== '' ? JSON.parse(text) : text;
 }
 
@@ -153,7 +152,14 @@ function refusalOf(status: number, answer: unknown): CommandFault {
   return new ServerRefusal(status, reason ?? String(status), detail ?? `it answers ${status}`);
 }
 
-async function adminToken(cluster: Cluster, namespace: string, name: string): Promise<string> {
+/** The administrator's token of a server. What is not waited for yet may fail meanwhile: it is told where it is used. */
+export function adminToken(cluster: Cluster, namespace: string, name: string): Promise<string> {
+  const token = readToken(cluster, namespace, name);
+  token.catch(() => {});
+  return token;
+}
+
+async function readToken(cluster: Cluster, namespace: string, name: string): Promise<string> {
   const secret = namesOf(name).tokens;
   const tokens = await secretData(cluster, namespace, secret);
   const token = tokens?.admin?.split('\n')[0]?.trim();
@@ -169,7 +175,7 @@ async function certificates(cluster: Cluster, namespace: string, name: string): 
   return data?.['ca.crt']?.trim() || data?.['tls.crt'];
 }
 
-/** Asked beforehand, since a refused port-forward says hardly more than 403. */
+/** Asked when a port-forward came to nothing, since a refused one says hardly more than 403. */
 async function assertMayForward({ client, signal }: Cluster, namespace: string): Promise<void> {
   const { body } = await client.request({
     method: 'POST',

@@ -1,4 +1,4 @@
-import { type Dispatcher, request as send } from 'undici';
+import type { Dispatcher } from 'undici';
 import { type Clock, monotonicOf, sleep } from '../../runtime/clock.ts';
 import { ApiError, isNotFound, readStatus } from './apiError.ts';
 import type { Connection } from './connection.ts';
@@ -346,11 +346,11 @@ export class KubeClient {
     let code = '<error>';
     try {
       const { dispatcher, headers } = await connection.credentials();
-      const url = `${connection.origin}${connection.basePath}${path}${queryText(request, this.#mode)}`;
       guard?.assertHeld();
-      const response = await send(url, {
+      const response = await dispatcher.request({
+        origin: connection.origin,
+        path: `${connection.basePath}${path}${queryText(request, this.#mode)}`,
         method,
-        dispatcher,
         headers: {
           accept: request.accept ?? 'application/json',
           'user-agent': userAgent,

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml';
 import { type Explained, explainedLines } from '../../../licence/explained.ts';
 import type { Context } from '../context.ts';
 import { type ExitStatus, exitStatus } from '../exitStatus.ts';
@@ -19,8 +18,8 @@ export async function explain(
       holder: { base, user, host, session },
       ...(releasedOn === undefined ? {} : { programReleasedOn: releasedOn }),
     });
-    if (context.format === 'json') context.out(`${JSON.stringify(answer, undefined, 2)}\n`);
-    else if (context.format === 'yaml') context.out(stringify(answer));
+    if (context.format === 'json' || context.format === 'yaml')
+      context.print({ data: answer, columns: [], rows: [], empty: '' });
     else context.out(`${explainedLines(answer).join('\n')}\n`);
     return answer.granted ? undefined : exitStatus.unwell;
   } finally {

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { diagnose } from '../diagnose.ts';
 import { type ExitStatus, exitStatus } from '../exitStatus.ts';
 import { ageOf } from '../output.ts';
-import { look, type Picture } from '../picture.ts';
+import { look, lookMeanwhile, type Picture } from '../picture.ts';
 import type { Step } from '../step.ts';
 
 const marks = { ok: 'ok', wait: 'wait', warn: 'look', fail: 'FAIL', unknown: '?' } as const;
@@ -37,11 +37,14 @@ const warnings = (recent: Picture['warnings'], nowMs: number): string =>
 
 /** `status NAME`: why it is not well, and what to do. */
 export async function status(context: Context, [name]: readonly string[]): Promise<ExitStatus> {
-  const server = await context.server(name);
-  const picture = await look(context.cluster, server);
+  const { cluster } = context;
+  const picture =
+    name === undefined
+      ? await look(cluster, await context.server(undefined))
+      : await lookMeanwhile(cluster, { namespace: cluster.namespace, name }, context.server(name));
   const { cause, steps } = diagnose(picture);
   if (context.format === 'json' || context.format === 'yaml') {
-    const { namespace, name: found } = server.metadata;
+    const { namespace, name: found } = picture.server.metadata;
     const data = { namespace, name: found, ...(cause === undefined ? {} : { cause }), steps };
     context.print({ data, columns: [], rows: [], empty: '' });
   } else context.out(statusText(picture, context.paint));

@@ -1,8 +1,8 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { expect, it } from 'vitest';
 import type { Cluster } from '../../../../cli/kubectl/cluster.ts';
-import { exitStatus } from '../../../../cli/kubectl/exitStatus.ts';
-import { look } from '../../../../cli/kubectl/picture.ts';
+import { CommandFault, exitStatus } from '../../../../cli/kubectl/exitStatus.ts';
+import { look, lookMeanwhile } from '../../../../cli/kubectl/picture.ts';
 import { openServer } from '../../../../cli/kubectl/serverLink.ts';
 import type { KubeClient } from '../../../../operator/kube/client.ts';
 import { serverOf } from './pictures.ts';
@@ -43,17 +43,32 @@ it('status asks for each thing once, and side by side for what does not follow f
   expect(asked.sort()).toEqual(
     ['Deployment', 'Deployment', 'Event', 'PersistentVolumeClaim', 'Pod', 'Secret', 'right'].sort(),
   );
-  expect(most()).toBe(5);
+  expect(most()).toBe(6);
   expect(pods.map(({ name }) => name)).toEqual(['office-1']);
   expect(answer).toMatchObject({ kind: 'silent', message: expect.stringContaining('does not answer') });
 });
 
+it('what goes by the name of a server is asked for beside the server itself; that there is none goes before all else', async () => {
+  const { made, asked } = cluster({ token: false, right: true });
+  let tell = (_: Error) => {};
+  const reading = new Promise<never>((_, reject) => {
+    tell = reject;
+  });
+  const looked = lookMeanwhile(made, server.metadata, reading);
+  looked.catch(() => {});
+  await expect.poll(() => asked.toSorted()).toEqual(['Deployment', 'Deployment', 'Event', 'Pod', 'Secret']);
+  tell(new CommandFault('there is no LicenceServer "office"'));
+  await expect(looked).rejects.toThrow('there is no LicenceServer "office"');
+});
+
 it('what a server cannot be reached for is told in the same order, whatever was answered first', async () => {
-  const refused = (has: { token: boolean; right: boolean }) => openServer(cluster(has).made, server);
+  const refused = async (has: { token: boolean; right: boolean }) =>
+    (await openServer(cluster(has).made, server)).call('GET', '/v1/status');
   await expect(refused({ token: false, right: true })).rejects.toThrow(/Secret office-tokens has no token/);
   await expect(refused({ token: false, right: false })).rejects.toThrow(/Secret office-tokens has no token/);
   await expect(refused({ token: true, right: false })).rejects.toMatchObject({
     message: 'you may not create pods/portforward in namespace accounting',
     exit: exitStatus.forbidden,
   });
+  await expect(refused({ token: true, right: true })).rejects.toThrow(/does not answer/);
 });
