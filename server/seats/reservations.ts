@@ -46,14 +46,3 @@ export function parseReservations(text: string | undefined): Reservation[] {
     return { ...r, name: r.name ?? String(number) };
   });
 }
-
-/** That more seats of a product are reserved than its licence has, in one sentence; undefined while they fit. */
-export function overReserved(
-  product: string,
-  seatLimit: number,
-  reservations: readonly Pick<Reservation, 'seats'>[],
-): string | undefined {
-  const seats = reservations.reduce((sum, r) => sum + r.seats, 0);
-  if (seatLimit === 0 || seats <= seatLimit) return undefined;
-  return `${seats} seats of ${product} are reserved, but the licence has ${seatLimit}: the last reservations get less; lower them`;
-}

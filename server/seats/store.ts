@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { overReserved } from '../../licence/ruleDoubts.ts';
 import type { ClearingStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.ts';
 import { isCommandFault, messageOf } from '../../runtime/database/fault.ts';
@@ -24,7 +25,7 @@ import { type PoolInfo, type Ruling, savePools } from './pools.ts';
 import { Pulse } from './pulse.ts';
 import { QueueLeavers } from './queueLeavers.ts';
 import { createReportLane, ReportCommand } from './reportLane.ts';
-import { overReserved, type Reservation } from './reservations.ts';
+import type { Reservation } from './reservations.ts';
 import {
   type ClaimResult,
   createHeartbeatLane,

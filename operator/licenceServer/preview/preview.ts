@@ -26,6 +26,7 @@ import type { Valid } from '../decide/validate.ts';
 import type { Observed } from '../observe/observed.ts';
 import { askedOf } from '../pod/asked.ts';
 import { factsOf } from '../pod/facts.ts';
+import { doubtsBrought, type RulesSeen } from './rulesBrought.ts';
 
 /**
  * What this operator would do with a LicenceServer, told beforehand: what is made or changed, what restarts, why, and what
@@ -80,6 +81,8 @@ export interface PreviewInput {
   readonly defaults: Defaults;
   /** A child as it is in the cluster; `unseen` if that cannot be known. */
   readonly live: (kind: string, name: string) => KubeObject | 'unseen' | undefined;
+  /** Seat rules as they are in the cluster, if there is such a server, and as they are going to be. */
+  readonly rules: { readonly before: RulesSeen | undefined; readonly after: RulesSeen };
 }
 
 /** A preview whose place among the other servers is still to be found. */
@@ -96,7 +99,7 @@ export const seatsOf = (status: Status): readonly Seats[] =>
   }));
 
 export function previewOf(input: PreviewInput): Unpaced {
-  const { valid, status, observed, defaults } = input;
+  const { valid, status, observed, defaults, rules } = input;
   const { owner, requests, spec } = valid;
   const now = plan(valid, status, observed, defaults);
   const target = targetOf(valid, observed, defaults);
@@ -132,6 +135,7 @@ export function previewOf(input: PreviewInput): Unpaced {
       : []),
     ...keysFault.map((message) => `${message}; the running keys stay`),
     ...valid.missing.map(({ message }) => message),
+    ...doubtsBrought(rules.before, rules.after, status.products).map((doubt) => `seat rules: ${doubt}`),
   ];
   const changes = [...made, ...children];
   return {

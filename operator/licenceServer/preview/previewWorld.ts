@@ -21,7 +21,8 @@ import type { Observed } from '../observe/observed.ts';
 import { rollingIn } from '../observe/rolling.ts';
 import type { ServerAnswer } from '../observe/serverAnswer.ts';
 import { Stores } from '../observe/stores.ts';
-import { type Preview, paceOf, previewOf, seatsOf, type Unpaced } from './preview.ts';
+import { type Preview, type PreviewInput, paceOf, previewOf, seatsOf, type Unpaced } from './preview.ts';
+import { namesGroups } from './rulesBrought.ts';
 
 /** Gathers what a preview is made of: by reading only, and by dry runs of changed LicenceServers where the rights allow it. */
 export interface PreviewOptions {
@@ -202,7 +203,35 @@ class World {
       observed,
       defaults: this.#options.defaults,
       live: (kind, name) => this.#live(watched.get(kind), namespace, name),
+      rules: await this.#rules(server, read.spec, signal),
     });
+  }
+
+  /** Seat rules as they are and as they are going to be, with the groups that they name. */
+  async #rules(server: LicenceServer, spec: Spec, signal: AbortSignal): Promise<PreviewInput['rules']> {
+    const live = this.#before.get(keyOf(server));
+    const before = live === undefined ? undefined : readSpec(live);
+    return {
+      before: before?.ok
+        ? { spec: before.spec, groups: await this.#groups(server, before.spec, 'live', signal) }
+        : undefined,
+      after: { spec, groups: await this.#groups(server, spec, 'brought', signal) },
+    };
+  }
+
+  /** Names of the groups of a spec; undefined where they cannot be read. */
+  async #groups(
+    { metadata: { namespace } }: LicenceServer,
+    spec: Spec,
+    which: 'live' | 'brought',
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string> | undefined> {
+    const { groups } = spec.seats;
+    if (groups === undefined || !namesGroups(spec)) return new Set();
+    const read = which === 'live' ? this.#read.bind(this) : this.#get.bind(this);
+    const map = await read(kinds.ConfigMap, namespace, groups.configMapRef.name, signal);
+    if (map === undefined) return this.#unreadable.has(kinds.ConfigMap.kind) ? undefined : new Set();
+    return new Set(Object.keys((map as { readonly data?: object }).data ?? {}));
   }
 
   #live(kind: ResourceKind | undefined, namespace: string, name: string): KubeObject | 'unseen' | undefined {
@@ -256,7 +285,10 @@ class World {
     const brought = this.#options.changed.find(
       (object) => object.kind === kind.kind && keyOf(object) === keyFor(namespace, name),
     );
-    if (brought !== undefined) return withData(brought);
+    return brought === undefined ? this.#read(kind, namespace, name, signal) : withData(brought);
+  }
+
+  async #read(kind: ResourceKind, namespace: string | undefined, name: string, signal?: AbortSignal) {
     try {
       return await this.#options.client.get(kind, namespace, name, signal);
     } catch (error) {

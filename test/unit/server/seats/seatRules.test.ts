@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ruleDoubts } from '../../../../licence/ruleDoubts.ts';
 import { GroupFiles } from '../../../../server/seats/groupFiles.ts';
 import { holderKey } from '../../../../server/seats/holderKey.ts';
-import { ruleDoubts } from '../../../../server/seats/ruleDoubts.ts';
 import { compileRules, groupOf, parseRules } from '../../../../server/seats/seatRules.ts';
 
 const rulesOf = (...rules: object[]) =>

@@ -4,6 +4,7 @@ import type { SpecInput, Status } from '../../../../../operator/licenceServer/ap
 import { plan } from '../../../../../operator/licenceServer/decide/plan.ts';
 import type { Observed } from '../../../../../operator/licenceServer/observe/observed.ts';
 import { paceOf, previewOf, type Unpaced } from '../../../../../operator/licenceServer/preview/preview.ts';
+import { doubtsBrought } from '../../../../../operator/licenceServer/preview/rulesBrought.ts';
 import { answer, defaults, deployed, licenceServer, observed, valid } from '../world.ts';
 
 const busy = { product: 'erp', seatLimit: 9, seatsInUse: 5, seatsStale: 2, holdersWaiting: 0 };
@@ -28,6 +29,10 @@ function preview(
     observed: seen,
     defaults: { ...defaults, ...set },
     live: () => 'unseen',
+    rules: {
+      before: { spec: valid(first, seen).spec, groups: new Set() },
+      after: { spec: valid(server, seen).spec, groups: new Set(['chiefs']) },
+    },
   });
 }
 
@@ -77,6 +82,46 @@ describe('a preview', () => {
     test('is one with its time where the authority was away', () => {
       const told = preview({}, { keySources }, failed('AuthorityUnreachable'));
       expect(told.restarts).toMatchObject([{ reasons: ['KeysChanged'], at: again }]);
+    });
+  });
+
+  describe('of seat rules', () => {
+    const erp = { product: 'erp', seatLimit: 9, seatsInUse: 0, seatsStale: 0 };
+    const ofRules = (rules: NonNullable<SpecInput['seats']>['rules'], status: Status = { products: [erp] }) =>
+      preview({ seats: { ...(rules === undefined ? {} : { rules }) } }, {}, status).notes;
+    test('tells what the server is going to doubt of them, held against the seats that the keys grant', () => {
+      expect(
+        ofRules([
+          { name: 'many', product: 'erp', match: { users: ['anna'] }, max: 9 },
+          { name: 'elsewhere', product: 'crm', match: { bases: ['x'] }, max: 1 },
+          { name: 'nobody', product: 'erp', match: { groups: ['chefs'] }, reserve: 1 },
+        ]),
+      ).toEqual([
+        'seat rules: rule many can never matter: max 9 is no less than the 9 seats of erp',
+        expect.stringMatching(/^seat rules: rule nobody names the group chefs, which is not there/),
+        expect.stringMatching(/^seat rules: the rules name the product crm, of which no key is active/),
+      ]);
+      expect(ofRules([{ name: 'ok', product: 'erp', match: { groups: ['chiefs'] }, max: 3 }])).toEqual([]);
+    });
+    test('holds nothing against seats that are not known', () => {
+      const rules = [
+        { name: 'many', product: 'crm', match: { users: ['anna'] }, max: 9 },
+        { name: 'out', product: 'crm', allow: false as const },
+      ];
+      expect(ofRules(rules, {})).toEqual(['seat rules: rule out lets nobody have a seat of crm']);
+    });
+    test('keeps to what the change brings', () => {
+      const spec = (rules: object[]) => ({
+        spec: valid(licenceServer({ seats: { rules } } as SpecInput), observed({})).spec,
+        groups: undefined,
+      });
+      const old = { name: 'old', product: 'erp', max: 20 };
+      const brought = { name: 'new', product: 'erp', maxEach: 30 };
+      expect(doubtsBrought(spec([old]), spec([old, brought]), [erp] as never)).toEqual([
+        'rule new can never matter: maxEach 30 is no less than the 9 seats of erp',
+      ]);
+      expect(doubtsBrought(spec([old]), spec([old]), [erp] as never)).toEqual([]);
+      expect(doubtsBrought(undefined, spec([old]), undefined)).toEqual([]);
     });
   });
 

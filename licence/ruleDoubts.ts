@@ -1,10 +1,11 @@
-import { effects, type Groups, type RuleMatch, type SeatRule } from './seatRules.ts';
+import { effects, type RuleMatch, type SeatRule } from './seatRule.ts';
 
 /** What the rules of one product are held against. */
 export interface RuleSurroundings {
   /** 0: not known, or nothing is granted. */
   readonly seatLimit: number;
-  readonly groups: Groups;
+  /** Of the groups that there are; undefined: not known. */
+  readonly groups: { has(name: string): boolean } | undefined;
   /** Seats that older reservations keep. */
   readonly reserved: number;
 }
@@ -20,7 +21,7 @@ export function ruleDoubts(product: string, rules: readonly SeatRule[], around: 
     );
   }
   rules.forEach((r, i) => {
-    const missing = r.match.groups.filter((name) => !groups.has(name));
+    const missing = r.match.groups.filter((name) => groups?.has(name) === false);
     if (missing.length > 0) {
       doubts.push(
         `rule ${r.name} names the group ${missing.join(', ')}, which is not there; add the file, or correct the name`,
@@ -50,6 +51,52 @@ export function ruleDoubts(product: string, rules: readonly SeatRule[], around: 
     }
   });
   return doubts;
+}
+
+/** That more seats of a product are reserved than its licence has, in one sentence; undefined while they fit. */
+export function overReserved(
+  product: string,
+  seatLimit: number,
+  reservations: readonly Reserved[],
+): string | undefined {
+  const seats = reservations.reduce((sum, r) => sum + r.seats, 0);
+  if (seatLimit === 0 || seats <= seatLimit) return undefined;
+  return `${seats} seats of ${product} are reserved, but the licence has ${seatLimit}: the last reservations get less; lower them`;
+}
+
+/** Seats of a product that are kept for somebody. */
+interface Reserved {
+  readonly seats: number;
+}
+/** What a server is asked to grant seats by. */
+export interface Rules {
+  readonly rules: readonly SeatRule[];
+  readonly reservations: readonly (Reserved & { readonly product: string })[];
+  readonly groups: RuleSurroundings['groups'];
+}
+
+/**
+ * What of rules and reservations of all products is not as it seems, a sentence each.
+ * @param granted what the active keys grant; undefined: not known, and then nothing is held against it
+ */
+export function doubtsOfAll(
+  { rules, reservations, groups }: Rules,
+  granted: readonly { readonly product: string; readonly seatLimit: number }[] | undefined,
+): string[] {
+  const reservedOf = (product: string) => reservations.filter((r) => r.product === product);
+  const promised = (granted ?? []).flatMap(({ product, seatLimit }) =>
+    rules.some((r) => r.product === product && r.reserve !== undefined)
+      ? []
+      : (overReserved(product, seatLimit, reservedOf(product)) ?? []),
+  );
+  const told = [...new Set(rules.map((r) => r.product))].flatMap((product) => {
+    const seatLimit = granted === undefined ? 0 : granted.find((p) => p.product === product)?.seatLimit;
+    if (seatLimit === undefined) return [`the rules name the product ${product}, of which no key is active here`];
+    const reserved = reservedOf(product).reduce((sum, r) => sum + r.seats, 0);
+    const own = rules.filter((r) => r.product === product);
+    return ruleDoubts(product, own, { seatLimit, groups, reserved });
+  });
+  return [...promised, ...told];
 }
 
 const fitsAll = (m: RuleMatch): boolean => [m.users, m.groups, m.bases, m.hosts].every((list) => list.length === 0);
