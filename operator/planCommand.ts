@@ -48,19 +48,24 @@ export interface PlanIo {
 /** Runs `licence-operator plan` with the arguments after it, and answers the exit status. */
 export async function runPlan(args: readonly string[], io: PlanIo): Promise<0 | 1 | 2 | 3> {
   try {
-    const asked = readArguments(args);
-    if (asked === 'help') {
-      io.out(help);
-      return 0;
-    }
-    const previews = await preview(asked, io);
-    io.out(shown(previews, asked.output));
-    if (previews.items.some((item) => item.outcome === 'Refused')) return 3;
-    return previews.items.some((item) => item.restarts.length > 0) ? 2 : 0;
+    return await tellPlan(args, io);
   } catch (error) {
     io.err(`licence-operator plan: ${messageOf(error)}\n`);
     return 1;
   }
+}
+
+/** As `runPlan`. @throws what keeps it from being told */
+export async function tellPlan(args: readonly string[], io: Omit<PlanIo, 'err'>): Promise<0 | 2 | 3> {
+  const asked = readArguments(args);
+  if (asked === 'help') {
+    io.out(help);
+    return 0;
+  }
+  const previews = await preview(asked, io);
+  io.out(shown(previews, asked.output));
+  if (previews.items.some((item) => item.outcome === 'Refused')) return 3;
+  return previews.items.some((item) => item.restarts.length > 0) ? 2 : 0;
 }
 
 interface Asked {
@@ -98,7 +103,7 @@ function readArguments(args: readonly string[]): Asked | 'help' {
   };
 }
 
-async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
+async function preview(asked: Asked, io: Omit<PlanIo, 'err'>): Promise<Previews> {
   const { client, namespace } = loadKubeClient({
     clock: systemClock,
     metrics: createKubeMetrics(createMetrics()),
@@ -143,7 +148,7 @@ async function preview(asked: Asked, io: PlanIo): Promise<Previews> {
 
 /** The objects of a file of YAML or JSON; those that name no namespace get `namespace`. */
 function objectsOf(file: string, namespace: string): KubeObject[] {
-  const documents = parseAllDocuments(readFileSync(file === '-' ? 0 : file, 'utf8'));
+  const documents = parseAllDocuments(textOf(file));
   return [...documents].flatMap((document) => {
     if (document.errors[0] !== undefined) throw new Error(`${file}: ${document.errors[0].message}`);
     const object = document.toJS() as (KubeObject & { readonly items?: readonly KubeObject[] }) | null;
@@ -155,6 +160,14 @@ function objectsOf(file: string, namespace: string): KubeObject[] {
       return { ...item, metadata: { ...item.metadata, namespace: item.metadata.namespace ?? namespace } };
     });
   });
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new Error(`${file} cannot be read (${(error as NodeJS.ErrnoException).code}); name a file with -f, or "-"`);
+  }
 }
 
 /** The operator that runs in the cluster. */

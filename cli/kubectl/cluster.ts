@@ -1,7 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { createKubeMetrics } from '../../operator/kube/kubeMetrics.ts';
-import { loadKubeClient } from '../../operator/kube/loadKubeClient.ts';
+import { type LoadOptions, loadKubeClient } from '../../operator/kube/loadKubeClient.ts';
 import { kinds } from '../../operator/kube/resourceKind.ts';
 import { licenceServerKind } from '../../operator/licenceServer/api/coordinates.ts';
 import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
@@ -9,6 +9,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../../runtime/clock.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { CommandFault } from './exitStatus.ts';
+import { messageOf } from './faultOf.ts';
 
 /** The cluster of a command, with the caller's own rights. */
 export interface Cluster {
@@ -40,7 +41,7 @@ export function openCluster(options: ClusterOptions, signal: AbortSignal): Clust
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
     ...(options.context === undefined ? {} : { context: options.context }),
   };
-  const { client, namespace } = loadKubeClient({
+  const { client, namespace } = load({
     clock: systemClock,
     metrics: createKubeMetrics(unmeasured),
     userAgent: `kubectl-licence/${packageJson.version}`,
@@ -51,6 +52,19 @@ export function openCluster(options: ClusterOptions, signal: AbortSignal): Clust
   else config.loadFromFile(options.kubeconfig);
   if (options.context !== undefined) config.setCurrentContext(options.context);
   return { client, config, namespace: options.namespace ?? namespace, signal };
+}
+
+/** @throws CommandFault when the kubeconfig cannot be read */
+function load(options: LoadOptions): ReturnType<typeof loadKubeClient> {
+  try {
+    return loadKubeClient(options);
+  } catch (error) {
+    const [message = ''] = messageOf(error).split('\n');
+    if (/^(the kubeconfig has no context|context "|no cluster is configured)/.test(message)) throw error;
+    const file = options.kubeconfig ?? process.env.KUBECONFIG ?? '~/.kube/config';
+    const why = (error as NodeJS.ErrnoException).code ?? message;
+    throw new CommandFault(`the kubeconfig ${file} cannot be read: ${why}`, 'name another one with --kubeconfig');
+  }
 }
 
 /** Each further answer is waited for; what is read at once is held in memory as text and as objects. */

@@ -15,6 +15,26 @@ export function faultOf(error: unknown): CommandFault {
       'check the context (kubectl config current-context), or name one with --context',
     );
   }
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_SSL|ERR_TLS/.test(code)) {
+    return new CommandFault(
+      `the cluster is not the one that the kubeconfig knows: ${message.split(';')[0]}`,
+      'check the context (kubectl config current-context), and certificate-authority-data of its cluster',
+    );
+  }
+  if (message.startsWith('no credentials: ')) {
+    return new CommandFault(
+      `you cannot be signed in to the cluster: ${message.slice('no credentials: '.length)}`,
+      'sign in anew, or put right what the kubeconfig says of its user; or choose another context with --context',
+      exitStatus.forbidden,
+    );
+  }
+  const { syscall, path, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  if (syscall === 'open' && path !== undefined)
+    return new CommandFault(`${path} cannot be opened (${code})`, 'name a file that can be');
+  if (syscall === 'listen')
+    return new CommandFault(`port ${port} of this computer cannot be had (${code})`, 'name another one, or none');
+  if (message.startsWith('context "')) return new CommandFault(message, 'name another one with --context');
   if (message.includes('no context')) return new CommandFault(message, 'name one of these with --context');
   if (message.includes('no cluster is configured')) {
     return new CommandFault('no cluster is configured', 'set KUBECONFIG, or name a file with --kubeconfig');

@@ -1,4 +1,5 @@
 import { aligned } from '../../runtime/aligned.ts';
+import { CommandFault, exitStatus } from './exitStatus.ts';
 
 export const formats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type Format = (typeof formats)[number];
@@ -28,7 +29,8 @@ export function textOf(answer: Answer, format: Exclude<Format, 'yaml'> | ToYaml)
   if (format === 'json') return `${JSON.stringify(answer.data, undefined, 2)}\n`;
   if (typeof format === 'function') return format(answer.data);
   if (format === 'name') {
-    if (answer.names === undefined) throw new Error('-o name is not for this command; take table, wide, json or yaml');
+    if (answer.names === undefined)
+      throw new CommandFault('-o name is not for this command', 'take table, wide, json or yaml', exitStatus.usage);
     return answer.names.map((name) => `${name}\n`).join('');
   }
   if (answer.rows.length === 0) return `${answer.empty}\n`;

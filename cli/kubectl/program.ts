@@ -12,6 +12,12 @@ const count = (text: string): string => {
   throw new InvalidArgumentError('must be a whole number');
 };
 
+/** A port of this computer, as text. */
+const portNumber = (text: string): string => {
+  if (/^\d{1,5}$/.test(text) && Number(text) < 65_536) return text;
+  throw new InvalidArgumentError('must be a port: 1 to 65535, or 0 for a free one');
+};
+
 type Run = (context: Context, args: readonly string[], options: never) => Promise<ExitStatus | undefined>;
 /** A command is read when it is called: what the others bring would be read at each start. */
 type Load = () => Promise<Run>;
@@ -182,7 +188,7 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     async () => (await import('./commands/dashboard.ts')).dashboard,
   )
     .option('--no-open', 'only say where it is')
-    .option('--port <port>', 'port of this computer; default: a free one', count);
+    .option('--port <port>', 'port of this computer; default: a free one', portNumber);
   add('top', 'seats in use, the fullest first', async () => (await import('./commands/top.ts')).top);
   add(
     `report ${server}`,

@@ -54,7 +54,7 @@ export function openConnection(options: ConnectionOptions): Connection & { reado
   const read = async (): Promise<Credentials> => {
     // The library refuses plain HTTP (a local proxy, a test) unless TLS checks are off; there are none to do.
     const https: RequestOptions = {};
-    if (url.protocol === 'https:') await config.applyToHTTPSOptions(https);
+    if (url.protocol === 'https:') await config.applyToHTTPSOptions(https).catch(noCredentials);
     checkAuthorities(https);
     const hash = tlsHash(https);
     if (dispatcher?.hash !== hash) {
@@ -107,12 +107,25 @@ function loadConfig(options: ConnectionOptions): KubeConfig {
   const config = new KubeConfig();
   if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig);
   else config.loadFromDefault();
-  if (options.context === undefined) return config;
-  if (config.getContextObject(options.context) === null) {
-    throw new Error(`the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`);
+  if (options.context !== undefined) {
+    if (config.getContextObject(options.context) === null) {
+      throw new Error(`the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`);
+    }
+    config.setCurrentContext(options.context);
   }
-  config.setCurrentContext(options.context);
+  const { name, user } = config.getContextObject(config.getCurrentContext()) ?? {};
+  // The library would take the cluster's certificates for nobody's, too.
+  if (user && config.getUser(user) === null) {
+    throw new Error(`context "${name}" is for user "${user}", whom the kubeconfig does not have`);
+  }
   return config;
+}
+
+/** Of a program that the kubeconfig signs in by, or a file that it names: what it left, in one line. */
+function noCredentials(error: unknown): never {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const line = message.split('\n').find((text) => text.trim() !== '') ?? code ?? 'no reason was given';
+  throw new Error(`no credentials: ${line.trim()}`);
 }
 
 /** The library's answer when it found nothing: a made-up user, and the port that the API server once had without TLS. */

@@ -18,7 +18,7 @@ export async function request(
     const made =
       options.keyFile === undefined
         ? await link.call('GET', `/v1/activation/request?name=${encodeURIComponent(specKey(server, keyName).name)}`)
-        : await link.call('POST', '/v1/activation/request', { key: textOfFile(options.keyFile).trim() });
+        : await link.call('POST', '/v1/activation/request', { key: textOfFile(options.keyFile, '--key-file').trim() });
     const text = `${JSON.stringify(made, undefined, 2)}\n`;
     if (options.toFile === undefined) context.out(text);
     else writeFileSync(options.toFile, text, { mode: 0o600 });

@@ -8,8 +8,8 @@ export async function plan(
   options: { filename?: readonly string[]; kubeconfig?: string; context?: string; namespace?: string },
 ): Promise<ExitStatus> {
   if (context.format === 'name' || context.format === 'wide')
-    throw new CommandFault('plan takes -o table, json or yaml');
-  const [{ runPlan }, { settings }] = await Promise.all([
+    throw new CommandFault('plan takes -o table, json or yaml', undefined, exitStatus.usage);
+  const [{ tellPlan }, { settings }] = await Promise.all([
     import('../../../operator/planCommand.ts'),
     import('../../../operator/settings.ts'),
   ]);
@@ -20,13 +20,12 @@ export async function plan(
     '-o',
     context.format,
   ];
-  const status = await runPlan(args, {
+  const status = await tellPlan(args, {
     env: process.env,
     version: packageJson.version,
     settings,
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
     out: context.out,
-    err: (text) => context.say(text.trimEnd()),
   });
-  return status === 2 || status === 3 ? exitStatus.unwell : status;
+  return status === 0 ? exitStatus.ok : exitStatus.unwell;
 }

@@ -1,5 +1,6 @@
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { constants, createWriteStream } from 'node:fs';
+import { access, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { pack } from 'tar-stream';
@@ -12,6 +13,7 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { type Cluster, secretData } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { diagnose } from '../diagnose.ts';
+import { CommandFault } from '../exitStatus.ts';
 import { faultOf } from '../faultOf.ts';
 import { look } from '../picture.ts';
 import { redact } from '../redact.ts';
@@ -28,6 +30,9 @@ export async function report(
   const { namespace } = server.metadata;
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '');
   const file = options.toFile ?? `licence-report-${server.metadata.name}-${stamp}.tar.gz`;
+  await access(dirname(resolve(file)), constants.W_OK).catch(() => {
+    throw new CommandFault(`${file} cannot be written`, 'name another file with --to-file');
+  });
   const secrets = await secretsOf(cluster, server, context.say);
   const files = new Map<string, string>();
   const add = async (path: string, what: () => Promise<string>): Promise<void> => {

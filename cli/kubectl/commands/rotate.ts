@@ -29,14 +29,14 @@ export function specKey(server: LicenceServer, name: string | undefined): SpecKe
   );
 }
 
-/** A file's text, or that of the standard input for "-". @throws CommandFault when it cannot be read */
-export function textOfFile(file: string): string {
+/** A file's text, or that of the standard input for "-". @throws CommandFault when it cannot be read, with the option that names it */
+export function textOfFile(file: string, option = '--from-file'): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (error) {
     throw new CommandFault(
       `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-      'name a file with --from-file, or "-"',
+      `name a file with ${option}, or "-"`,
     );
   }
 }

@@ -17,7 +17,8 @@ interface Options {
 /** `simulate NAME --product P`: what the last days would have been with other seats or rules; changes nothing. */
 export async function simulate(context: Context, [name]: readonly string[], options: Options): Promise<undefined> {
   const { product, days, seats, overdraft } = options;
-  const rules = options.rules === undefined ? undefined : rulesIn(textOfFile(options.rules), options.rules, product);
+  const rules =
+    options.rules === undefined ? undefined : rulesIn(textOfFile(options.rules, '--rules'), options.rules, product);
   const server = await context.server(name);
   const link = await openServer(context.cluster, server);
   try {

@@ -230,6 +230,46 @@ describe('what went wrong', () => {
     ).toMatch(/does not know LicenceServers/);
     expect(faultOf(new Error('connect ECONNREFUSED 127.0.0.1:6443')).message).toMatch(/the cluster does not answer/);
   });
+  it.each<[string, object, RegExp, RegExp, number]>([
+    [
+      'unable to verify the first certificate; if the root CA is installed locally, try --use-system-ca',
+      { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      /^the cluster is not the one that the kubeconfig knows: unable to verify the first certificate$/,
+      /context/,
+      exitStatus.failed,
+    ],
+    [
+      'no credentials: spawn corp-login ENOENT',
+      {},
+      /^you cannot be signed in to the cluster: spawn corp-login ENOENT$/,
+      /sign in anew/,
+      exitStatus.forbidden,
+    ],
+    [
+      'context "a" is for user "b", whom the kubeconfig does not have',
+      {},
+      /^context "a"/,
+      /--context/,
+      exitStatus.failed,
+    ],
+    [
+      "ENOENT: no such file, open '/no/x'",
+      { code: 'ENOENT', syscall: 'open', path: '/no/x' },
+      /^\/no\/x cannot be opened \(ENOENT\)$/,
+      /name a file/,
+      exitStatus.failed,
+    ],
+    [
+      'listen EADDRINUSE: 127.0.0.1:22',
+      { code: 'EADDRINUSE', syscall: 'listen', port: 22 },
+      /^port 22 of this computer cannot be had/,
+      /another/,
+      exitStatus.failed,
+    ],
+  ])('says in one sentence what to do: %s', (message, more, says, todo, exit) => {
+    const fault = faultOf(Object.assign(new Error(message), more));
+    expect(fault).toMatchObject({ message: expect.stringMatching(says), todo: expect.stringMatching(todo), exit });
+  });
 });
 
 it('every command has a description and says its options', () => {
