@@ -12,6 +12,9 @@ let active: Trace | undefined;
 export const trace: Trace = (name, attributes, work) =>
   active === undefined ? work() : active(name, attributes, work);
 
+/** Whether each request is a span. */
+export const isTracing = (): boolean => active !== undefined;
+
 /**
  * Starts tracing if the environment asks for it. From then on each HTTP request that this process answers is a span too.
  * @returns what sends the last spans and ends it, within 5 s

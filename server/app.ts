@@ -7,7 +7,7 @@ import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { describeRoutes } from '../runtime/openapi.ts';
 import { moment, named } from '../runtime/schemas.ts';
-import { type AccessMode, guard } from './access/access.ts';
+import { type AccessMode, guard, isProved } from './access/access.ts';
 import { registerAudit } from './audit.ts';
 import type { DataVolume } from './dataVolume.ts';
 import type { Identity } from './keys/identity.ts';
@@ -19,6 +19,7 @@ import { registerSeatAdminRoutes } from './seats/adminRoutes.ts';
 import { baseConflicts } from './seats/adminSchemas.ts';
 import { conflictText } from './seats/baseOwners.ts';
 import { registerExplainRoutes } from './seats/explain/routes.ts';
+import { answerHeartbeatsFirst } from './seats/heartbeatFirst.ts';
 import { productStatuses } from './seats/leaseQueries.ts';
 import { registerSeatRoutes } from './seats/routes.ts';
 import { createSeatGauges } from './seats/seatGauges.ts';
@@ -125,6 +126,7 @@ export async function createApp(parts: AppParts): Promise<Http> {
     registerMetrics(routes, parts);
   });
   registerPage(http);
+  answerHeartbeatsFirst(http, parts.store, parts.seatMetrics, (request) => isProved(parts.access, request, 'client'));
   http.get('/openapi.json', { schema: { hide: true } }, () => http.swagger());
   return http;
 }

@@ -144,6 +144,8 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     staleAfterMs: config.LICENCE_STALE_AFTER_SECONDS * 1000,
     reservations: config.LICENCE_RESERVATIONS,
     rules: config.LICENCE_RULES,
+    // an embedded database lies in the data directory, which one server has locked
+    isAlone: config.DATABASE_URL === undefined,
     log,
     metrics: seatMetrics,
   });

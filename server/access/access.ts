@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Http } from '../../runtime/httpShell.ts';
@@ -49,6 +49,18 @@ export function tokenOf(headers: IncomingHttpHeaders): string | undefined {
 export function isAdministrator(request: FastifyRequest): boolean {
   const known = proved.get(request.raw.socket);
   return known?.role === 'admin' && known.token === tokenOf(request.headers);
+}
+
+/** Whether a request needs no further look: its connection has proved its token for the role, or access is open. */
+export function isProved(mode: AccessMode, request: IncomingMessage, asked: Role): boolean {
+  if (mode.kind === 'open') return true;
+  const known = proved.get(request.socket);
+  return (
+    known !== undefined &&
+    known.generation === mode.tokens.generation &&
+    suffices(known.role, asked) &&
+    known.token === tokenOf(request.headers)
+  );
 }
 
 /** Slows down guessing: wrong tokens from one address. Good ones are never slowed, since only failures count. */

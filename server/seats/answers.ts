@@ -28,6 +28,10 @@ export const heartbeatAfter = (leaseMs: number): number => {
   return Math.max(1, Math.floor(third * (0.8 + 0.2 * Math.random())));
 };
 
+/** Of a lease that was renewed at a time, by the database. */
+export const renewedAnswer = (nowMs: number, leaseMs: number): string =>
+  `{"expiresAt":"${momentOf(nowMs + leaseMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}}`;
+
 /** A refusal of the ledger: 409 with what a program needs to decide. */
 export function sendDenied(
   reply: FastifyReply,

@@ -2,6 +2,7 @@ import type { DatabasePool } from '../../runtime/database/pool.ts';
 import type { HolderKey } from './holderKey.ts';
 import { newLeaseId } from './leaseId.ts';
 import type { PoolInfo } from './pools.ts';
+import type { Renewals } from './renewals.ts';
 import { claimed, type Ruled } from './seatRules.ts';
 import { type BorrowResult, borrowSeat } from './seatSql.ts';
 
@@ -9,11 +10,13 @@ import { type BorrowResult, borrowSeat } from './seatSql.ts';
 export class BorrowedSeats {
   readonly #db: DatabasePool;
   readonly #count: () => Promise<unknown>;
+  readonly #renewals: Renewals | undefined;
 
-  /** `count`: counts the pools anew. */
-  constructor(db: DatabasePool, count: () => Promise<unknown>) {
+  /** `count`: counts the pools anew. `renewals`: what forgets a lease that is borrowed from now on. */
+  constructor(db: DatabasePool, count: () => Promise<unknown>, renewals?: Renewals) {
     this.#db = db;
     this.#count = count;
+    this.#renewals = renewals;
   }
 
   /** Takes a seat along for so many hours, as far as the licence allows. */
@@ -27,7 +30,17 @@ export class BorrowedSeats {
     const { seatLimit, borrow } = pool.entitlement;
     const most = Math.max(seatLimit - (borrow?.keepFree ?? seatLimit), 0);
     const claim = { holder, shown, leaseId: newLeaseId(pool.poolId), subject, ...claimed(ruled) };
-    return { result: await borrowSeat(this.#db, pool.poolId, claim, { hours, most }), ruled };
+    const changed = this.#renewals?.changing();
+    try {
+      const result = await borrowSeat(this.#db, pool.poolId, claim, { hours, most });
+      this.#renewals?.forget(result.leaseId);
+      return { result, ruled };
+    } catch (error) {
+      this.#renewals?.doubt();
+      throw error;
+    } finally {
+      changed?.();
+    }
   }
 
   /** Seats of a product that others than this holder have taken along; a holder that has one prolongs it. */

@@ -88,6 +88,7 @@ const foldIf = (name: string | undefined): string | null => (name === undefined 
 
 /** Who holds what. */
 export async function listLeases(store: SeatStore, filter: LeaseFilter) {
+  await store.renewalsWritten();
   const [pool, holder, key] = decodeCursor(filter.cursor) ?? [0, ''];
   const isTime = filter.sort?.endsWith('At') === true;
   if (

@@ -1,5 +1,5 @@
 import type { Http } from '../../runtime/httpShell.ts';
-import { heartbeatAfter, momentOf, sendJson } from './answers.ts';
+import { heartbeatAfter, momentOf, renewedAnswer, sendJson } from './answers.ts';
 import { client, operation, raw, unchecked } from './clientRoute.ts';
 import * as schemas from './clientSchemas.ts';
 import { instanceOf, readIdle, readIdleLeaseIds, readLeaseId, readLeaseIds } from './requests.ts';
@@ -38,12 +38,7 @@ export function registerLeaseRoutes(http: Http, store: SeatStore, metrics: SeatM
           }
           metrics.heartbeats('renewed', 1);
           if (outcome === 'kept') sendJson(reply, 200, '{}');
-          else
-            sendJson(
-              reply,
-              200,
-              `{"expiresAt":"${momentOf(nowMs + leaseMs)}","heartbeatAfterSeconds":${heartbeatAfter(leaseMs)}}`,
-            );
+          else sendJson(reply, 200, renewedAnswer(nowMs, leaseMs));
         },
         (error) => reply.send(error),
       );

@@ -327,7 +327,11 @@ export function leave(pool: Pool, holder: string): void {
   pool.waiters.delete(holder);
 }
 
-/** A heartbeat names the lease, so that an old process cannot keep a newer one alive. `idle`: its program is. */
+/**
+ * A heartbeat names the lease, so that an old process cannot keep a newer one alive. `idle`: its program is. One that says so comes here when
+ * it is answered. Another may have been answered a while before (answerAtOnce.ts): then no other command came between that could have
+ * ended the lease, or `frozenUntil` keeps what was promised.
+ */
 export function renew(pool: Pool, leaseId: string, now: number, leaseMs: number, idle = false): 'renewed' | 'lost' {
   for (const lease of pool.leases.values()) {
     if (lease.leaseId !== leaseId || lease.mode === 'lingering') continue;

@@ -48,6 +48,7 @@ SELECT page.key, page.seats, ${spelled(2)} AS name, coalesce(sum(l.size) FILTER 
 
 /** Who holds how many seats, the most first. A search counts the seats that it finds. */
 export async function listPeople(store: SeatStore, filter: PeopleFilter) {
+  await store.renewalsWritten();
   const [seats, key] = decodeCursor(filter.cursor) ?? [null, ''];
   for (const text of [filter.product, filter.search]) {
     if (text?.includes('\u0000')) throw invalid('a filter must not contain control characters');

@@ -7,6 +7,10 @@ import { poolSetup } from './seatSql.ts';
 /** Ten times a lease time, so that an outage is noticed before it can cost a short lease; not more seldom than this. */
 const longestMs = 2_000;
 const shortestMs = 300;
+/** How often beats come. */
+export const beatEveryMs = (leaseMs: number): number => Math.min(Math.max(leaseMs / 10, shortestMs), longestMs);
+/** So long after a beat the database takes somebody for alive: as `beat` in functions/alive.sql reckons it. */
+export const patienceMs = (leaseMs: number): number => Math.min(Math.max(leaseMs * 0.3, 1_000), 8_000);
 /** The clocks of this server and its database may differ by so much without a word. */
 const clockToleranceMs = 5 * 60_000;
 
@@ -14,9 +18,13 @@ export interface PulseOptions {
   readonly connection: DatabaseConfig;
   readonly leaseMs: number;
   readonly log: Logger;
+  /** No other server is at this ledger. One before may have answered renewals that it had no time to write. */
+  readonly isAlone: boolean;
   /** For how long the oldest renewals under way have been going on, in ms: those that hang are as good as refused. */
   renewingMs(): number;
   worked(): void;
+  /** Of each beat: the database's time, in ms since the epoch; whether expiry was frozen by it. */
+  beaten(nowMs: number, isShaken: boolean): void;
   failed(error: unknown): void;
 }
 
@@ -48,7 +56,7 @@ export class Pulse {
 
   constructor(options: PulseOptions) {
     this.#options = options;
-    this.everyMs = Math.min(Math.max(options.leaseMs / 10, shortestMs), longestMs);
+    this.everyMs = beatEveryMs(options.leaseMs);
     this.#db = new DatabasePool(options.connection, poolSetup, 1);
   }
 
@@ -102,9 +110,9 @@ export class Pulse {
   }
 
   async #beat(isStart: boolean): Promise<void> {
-    const { log, renewingMs } = this.#options;
+    const { log, renewingMs, isAlone, beaten } = this.#options;
     // on a disk that is all but full, beats may still be written while renewals are not
-    const missed = this.#renewalsMissed || renewingMs() > 2 * this.everyMs;
+    const missed = this.#renewalsMissed || renewingMs() > 2 * this.everyMs || (isStart && isAlone);
     this.#renewalsMissed = false;
     try {
       let row = await this.#ask(isStart, missed);
@@ -112,8 +120,9 @@ export class Pulse {
       if (row === undefined) return;
       // what was answered and then lost in a crash of the database must not cost a seat
       if (row.crashed) log.info('the database has crashed or changed places: nothing expires for one lease time');
-      if (row.froze) log.info({ gapMs: Number(row.gap_ms) }, 'nothing expires for one lease time');
+      if (row.froze || isStart) log.info({ gapMs: Number(row.gap_ms) }, 'nothing expires for one lease time');
       else if (missed) log.info('renewals were refused: nothing expires for one lease time');
+      beaten(Number(row.o_now_ms), row.froze || row.crashed);
       this.#compareClocks(Number(row.o_now_ms) - Date.now());
     } catch (error) {
       this.#renewalsMissed ||= missed;

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { type Command, Lane, type LaneEvents, type Sessions } from './lane.ts';
+import type { Renewals } from './renewals.ts';
 import { type Report, type ReportBatchResult, type ReportResult, reportBatch, reportUnchanged } from './seatSql.ts';
 
 /** One session report on its way. */
@@ -34,13 +35,14 @@ export class ReportCommand implements Command {
   }
 }
 
-/** Session reports. One that says nothing new is answered without a pool's lock; the others in one durable transaction. */
+/** Session reports. `renewals`: what forgets a lease that may be given to others from now on. One that says nothing new is answered without a pool's lock; the others in one durable transaction. */
 export function createReportLane(
   quick: Sessions<pg.Client>,
   durable: Sessions<pg.Client>,
   leaseMs: number,
   told: (result: ReportBatchResult) => void,
   events: LaneEvents,
+  renewals?: Renewals,
 ): Lane<ReportCommand, pg.Client> {
   return new Lane<ReportCommand, pg.Client>(
     quick,
@@ -55,7 +57,7 @@ export function createReportLane(
         if (result) c.done(result);
         else changed.push(c);
       });
-      if (changed.length > 0) await runChanged(durable, leaseMs, changed, told);
+      if (changed.length > 0) await runChanged(durable, leaseMs, changed, told, renewals);
       return undefined;
     },
     4_000,
@@ -69,6 +71,7 @@ async function runChanged(
   leaseMs: number,
   changed: readonly ReportCommand[],
   told: (result: ReportBatchResult) => void,
+  renewals: Renewals | undefined,
 ): Promise<void> {
   const session = await durable.acquire();
   let broken = true;
@@ -81,7 +84,10 @@ async function runChanged(
     broken = false;
     changed.forEach((c, i) => {
       const own = result.results[i];
-      if (own) c.done(own);
+      if (own === undefined) return;
+      // one that is idle, or leased no more
+      for (const leaseId of own.leaseIds) if (leaseId !== '') renewals?.forget(leaseId);
+      c.done(own);
     });
     told(result);
   } finally {

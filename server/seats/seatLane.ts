@@ -3,7 +3,15 @@ import type { ReleaseCause } from '../../licence/words.ts';
 import { StoreUnavailable } from '../../runtime/database/fault.ts';
 import type { Shortage } from './admission.ts';
 import { type Command, Lane, type LaneEvents, type Sessions } from './lane.ts';
-import { type Claim, heartbeatBatch, type Release, type SeatBatchResult, seatBatch } from './seatSql.ts';
+import type { Renewals } from './renewals.ts';
+import {
+  type Claim,
+  type HeartbeatResult,
+  heartbeatBatch,
+  type Release,
+  type SeatBatchResult,
+  seatBatch,
+} from './seatSql.ts';
 
 const shortages: Readonly<Record<string, Shortage>> = { D: 'taken', V: 'reserved', Q: 'queued' };
 
@@ -89,62 +97,74 @@ export class SeatCommand implements Command {
 /** Told after each batch of a pool: the counters, how many expired leases were reaped for newcomers, and what was given back why. */
 export type PoolTold = (result: SeatBatchResult, released: readonly ReleaseCause[]) => void;
 
-/** Check-outs and releases of one pool. */
+/** Check-outs and releases of one pool. `renewals`: what forgets a lease that is of another kind from now on. */
 export function createSeatLane(
   sessions: Sessions<pg.Client>,
   poolId: number,
   leaseMs: number,
   told: PoolTold,
   events: LaneEvents,
+  renewals?: Renewals,
 ): Lane<SeatCommand, pg.Client> {
+  const run = async (session: pg.Client, batch: readonly SeatCommand[]) => {
+    const claims: Claim[] = [];
+    const releases: Release[] = [];
+    for (const c of batch) {
+      if (c.claim) claims.push(c.claim);
+      else if (c.release) releases.push(c.release);
+    }
+    const result = await seatBatch(session, poolId, leaseMs, claims, releases);
+    let claim = 0;
+    let renewed = 0;
+    let release = 0;
+    const released: ReleaseCause[] = [];
+    for (const c of batch) {
+      if (c.claim === undefined) {
+        const held = result.releaseCodes[release] !== 'N';
+        if (held && c.release) released.push(c.release.cause);
+        c.done(held);
+        release += 1;
+        continue;
+      }
+      const code = result.codes[claim];
+      const place = result.places?.[claim];
+      const cap = code === 'L' ? Number(result.caps?.[claim]) - 1 : undefined;
+      claim += 1;
+      let leaseId = '';
+      if (code === 'G' || code === 'O') leaseId = c.claim.leaseId;
+      else if (code === 'R') {
+        leaseId = result.renewedIds[renewed] ?? '';
+        renewed += 1;
+        if (c.claim.mode !== 'leased') renewals?.forget(leaseId);
+      }
+      c.done({
+        code: code === 'G' || code === 'O' ? 'granted' : code === 'R' ? 'renewed' : 'denied',
+        leaseId,
+        nowMs: result.nowMs,
+        inUse: result.inUse,
+        seatLimit: result.seatLimit,
+        shortage: shortageOf(code),
+        overdrawn: code === 'O',
+        cap,
+        reservedFree: result.reservedFree,
+        waiting: result.waiting,
+        place: place === undefined || place === '' ? undefined : Number(place),
+      });
+    }
+    told(result, released);
+    return undefined;
+  };
   return new Lane<SeatCommand, pg.Client>(
     sessions,
     async (session, batch) => {
-      const claims: Claim[] = [];
-      const releases: Release[] = [];
-      for (const c of batch) {
-        if (c.claim) claims.push(c.claim);
-        else if (c.release) releases.push(c.release);
+      const changed = batch.some((c) => c.claim !== undefined && c.claim.mode !== 'leased')
+        ? renewals?.changing()
+        : undefined;
+      try {
+        return await run(session, batch);
+      } finally {
+        changed?.();
       }
-      const result = await seatBatch(session, poolId, leaseMs, claims, releases);
-      let claim = 0;
-      let renewed = 0;
-      let release = 0;
-      const released: ReleaseCause[] = [];
-      for (const c of batch) {
-        if (c.claim === undefined) {
-          const held = result.releaseCodes[release] !== 'N';
-          if (held && c.release) released.push(c.release.cause);
-          c.done(held);
-          release += 1;
-          continue;
-        }
-        const code = result.codes[claim];
-        const place = result.places?.[claim];
-        const cap = code === 'L' ? Number(result.caps?.[claim]) - 1 : undefined;
-        claim += 1;
-        let leaseId = '';
-        if (code === 'G' || code === 'O') leaseId = c.claim.leaseId;
-        else if (code === 'R') {
-          leaseId = result.renewedIds[renewed] ?? '';
-          renewed += 1;
-        }
-        c.done({
-          code: code === 'G' || code === 'O' ? 'granted' : code === 'R' ? 'renewed' : 'denied',
-          leaseId,
-          nowMs: result.nowMs,
-          inUse: result.inUse,
-          seatLimit: result.seatLimit,
-          shortage: shortageOf(code),
-          overdrawn: code === 'O',
-          cap,
-          reservedFree: result.reservedFree,
-          waiting: result.waiting,
-          place: place === undefined || place === '' ? undefined : Number(place),
-        });
-      }
-      told(result, released);
-      return undefined;
     },
     256,
     20_000,
@@ -233,19 +253,40 @@ export class HeartbeatCommand implements Command {
 /** So many leases that wait are worth a second transaction beside the first; single heartbeats share one. */
 const bulk = 400;
 
+/** Has what is known of leases follow a statement that renews some. */
+async function renewing(
+  ids: readonly string[],
+  idle: readonly string[],
+  renewals: Renewals | undefined,
+  statement: () => Promise<HeartbeatResult>,
+): Promise<HeartbeatResult> {
+  const sent = renewals?.send();
+  try {
+    const result = await statement();
+    if (sent) renewals?.answered(sent, ids, result.marks, result.nowMs, idle);
+    return result;
+  } catch (error) {
+    if (sent) renewals?.lost(sent, idle);
+    throw error;
+  }
+}
+
 /** Heartbeats of all pools. They never wait for a row: a busy one goes again with a later batch. */
 export function createHeartbeatLane(
   sessions: Sessions<pg.Client>,
   leaseMs: number,
   events: LaneEvents,
+  renewals?: Renewals,
 ): Lane<HeartbeatCommand, pg.Client> {
   const lane: Lane<HeartbeatCommand, pg.Client> = new Lane<HeartbeatCommand, pg.Client>(
     sessions,
     async (session, batch) => {
       const pending = batch.map((c) => c.pending());
       const ids = pending.length === 1 ? (pending[0] ?? []) : pending.flat();
-      const idle = batch.some((c) => c.idle.length > 0) ? batch.flatMap((c) => c.idle) : undefined;
-      const { marks, nowMs } = await heartbeatBatch(session, leaseMs, ids, undefined, idle);
+      const idle = batch.flatMap((c) => c.idle);
+      const { marks, nowMs } = await renewing(ids, idle, renewals, () =>
+        heartbeatBatch(session, leaseMs, ids, undefined, idle),
+      );
       if (marks === '') {
         for (const c of batch) c.renewed(nowMs);
         return undefined;

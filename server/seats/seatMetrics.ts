@@ -20,6 +20,7 @@ export class SeatMetrics {
   readonly #unmet: Counter<'product'>;
   readonly #errors: Counter<'op'>;
   readonly #duration: Histogram<string>;
+  readonly #renewed: Count;
   readonly #known = new Map<string, Count>();
 
   constructor(metrics: Metrics) {
@@ -42,6 +43,7 @@ export class SeatMetrics {
       [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     );
     for (const outcome of ['renewed', 'lost']) this.#heartbeats.inc({ outcome }, 0);
+    this.#renewed = this.#heartbeats.labels({ outcome: 'renewed' });
     for (const op of storeOps) this.#errors.inc({ op }, 0);
     this.#checkouts.inc({ product: '', outcome: 'denied', reason: 'ProductUnknown' }, 0);
   }
@@ -62,7 +64,8 @@ export class SeatMetrics {
     this.#duration.observe(seconds);
   }
   heartbeats(outcome: 'renewed' | 'lost', n: number): void {
-    this.#count(`h${outcome}`, () => this.#heartbeats.labels({ outcome })).inc(n);
+    if (outcome === 'renewed') this.#renewed.inc(n);
+    else this.#count(`h${outcome}`, () => this.#heartbeats.labels({ outcome })).inc(n);
   }
   released(product: string, cause: ReleaseCause, n: number): void {
     if (n > 0) this.#count(`r${product}/${cause}`, () => this.#releases.labels({ product, cause })).inc(n);

@@ -9,6 +9,7 @@ import type { Logger } from '../../runtime/log.ts';
 import { LaneHealth } from '../db/laneHealth.ts';
 import { DatabaseSessions } from '../db/sessions.ts';
 import { TroubleLog } from '../db/troubleLog.ts';
+import { renewalTimes } from './answerAtOnce.ts';
 import { BaseOwners } from './baseOwners.ts';
 import { BorrowedSeats } from './borrowedSeats.ts';
 import { type Cleared, type ClearPolicy, type ClearRequest, clearAtStart, clearStale } from './clearing.ts';
@@ -22,8 +23,9 @@ import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
 import { countingTrouble, doubtsOfRules } from './poolDoubts.ts';
 import { type PoolInfo, type Ruling, savePools } from './pools.ts';
-import { Pulse } from './pulse.ts';
+import { beatEveryMs, Pulse, patienceMs } from './pulse.ts';
 import { QueueLeavers } from './queueLeavers.ts';
+import { Renewals } from './renewals.ts';
 import { createReportLane, ReportCommand } from './reportLane.ts';
 import type { Reservation } from './reservations.ts';
 import {
@@ -53,6 +55,8 @@ export interface StoreOptions {
   readonly staleAfterMs: number;
   readonly reservations: readonly Reservation[];
   readonly rules: readonly SeatRule[];
+  /** No other server can be at this ledger: heartbeats may be answered before they are in it. */
+  readonly isAlone?: boolean;
   readonly log: Logger;
   readonly metrics: SeatMetrics;
 }
@@ -99,6 +103,8 @@ export class SeatStore {
   readonly #seats: DatabaseSessions;
   readonly #quick: DatabaseSessions;
   readonly #heartbeats: Lane<HeartbeatCommand, pg.Client>;
+  /** Undefined where other servers may be at this ledger: then each heartbeat is answered by the database. */
+  readonly #renewals: Renewals | undefined;
   readonly #reports: Lane<ReportCommand, pg.Client>;
   readonly #lanes = new Map<number, Lane<SeatCommand, pg.Client>>();
   #pools = new Map<string, OpenPool>();
@@ -126,12 +132,15 @@ export class SeatStore {
     this.#quick = new DatabaseSessions(options.connection, quickSetup, 3);
     this.db = new DatabasePool(options.connection, poolSetup, 4);
     this.owners = new BaseOwners(this.db);
-    this.borrowed = new BorrowedSeats(this.db, () => this.#housekeeping.countPools());
+    this.#renewals = options.isAlone === true ? this.#openRenewals() : undefined;
+    this.borrowed = new BorrowedSeats(this.db, () => this.#housekeeping.countPools(), this.#renewals);
     this.#pulse = new Pulse({
       connection: options.connection,
       leaseMs: options.leaseMs,
       log: options.log,
-      renewingMs: () => this.#heartbeats.busyMs(),
+      isAlone: options.isAlone === true,
+      renewingMs: () => Math.max(this.#heartbeats.busyMs(), this.#renewals?.lateMs() ?? 0),
+      beaten: (nowMs, isShaken) => this.#renewals?.observe(nowMs, isShaken),
       worked: () => {
         this.#health.worked('beat');
         this.#trouble.worked();
@@ -157,19 +166,21 @@ export class SeatStore {
       freed: (poolId, seats) => this.waitingRoom.poke(poolId, seats),
       failed: (op, error) => this.troubled(op, error),
     });
-    this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'));
+    this.#heartbeats = createHeartbeatLane(this.#quick, this.leaseMs, this.#events('heartbeat'), this.#renewals);
     this.#reports = createReportLane(
       this.#quick,
       this.#seats,
       this.leaseMs,
       (result) => this.#reported(result),
       this.#events('report'),
+      this.#renewals,
     );
   }
 
   /** The first beat (which freezes expiry for one lease time unless other servers are alive), the clearing, and a first count. */
   async start(policy: ClearPolicy): Promise<ClearingStatus | undefined> {
     await this.#pulse.start();
+    this.#renewals?.start();
     const merged = await foldNames((work) => this.transaction(work));
     if (merged > 0) this.#log.warn({ merged }, 'seats of holders whose names differ in case only are one seat each');
     const clearing = await clearAtStart(policy, this.#clearing('roll'), (work) => this.transaction(work));
@@ -184,6 +195,7 @@ export class SeatStore {
     this.#stopped = true;
     clearTimeout(this.#expiry);
     this.waitingRoom.close();
+    await this.#renewals?.stop();
     await Promise.all([this.#pulse.stop(), this.#leavers.drained(), this.#housekeeping.stop()]);
     await Promise.all([...this.#lanes.values(), this.#heartbeats, this.#reports].map((lane) => lane.drained()));
     try {
@@ -302,7 +314,19 @@ export class SeatStore {
     done: (outcomes: readonly Heartbeat[] | Heartbeat, nowMs: number) => void,
     fail: (error: unknown) => void,
   ): void {
-    this.#heartbeats.push(new HeartbeatCommand(leaseIds, idle, done, fail));
+    const nowMs = idle.length === 0 ? this.#renewals?.renewAll(leaseIds) : undefined;
+    if (nowMs !== undefined) done('renewed', nowMs);
+    else this.#heartbeats.push(new HeartbeatCommand(leaseIds, idle, done, fail));
+  }
+
+  /** Renews a lease if that can be answered at once: the database's time of the answer, in ms since the epoch; undefined: `heartbeat`. */
+  heartbeatAtOnce(leaseId: string): number | undefined {
+    return this.#renewals?.renew(leaseId);
+  }
+
+  /** Resolves when renewals that were answered before are in the database, or cannot be: what is read from it then shows them. */
+  async renewalsWritten(): Promise<void> {
+    await this.#renewals?.written();
   }
 
   /** Gives a seat back; resolves to whether it was held. */
@@ -318,7 +342,14 @@ export class SeatStore {
         }, reject);
         return;
       }
-      lane.push(SeatCommand.release({ leaseId, cause }, resolve, reject));
+      this.#renewals?.ending(leaseId);
+      const ended =
+        <T>(tell: (outcome: T) => void) =>
+        (outcome: T) => {
+          this.#renewals?.ended(leaseId);
+          tell(outcome);
+        };
+      lane.push(SeatCommand.release({ leaseId, cause }, ended(resolve), ended(reject)));
     });
   }
 
@@ -386,7 +417,8 @@ export class SeatStore {
   }
 
   /** Gives all stale seats back in place; answers how many. */
-  releaseStale(product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {
+  async releaseStale(product: string | undefined, cause: 'admin' | 'roll'): Promise<Cleared> {
+    await this.renewalsWritten();
     return clearStale(this.#clearing(cause), product, cause);
   }
 
@@ -446,7 +478,22 @@ export class SeatStore {
       if (result.idled > 0) this.#metrics.released(info.product, 'idle', result.idled);
       if (result.seatLimit > result.inUse) this.waitingRoom.poke(info.poolId, result.seatLimit - result.inUse);
     };
-    return createSeatLane(this.#seats, info.poolId, this.leaseMs, told, this.#events('seats'));
+    return createSeatLane(this.#seats, info.poolId, this.leaseMs, told, this.#events('seats'), this.#renewals);
+  }
+
+  #openRenewals(): Renewals {
+    const everyMs = beatEveryMs(this.leaseMs);
+    return new Renewals({
+      leaseMs: this.leaseMs,
+      times: renewalTimes(this.leaseMs, { everyMs, answerMs: answerTimeoutMs, patienceMs: patienceMs(this.leaseMs) }),
+      write: (leaseIds, done, failed) => this.#heartbeats.push(new HeartbeatCommand(leaseIds, [], done, failed)),
+      missed: () => this.#pulse.renewalsMissed(),
+      endedByOthers: (leaseId) =>
+        this.#log.warn(
+          { leaseId },
+          'a seat that was renewed is gone: somebody else writes to the database of this server',
+        ),
+    });
   }
 
   async #openForRelease(poolId: number): Promise<boolean> {
@@ -484,6 +531,7 @@ export class SeatStore {
     // late housekeeping keeps nobody from a seat
     if (!housekeeping.includes(op)) this.#health.failed(op, messageOf(error));
     if (op === 'heartbeat') this.#pulse.renewalsMissed();
+    if (op === 'seats' || op === 'report') this.#renewals?.doubt(); // what ends a seat may still come true
     this.#trouble.note(op, error, size);
   }
 

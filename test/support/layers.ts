@@ -30,7 +30,7 @@ export const layers: readonly Layer[] = [
 export const pureFiles: readonly RegExp[] = [
   /^licence\//,
   /^runtime\/cron\//,
-  /^server\/seats\/(admission|fitReservations|ledger|ledger\/(borrow|report|stale)|explain\/(checks|expectFree|foresee)|simulate\/(fifo|play|world))\.ts$/,
+  /^server\/seats\/(admission|answerAtOnce|fitReservations|ledger|ledger\/(borrow|report|stale)|explain\/(checks|expectFree|foresee)|simulate\/(fifo|play|world))\.ts$/,
   /^server\/keys\/decide\.ts$/,
   /^operator\/licenceServer\/(pod|decide|build)\//,
   /^operator\/licenceServer\/observe\/(claimHolder|claimView|deploymentView|keysCopy|keySources|noPod|successors)\.ts$/,

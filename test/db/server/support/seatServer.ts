@@ -21,6 +21,7 @@ export interface SeatServerOptions {
   readonly rules?: readonly (Partial<Omit<SeatRule, 'match'>> & { readonly match?: Partial<RuleMatch> })[];
   readonly access?: AccessMode;
   readonly clear?: ClearPolicy;
+  readonly isAlone?: boolean;
 }
 
 export const licence = (l: Partial<ProductLicence>): ProductLicence => ({
@@ -55,6 +56,7 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
     rules: parseRules(
       JSON.stringify((options.rules ?? []).map((r, i) => ({ name: `rule-${i + 1}`, product: 'erp', ...r }))),
     ),
+    isAlone: options.isAlone ?? false,
     log,
     metrics: seatMetrics,
   });
