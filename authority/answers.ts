@@ -24,6 +24,8 @@ const entitlements = {
     .object({ maxHours: z.int(), keepFree: z.int() })
     .optional()
     .describe('how far seats may be borrowed; absent: not at all'),
+  assignment: growing(['named']).optional().describe("named: seats are persons' who are named; absent: whoever's"),
+  reassignAfterDays: z.int().optional().describe("of named users: a seat is a person's for so many days at least"),
 };
 
 export const issuedKey = named(

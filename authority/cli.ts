@@ -5,7 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { idempotencyHeader } from '../licence/authorityWire.ts';
 import { isKeyId } from '../licence/key.ts';
 import { momentOf } from '../licence/moment.ts';
-import { countings } from '../licence/words.ts';
+import { assignments, countings } from '../licence/words.ts';
 import { endOfTerm, isTimeZone } from './endOfTerm.ts';
 
 /**
@@ -162,6 +162,8 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     );
   };
   const force = () => new Option('--force', 'although an end has passed, or is earlier than the present one');
+  const naming = () =>
+    new Option('--assignment <whose>', 'whose seats are: persons who are named, or whoever comes').choices(assignments);
   const once = () =>
     new Option('--idempotency-key <text>', 'of a command that got no answer: gives its answer, makes nothing twice');
   // Set up before the commands: they take over what the program has.
@@ -184,6 +186,12 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
       '--borrow <hours>',
       'how long a seat may be taken along, as 48h, or 48h:3 where 3 seats must stay free',
       lent,
+    )
+    .addOption(naming())
+    .option(
+      '--reassign-after-days <n>',
+      "of named users: a seat is a person's for so many days at least; without: 30",
+      seats,
     )
     .addOption(
       new Option('--trial <days>', 'a licence to try the product, for so many days from now: 30d')
@@ -242,6 +250,8 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 authority unreachable.`,
     .option('--overdraft-seats <n>', 'the right number of seats beyond the limit; 0: none', seats)
     .option('--weights <list>', "the right seats of features, as payroll=3; '': each costs one", weighed)
     .option('--borrow <hours>', 'how long a seat may be taken along; 0: not at all', lent)
+    .addOption(naming())
+    .option('--reassign-after-days <n>', "of named users: a seat is a person's for so many days at least", seats)
     .action((id, { seats: seatLimit, ...rest }) =>
       call('PATCH', `/v1/licences/${encodeURIComponent(id)}`, ended({ ...rest, seatLimit }), (licence) =>
         licencesShown({ licences: [licence] }),

@@ -16,6 +16,7 @@ export interface LicenceRow {
   overdraft_seats: number;
   weights: Readonly<Record<string, number>> | null;
   borrow: BorrowTerms | null;
+  reassign_after_days: number | null;
 }
 
 export interface KeyRow {
@@ -42,7 +43,7 @@ export interface KeyRow {
 /** The licence, held against everybody else until the transaction ends: one change of a licence at a time. */
 export async function lockLicence(client: Client, licenceId: string): Promise<LicenceRow | undefined> {
   const { rows } = await client.query<LicenceRow>(
-    'SELECT id, organisation, organisation_id, product, support_policy, features, count_by, overdraft_seats, weights, borrow FROM licence WHERE id = $1 FOR UPDATE',
+    'SELECT id, organisation, organisation_id, product, support_policy, features, count_by, overdraft_seats, weights, borrow, reassign_after_days FROM licence WHERE id = $1 FOR UPDATE',
     [licenceId],
   );
   return rows[0];
@@ -109,6 +110,9 @@ export const entitlementsOf = (licence: LicenceRow, key: KeyRow): Entitlements =
   ...(licence.overdraft_seats === 0 ? {} : { overdraftSeats: licence.overdraft_seats }),
   ...(licence.weights === null ? {} : { weights: licence.weights }),
   ...(licence.borrow === null ? {} : { borrow: licence.borrow }),
+  ...(licence.reassign_after_days === null
+    ? {}
+    : { assignment: 'named' as const, reassignAfterDays: licence.reassign_after_days }),
 });
 
 /** A member with a moment, or none. */

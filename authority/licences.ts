@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { IssuedKey, IssueRequest, RenewalTerms } from '../licence/authorityWire.ts';
 import { symbolsOf, textOf } from '../licence/crockford.ts';
 import type { BorrowTerms, Entitlements } from '../licence/entitlements.ts';
-import type { CountBy, SupportPolicy } from '../licence/words.ts';
+import { type Assignment, type CountBy, reassignAfter, type SupportPolicy } from '../licence/words.ts';
+import { ProblemError } from '../runtime/problem.ts';
 import { writeAudit } from './audit.ts';
 import {
   type By,
@@ -49,8 +50,8 @@ export async function issueLicence(
     if (!buyer.ok) return buyer;
     const id = `lic-${textOf(symbolsOf(randomBytes(10))).toLowerCase()}`;
     await client.query(
-      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id, count_by, overdraft_seats, weights, borrow)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+      `INSERT INTO licence (id, organisation, product, support_policy, features, created_at, organisation_id, count_by, overdraft_seats, weights, borrow, reassign_after_days)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
       [
         id,
         request.organisation,
@@ -59,10 +60,11 @@ export async function issueLicence(
         request.features ?? [],
         new Date(nowMs),
         buyer.id,
-        request.countBy ?? 'session',
+        request.countBy ?? (request.assignment === 'named' ? 'user' : 'session'),
         request.overdraftSeats ?? 0,
         keptWeights(request.weights),
         keptBorrow(request.borrow),
+        keptNaming(request),
       ],
     );
     const made = await makeKey(client, id, { generation: 1, madeBy: 'issue', terms: request, nowMs });
@@ -78,8 +80,17 @@ function keptWeights(weights: Readonly<Record<string, number>> | undefined): str
 const keptBorrow = (borrow: BorrowTerms | undefined): string | null =>
   borrow === undefined || borrow.maxHours === 0 ? null : JSON.stringify(borrow);
 
+/** Of named users the days that a seat is a person's; null: seats are whoever's. */
+const keptNaming = ({ assignment, reassignAfterDays }: Naming): number | null =>
+  assignment === 'named' ? (reassignAfterDays ?? reassignAfter.default) : null;
+
+interface Naming {
+  readonly assignment?: Assignment | undefined;
+  readonly reassignAfterDays?: number | undefined;
+}
+
 /** What is put right. An end that is null is taken away. */
-export interface Correction extends NamedEnds, Forced {
+export interface Correction extends NamedEnds, Forced, Naming {
   /** The right name: that of a known organisation, or else a new name of the one that has the licence. */
   readonly organisation?: string | undefined;
   readonly organisationId?: string | undefined;
@@ -103,6 +114,11 @@ export async function correctLicence(
     const doubt = force ? undefined : doubtful(change, termsOf(newest), nowMs);
     if (doubt !== undefined) return doubt;
     const to = { ...entitlementsOf(licence, newest), ...withoutUndefined(change) };
+    const countBy = to.countBy ?? (to.assignment === 'named' ? 'user' : 'session');
+    if (to.assignment === 'named' && countBy !== 'user') {
+      const detail = 'seats of named users are counted by user; correct countBy with it, or take the assignment away';
+      throw new ProblemError({ status: 400, reason: 'InvalidRequest', detail });
+    }
     let buyer = licence.organisation_id;
     if (change.organisation !== undefined) {
       // a name that is known is that organisation's; a new one is another name of the same
@@ -112,7 +128,7 @@ export async function correctLicence(
       buyer = named.id;
     }
     await client.query(
-      `UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5, count_by = $6, overdraft_seats = $7, weights = $8, borrow = $9
+      `UPDATE licence SET organisation = $2, support_policy = $3, features = $4, organisation_id = $5, count_by = $6, overdraft_seats = $7, weights = $8, borrow = $9, reassign_after_days = $10
         WHERE id = $1`,
       [
         licenceId,
@@ -120,10 +136,11 @@ export async function correctLicence(
         to.supportPolicy,
         to.features,
         buyer,
-        to.countBy ?? 'session',
+        countBy,
         to.overdraftSeats ?? 0,
         keptWeights(to.weights),
         keptBorrow(to.borrow),
+        keptNaming(to),
       ],
     );
     await client.query(

@@ -139,6 +139,7 @@ function payloadText(p: ActivationPayload): string {
       ...(e.overdraftSeats === undefined ? {} : { overdraftSeats: e.overdraftSeats }),
       ...(e.weights === undefined ? {} : { weights: Object.fromEntries(Object.entries(e.weights).sort(byName)) }),
       ...(e.borrow === undefined ? {} : { borrow: { maxHours: e.borrow.maxHours, keepFree: e.borrow.keepFree } }),
+      ...(e.assignment === undefined ? {} : { assignment: e.assignment, reassignAfterDays: e.reassignAfterDays }),
     },
   });
 }
@@ -183,7 +184,11 @@ function isEntitlements(v: unknown): v is Entitlements {
     (v.countBy === undefined || countings.some((c) => c !== 'session' && c === v.countBy)) &&
     (v.overdraftSeats === undefined || isWhole(v.overdraftSeats, 1)) &&
     (v.weights === undefined || isWeights(v.weights)) &&
-    (v.borrow === undefined || (isRecord(v.borrow) && isWhole(v.borrow.maxHours, 1) && isWhole(v.borrow.keepFree, 0)))
+    (v.borrow === undefined ||
+      (isRecord(v.borrow) && isWhole(v.borrow.maxHours, 1) && isWhole(v.borrow.keepFree, 0))) &&
+    (v.assignment === undefined
+      ? v.reassignAfterDays === undefined
+      : v.assignment === 'named' && v.countBy === 'user' && isWhole(v.reassignAfterDays, 0))
   );
 }
 

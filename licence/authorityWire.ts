@@ -1,5 +1,5 @@
 import type { BorrowTerms, Entitlements } from './entitlements.ts';
-import type { CountBy } from './words.ts';
+import type { Assignment, CountBy } from './words.ts';
 
 /**
  * What a licence server and the authority say to each other.
@@ -77,6 +77,10 @@ export interface IssueRequest {
   readonly weights?: Readonly<Record<string, number>>;
   /** How far seats may be borrowed; absent: not at all. */
   readonly borrow?: BorrowTerms;
+  /** Whose seats are: persons' who are named, or whoever's; absent: whoever's. */
+  readonly assignment?: Assignment;
+  /** With named users: a seat is a person's for so many days at least; absent: 30. */
+  readonly reassignAfterDays?: number;
 }
 export interface IssuedKey {
   readonly licenceId: string;

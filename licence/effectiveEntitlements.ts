@@ -18,6 +18,7 @@ export interface EffectiveLicence {
   readonly overdraftSeats: number;
   readonly weights?: Readonly<Record<string, number>>;
   readonly borrow?: BorrowTerms;
+  readonly reassignAfterDays?: number;
   /** When its activation was issued. */
   readonly issuedAt: string;
 }
@@ -60,6 +61,7 @@ export function effectiveEntitlements(
       overdraftSeats: e.overdraftSeats ?? 0,
       ...(e.weights === undefined ? {} : { weights: e.weights }),
       ...(e.borrow === undefined ? {} : { borrow: e.borrow }),
+      ...(e.reassignAfterDays === undefined ? {} : { reassignAfterDays: e.reassignAfterDays }),
       issuedAt: activation.issuedAt,
     };
   });

@@ -22,6 +22,10 @@ export interface Entitlements {
   readonly weights?: Readonly<Record<string, number>>;
   /** How far seats may be borrowed; absent: not at all. */
   readonly borrow?: BorrowTerms;
+  /** Seats are persons', who are named; one is a user then (countBy). Absent: they are whoever's. */
+  readonly assignment?: 'named';
+  /** Of one with named users, and always there: a seat is a person's for so many days at least. */
+  readonly reassignAfterDays?: number;
 }
 
 /** Seats that are taken along, and cannot be called back. */

@@ -63,6 +63,8 @@ export interface ProductStatus {
   readonly seatsOverdrawn?: number;
   /** All licences in force are trials. */
   readonly trial?: boolean;
+  /** Persons whose a seat is, of a licence for named users; absent: it is none. */
+  readonly seatsAssigned?: number;
 }
 
 /** A configured, web-installed or found key as the server sees it. Never carries the key itself. */

@@ -44,6 +44,7 @@ export const denialReasons = [
   'FeatureNotLicensed',
   'BorrowNotLicensed',
   'BorrowLimit',
+  'NotAssigned',
 ] as const;
 export type DenialReason = (typeof denialReasons)[number];
 
@@ -60,3 +61,9 @@ export const bounds = {
   leaseSeconds: { min: 10, max: 86_400, default: 120 },
   staleAfterSeconds: { min: 60, max: 30 * 86_400, default: 1_800 },
 } as const;
+
+/** Whose the seats of a licence are: whoever comes first, or persons who are named. */
+export const assignments = ['floating', 'named'] as const;
+export type Assignment = (typeof assignments)[number];
+/** Days that a seat is a person's at least. */
+export const reassignAfter = { default: 30, max: 3_650 } as const;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BackupStatus, ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
+import type { DatabaseConfig } from '../runtime/database/session.ts';
 import { certificatesTrouble } from '../runtime/database/tls.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -20,11 +21,11 @@ import { conflictText } from './seats/baseOwners.ts';
 import { registerExplainRoutes } from './seats/explain/routes.ts';
 import { answerHeartbeatsFirst } from './seats/heartbeatFirst.ts';
 import { productStatuses } from './seats/leaseQueries.ts';
+import { registerAssignmentRoutes } from './seats/named/routes.ts';
 import { registerSeatRoutes } from './seats/routes.ts';
 import { createSeatGauges } from './seats/seatGauges.ts';
 import type { SeatMetrics } from './seats/seatMetrics.ts';
 import { registerSimulationRoutes } from './seats/simulate/routes.ts';
-import type { SimulationDatabase } from './seats/simulate/worker.ts';
 import type { SeatStore } from './seats/store.ts';
 import { registerUsageRoutes } from './usage/routes.ts';
 import type { UsageHistory } from './usage/usageHistory.ts';
@@ -38,8 +39,8 @@ export interface AppParts {
   readonly metrics: Metrics;
   readonly seatMetrics: SeatMetrics;
   readonly store: SeatStore;
-  /** For what reads it in a thread of its own. */
-  readonly database: SimulationDatabase;
+  /** For what takes a connection of its own. */
+  readonly connection: DatabaseConfig;
   readonly keys: Keys;
   readonly identity: Identity;
   readonly usage: UsageHistory;
@@ -74,6 +75,7 @@ const serverStatus = named(
           expiresAt: moment.optional(),
           seatsOverdrawn: z.int().optional(),
           trial: z.boolean().optional(),
+          seatsAssigned: z.int().optional(),
         }),
       ),
     ),
@@ -116,10 +118,11 @@ export async function createApp(parts: AppParts): Promise<Http> {
     registerExplainRoutes(routes, parts.store, parts.access.kind === 'open');
     registerSimulationRoutes(routes, {
       store: parts.store,
-      database: parts.database,
+      connection: parts.connection,
       usage: parts.usage,
     });
     registerSeatAdminRoutes(routes, parts.store);
+    registerAssignmentRoutes(routes, parts.store);
     registerUsageRoutes(routes, parts.usage);
     registerKeyRoutes(routes, parts.keys, parts.identity);
     registerStatus(routes, parts);

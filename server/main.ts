@@ -204,10 +204,7 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     metrics,
     seatMetrics,
     store,
-    database:
-      config.DATABASE_URL === undefined
-        ? { own: database.connection }
-        : { url: config.DATABASE_URL, caFile: config.DATABASE_CA },
+    connection: database.connection,
     keys,
     identity,
     usage,

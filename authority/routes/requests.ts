@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isFingerprint } from '../../licence/fingerprint.ts';
-import { bounds, countings, supportPolicies } from '../../licence/words.ts';
+import { assignments, bounds, countings, reassignAfter, supportPolicies } from '../../licence/words.ts';
 import { named, withoutNul } from '../../runtime/schemas.ts';
 
 // The shapes of what is asked of the authority.
@@ -31,6 +31,18 @@ const weights = z
 const borrow = z
   .object({ maxHours: z.int().min(0).max(8_784), keepFree: z.int().min(0).max(10_000_000).default(0) })
   .describe('how far seats may be borrowed: they are taken along, and cannot be called back; maxHours 0: not at all');
+const naming = {
+  assignment: z
+    .enum(assignments)
+    .optional()
+    .describe("named: seats are persons' who are named, and countBy is user; floating: they are whoever's"),
+  reassignAfterDays: z
+    .int()
+    .min(0)
+    .max(reassignAfter.max)
+    .optional()
+    .describe(`of named users: a seat is a person's for so many days at least; absent: ${reassignAfter.default}`),
+};
 const seatLimit = z.int().min(0).max(10_000_000);
 export const issueRequest = named(
   'IssueRequest',
@@ -52,7 +64,16 @@ export const issueRequest = named(
       overdraftSeats: overdraftSeats.optional(),
       weights: weights.optional(),
       borrow: borrow.optional(),
+      ...naming,
       trial: z.literal(true).optional().describe('given for a while to try the product; needs expiresAt'),
+    })
+    .refine((r) => r.assignment !== 'named' || r.countBy === undefined || r.countBy === 'user', {
+      path: ['countBy'],
+      message: 'seats of named users are counted by user',
+    })
+    .refine((r) => r.reassignAfterDays === undefined || r.assignment === 'named', {
+      path: ['reassignAfterDays'],
+      message: 'belongs to the assignment named',
     })
     .refine((r) => r.trial === undefined || r.expiresAt !== undefined, {
       path: ['trial'],
@@ -78,6 +99,7 @@ export const correction = z
     overdraftSeats: overdraftSeats.optional(),
     weights: weights.optional(),
     borrow: borrow.optional(),
+    ...naming,
   })
   .refine(
     (c) => c.organisationId === undefined || c.organisation !== undefined,

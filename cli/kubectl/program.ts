@@ -82,6 +82,20 @@ Exit status: 0 done, or well; 1 it could not be told or done; 2 something is not
     .option('--instance <uuid>', 'which one; default: the one that was refused last')
     .requiredOption('--reason <text>', 'why; it is kept in the audit');
   add(
+    `assignments ${server}`,
+    'whose the seats of licences for named users are',
+    async () => (await import('./commands/assignments.ts')).assignments,
+  ).option('--product <product>', 'only of this product');
+  add(
+    'assign <name> [user...]',
+    "make seats these users', move them, or take them away",
+    async () => (await import('./commands/assignments.ts')).assign,
+  )
+    .requiredOption('--product <product>', 'whose licence is for named users')
+    .option('--remove <user...>', 'take the seats of these users away')
+    .option('--from-file <file>', 'a table of users that becomes the whole list; "-" is the standard input')
+    .option('--reason <text>', 'why; it is kept in the audit');
+  add(
     `denials ${server}`,
     'who was refused a seat, when and why',
     async () => (await import('./commands/denials.ts')).denials,

@@ -147,7 +147,7 @@ BEGIN
   RETURN greatest(n, m);
 END $$;
 
-CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer, borrowed integer, lost integer, idle integer, lingering integer)
+CREATE FUNCTION public.count_pools(p_after interval) RETURNS TABLE(pool_id smallint, stale integer, stale_since timestamp with time zone, holders_waiting integer, borrowed integer, lost integer, idle integer, lingering integer, assigned integer, unused integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
@@ -162,14 +162,16 @@ BEGIN
          w AS MATERIALIZED (SELECT x.product, count(*)::int AS n FROM (
             SELECT d.product FROM denial d WHERE d.open AND d.reason IN ('SeatsExhausted', 'SeatsReserved')
                AND d.last_at > t - interval '1 min' AND d.last_at < t + interval '1 min' ORDER BY d.last_at DESC LIMIT 10000) x GROUP BY x.product)
-    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0), coalesce(i.n, 0), coalesce(g.n, 0)
+    SELECT p.pool_id, coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0), coalesce(i.n, 0), coalesce(g.n, 0), coalesce(a.n, 0), coalesce(a.unused, 0)
       FROM pool p LEFT JOIN s ON s.pool_id = p.pool_id LEFT JOIN w ON w.product = p.product
       LEFT JOIN LATERAL (SELECT sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -1)::int AS n, sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -2)::int AS lost
         FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0) b ON p.weights IS NOT NULL
       LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.idle_from <= t) i ON p.lingers
       LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0 AND l.kind = -3) g ON p.lingers
-     WHERE (p.stale, p.stale_since, p.holders_waiting, p.borrowed, p.lost, p.idle, p.lingering)
-           IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0), coalesce(i.n, 0), coalesce(g.n, 0));
+      LEFT JOIN LATERAL (SELECT count(*)::int AS n, count(*) FILTER (WHERE greatest(y.assigned_at, y.used_at) < t - interval '30 days'
+          AND NOT EXISTS (SELECT FROM seat z WHERE z.pool_id = p.pool_id AND z.part = y.person))::int AS unused FROM assignment y WHERE y.pool_id = p.pool_id) a ON p.named
+     WHERE (p.stale, p.stale_since, p.holders_waiting, p.borrowed, p.lost, p.idle, p.lingering, p.assigned, p.unused)
+           IS DISTINCT FROM (coalesce(s.n, 0), s.since, coalesce(w.n, 0), coalesce(b.n, 0), coalesce(b.lost, 0), coalesce(i.n, 0), coalesce(g.n, 0), coalesce(a.n, 0), coalesce(a.unused, 0));
 END $$;
 
 CREATE FUNCTION public.count_tallies(p_pool smallint, p_key text[], p_n integer[]) RETURNS void
@@ -312,11 +314,12 @@ CREATE FUNCTION public.look_at_pool(p_pool smallint, p_holder text, p_size integ
     AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); p pool; v_held boolean; v_part text; v_leases int; v_slot smallint; v_used int[]; v_ticket bigint; v_ahead int := 0; v_need int := 0; v_waiting int := 0;
-  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; v_idle jsonb; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
+  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; v_idle jsonb; v_assigned boolean; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
 BEGIN
   SELECT * INTO p FROM pool x WHERE x.pool_id = p_pool;
   IF NOT FOUND THEN RETURN NULL; END IF;
   v_held := EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = p_holder);
+  IF p.named THEN v_assigned := EXISTS (SELECT FROM assignment a WHERE a.pool_id = p_pool AND a.person = split_part(p_holder, chr(31), 2)); END IF;
   IF p.count_by IS NOT NULL THEN
     v_part := part_of(p_holder, p.count_by);
     SELECT s.leases, s.slot INTO v_leases, v_slot FROM seat s WHERE s.pool_id = p_pool AND s.part = v_part;
@@ -358,7 +361,7 @@ BEGIN
              'stale', h.kind > 0 AND split_part(h.holder, chr(31), 1) IN (SELECT s.base FROM silent s)) ORDER BY h.lease_id) INTO v_holders FROM h;
   END IF;
   RETURN jsonb_build_object('nowMs', extract(epoch FROM t) * 1000, 'seatLimit', p.seat_limit, 'overdraft', p.overdraft, 'inUse', p.in_use,
-    'reserved', coalesce(p.reserved, '{}'), 'reservedUsed', coalesce(p.reserved_used, '{}'), 'held', v_held, 'shared', CASE WHEN v_leases > 0 THEN jsonb_build_object('leases', v_leases, 'slot', v_slot) END,
+    'reserved', coalesce(p.reserved, '{}'), 'reservedUsed', coalesce(p.reserved_used, '{}'), 'held', v_held, 'assigned', v_assigned, 'shared', CASE WHEN v_leases > 0 THEN jsonb_build_object('leases', v_leases, 'slot', v_slot) END,
     'tallies', coalesce(to_jsonb(v_used), '[]'), 'ahead', v_ahead, 'need', v_need, 'waiting', v_waiting + (v_ticket IS NOT NULL)::int, 'due', v_due, 'idle', coalesce(v_idle, '[]'),
     'mayExpire', v_due IS NOT NULL AND may_expire(t, p.frozen_until, p_now),
     'frozenUntilMs', CASE WHEN p.frozen_until > t AND p.frozen_until < 'infinity' THEN extract(epoch FROM p.frozen_until) * 1000 END, 'holders', coalesce(v_holders, '[]'));
@@ -654,11 +657,11 @@ DECLARE
   v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; k_general int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
   v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
   -- one entry an idle seat, the longest idle first (part NULL: given up already); what this batch gives up; a trial
-  id_part text[]; id_size int[]; id_slot smallint[]; give text[]; y_in_use int; y_used int[]; y_pick int[]; may_idle boolean; v_lingers boolean; kept uuid[]; v_held timestamptz; reaped boolean := false; gone_h text[]; h text;
+  id_part text[]; id_size int[]; id_slot smallint[]; give text[]; y_in_use int; y_used int[]; y_pick int[]; may_idle boolean; v_lingers boolean; v_named boolean; has_seat boolean[]; kept uuid[]; v_held timestamptz; reaped boolean := false; gone_h text[]; h text;
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_idled := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights, v_lingers FROM pool p WHERE p.pool_id = p_pool;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers, p.named
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights, v_lingers, v_named FROM pool p WHERE p.pool_id = p_pool;
   IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
 
   -- 1. releases
@@ -731,6 +734,10 @@ BEGIN
       SELECT array_agg(y.part ORDER BY y.r) INTO pt FROM (SELECT DISTINCT u.r, part_of(u.h, v_by) AS part FROM unnest(pidx, p_holder) u(r, h)) y;
     END IF;
 
+    IF q IS NOT NULL AND v_named THEN
+      SELECT array_agg(EXISTS (SELECT FROM assignment a WHERE a.pool_id = p_pool AND a.person = split_part(u.h, chr(31), 2)) ORDER BY u.o) INTO has_seat FROM unnest(p_holder) WITH ORDINALITY u(h, o);
+    END IF;
+
     -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, then as many idle ones as help, and all is decided once more
     may_idle := v_lingers AND v_next > t AND may_expire(t, v_frozen, p_now);
     FOR v_try IN 1 .. 20 LOOP
@@ -750,6 +757,11 @@ BEGIN
       END IF;
       FOR k IN 1 .. cardinality(q) LOOP
         i := q[k]; v_take := NULL; v_over_it := false; v_rule := NULL; v_shared := false;
+        IF v_named AND NOT has_seat[i] THEN
+          code[i] := 'A';
+          IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+          CONTINUE;
+        END IF;
         IF pt IS NOT NULL THEN v_shared := pt_leases[pidx[i]] + pt_plus[pidx[i]] > 0; END IF;
         IF t_lo IS NOT NULL THEN
           FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP
@@ -878,6 +890,10 @@ BEGIN
   END IF;
   IF n_wait > 0 OR cardinality(w) > 0 THEN SELECT count(*) INTO n_wait FROM waiter x WHERE x.pool_id = p_pool; END IF;
   o_waiting := n_wait;
+  IF v_named AND n_claim > 0 THEN -- to the hour
+    UPDATE assignment a SET used_at = t FROM unnest(p_holder, code) u(h, c)
+     WHERE a.pool_id = p_pool AND a.person = split_part(u.h, chr(31), 2) AND u.c IN ('G', 'R', 'O') AND (a.used_at IS NULL OR a.used_at < t - interval '1 hour');
+  END IF;
   SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) y(re, us);
   UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
          reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
@@ -968,6 +984,14 @@ BEGIN
   UPDATE lease l SET kind = -2 WHERE l.lease_id = p_id AND l.kind IN (-1, -2) RETURNING l.expires_at INTO v_end;
   RETURN v_end;
 END $$;
+
+CREATE TABLE public.assignment (
+    pool_id smallint NOT NULL,
+    person text NOT NULL COLLATE pg_catalog."C",
+    shown text NOT NULL,
+    assigned_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
+);
 
 CREATE TABLE public.audit (
     audit_id bigint NOT NULL,
@@ -1123,6 +1147,9 @@ CREATE TABLE public.pool (
     lingers boolean DEFAULT false NOT NULL,
     idle integer DEFAULT 0 NOT NULL,
     lingering integer DEFAULT 0 NOT NULL,
+    named boolean DEFAULT false NOT NULL,
+    assigned integer DEFAULT 0 NOT NULL,
+    unused integer DEFAULT 0 NOT NULL,
     CONSTRAINT pool_count_by_check CHECK ((count_by = ANY (ARRAY['session'::text, 'user'::text, 'host'::text, 'userOnHost'::text, 'base'::text]))),
     CONSTRAINT pool_in_use_check CHECK ((in_use >= 0)),
     CONSTRAINT pool_overdraft_check CHECK ((overdraft >= 0)),
@@ -1195,6 +1222,9 @@ ALTER TABLE public.waiter ALTER COLUMN ticket ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+ALTER TABLE ONLY public.assignment
+    ADD CONSTRAINT assignment_pkey PRIMARY KEY (pool_id, person);
 
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (audit_id);

@@ -61,6 +61,8 @@ const checkResponse = z.object({
     overdraftSeats: z.int().min(1).optional(),
     weights: z.record(z.string(), z.int()).optional(),
     borrow: z.object({ maxHours: z.int(), keepFree: z.int() }).optional(),
+    assignment: z.literal('named').optional(),
+    reassignAfterDays: z.int().optional(),
   }),
   ...budget,
 });

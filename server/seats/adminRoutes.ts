@@ -212,6 +212,9 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
           seatsLost: counts.lost,
           overdraftSeats: counts.overdraft,
           seatsOverdrawn: overdrawn(counts),
+          ...(info?.entitlement.reassignAfterDays === undefined
+            ? {}
+            : { reassignAfterDays: info.entitlement.reassignAfterDays, seatsAssigned: counts.assigned }),
           rules: (info?.rules ?? []).flatMap(({ name, max }) =>
             max === undefined ? [] : [{ name, max, inUse: counts.tallies[name] ?? 0 }],
           ),

@@ -134,6 +134,11 @@ export const productsAnswer = named(
           seatsBorrowed: z.int().describe('seats that were taken along'),
           seatsLost: z.int().describe('borrowed seats that were written off'),
           seatsOverdrawn: z.int().describe('seats in use beyond the limit'),
+          reassignAfterDays: z
+            .int()
+            .optional()
+            .describe("there if the licence is for named users: a seat is a person's for so many days at least"),
+          seatsAssigned: z.int().optional().describe("of named users: seats that are somebody's"),
           rules: z.array(
             named(
               'RuleCounts',

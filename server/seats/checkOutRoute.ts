@@ -20,6 +20,7 @@ import {
   lacksFeature,
   lacksSupport,
   licenceEnded,
+  notAssigned,
   reasonOf,
   reasonOfCap,
   shortageText,
@@ -94,6 +95,16 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
     sendDenied(reply, reason, detail, { inUse, seatLimit, reserved: reservedFree, place }, after);
   };
 
+  /** No seat is assigned to the user, and nobody waits in the queue for that. */
+  const unassigned = (reply: FastifyReply, { entitlement }: PoolInfo, request: CheckOutRequest) => {
+    const { product } = request;
+    const ended = hasEnded(entitlement);
+    const reason = ended ? 'KeyExpired' : 'NotAssigned';
+    metrics.checkedOut(product, 'denied', reason);
+    store.noteDenial(product, request, reason);
+    sendDenied(reply, reason, ended ? licenceEnded(product, entitlement) : notAssigned(product), {});
+  };
+
   /** A rule keeps the holder out, at all or for now; nobody waits in the queue for that. */
   const barred = (reply: FastifyReply, request: CheckOutRequest, cap: RuleCap | undefined) => {
     const { product } = request;
@@ -128,6 +139,7 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
           return granted(reply, pool, wanted, result);
         }
         if (result.cap !== undefined) return barred(reply, wanted, ruled?.caps[result.cap]);
+        if (result.unassigned) return unassigned(reply, pool, wanted);
         const now = performance.now();
         // who has no place in the queue asks for more than could ever be free
         if (untilMs <= now || pool.entitlement.seatLimit === 0 || result.place === undefined)
@@ -184,11 +196,13 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
     if (code === 'B')
       return refuse('BorrowLimit', borrowLimit(product, result.lent, seatLimit - terms.keepFree), { inUse, seatLimit });
     if (code === 'L') return barred(reply, wanted, ruled?.caps[result.cap - 1]);
+    if (code === 'A') return unassigned(reply, pool, wanted);
     const claim: ClaimResult = {
       ...result,
       code: code === 'R' ? 'renewed' : code === 'G' || code === 'O' ? 'granted' : 'denied',
       shortage: shortageOf(code),
       overdrawn: code === 'O',
+      unassigned: false,
       cap: undefined,
       place: undefined,
     };

@@ -19,6 +19,8 @@ export interface LicenceGrant {
   /** Seats that one of a feature costs, where that is more than one. */
   readonly weights?: Weights;
   readonly borrow?: BorrowTerms;
+  /** Seats are persons' who are named, each for so many days at least; absent: they are whoever's. */
+  readonly reassignAfterDays?: number;
   /** When its activation was issued. */
   readonly issuedAt?: string;
 }
@@ -50,7 +52,9 @@ export interface ProductEntitlement {
   readonly weights: Weights;
   /** How far seats may be borrowed; absent: no licence in force allows it. Seats of those that do not allow it stay here. */
   readonly borrow?: BorrowTerms;
-  /** KeyIds of licences in force that add no seats, since they count something else. */
+  /** Seats are persons' who are named, each for so many days at least: the most that a licence in force says; absent: they are whoever's. */
+  readonly reassignAfterDays?: number;
+  /** KeyIds of licences in force that add no seats, since they count something else, or are no licences for named users as the first one is. */
   readonly disagreeing: readonly string[];
 }
 
@@ -87,10 +91,13 @@ function dearest(all: readonly Weights[]): Weights {
 const isLive = (licence: LicenceGrant, nowMs: number): boolean =>
   licence.expiresAt === undefined || Date.parse(licence.expiresAt) > nowMs;
 
-/** Two licences of a product may count different things; then the one that was issued first decides. */
-const countByOf = (licences: readonly LicenceGrant[]): CountBy =>
-  licences.toSorted((a, b) => Date.parse(a.issuedAt ?? '') - Date.parse(b.issuedAt ?? '') || 0).at(0)?.countBy ??
-  'session';
+/** What a seat is, and whether it is a person's who is named. */
+const kindOf = ({ countBy = 'session', reassignAfterDays }: Pick<LicenceGrant, 'countBy' | 'reassignAfterDays'>) =>
+  ({ countBy, isNamed: reassignAfterDays !== undefined }) as const;
+
+/** Two licences of a product may be of different kinds; then the one that was issued first decides. */
+const firstOf = (licences: readonly LicenceGrant[]): Pick<LicenceGrant, 'countBy' | 'reassignAfterDays'> =>
+  licences.toSorted((a, b) => Date.parse(a.issuedAt ?? '') - Date.parse(b.issuedAt ?? '') || 0).at(0) ?? {};
 
 /**
  * Seats of different licences of one product add up; an expired licence adds none, and so does one that counts something else than
@@ -102,8 +109,8 @@ export function entitlementsAt(licences: readonly ProductLicence[], nowMs: numbe
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([product, all]) => {
       const valid = all.filter((l) => isLive(l, nowMs));
-      const countBy = countByOf(valid.length > 0 ? valid : all);
-      const live = valid.filter((l) => (l.countBy ?? 'session') === countBy);
+      const { countBy, isNamed } = kindOf(firstOf(valid.length > 0 ? valid : all));
+      const live = valid.filter((l) => kindOf(l).countBy === countBy && kindOf(l).isNamed === isNamed);
       const counted = live.length > 0 ? live : all;
       const supportUntil = latest(counted.map((l) => l.supportUntil));
       const expiresAt = latest(all.map((l) => l.expiresAt));
@@ -120,6 +127,7 @@ export function entitlementsAt(licences: readonly ProductLicence[], nowMs: numbe
         overdraftSeats: live.reduce((sum, l) => sum + (l.overdraftSeats ?? 0), 0),
         weights: dearest(live.map((l) => l.weights ?? {})),
         ...lending(live),
+        ...(isNamed ? { reassignAfterDays: Math.max(0, ...live.map((l) => l.reassignAfterDays ?? 0)) } : {}),
         disagreeing: valid.filter((l) => !live.includes(l)).map((l) => l.keyId),
       };
     });

@@ -83,13 +83,15 @@ export class Housekeeping {
       lost: number;
       idle: number;
       lingering: number;
+      assigned: number;
+      unused: number;
     }>("SELECT * FROM count_pools($1 * interval '1 ms')", [this.#o.staleAfterMs]);
     for (const row of rows) {
       await this.#o.db.query(
-        'UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4, borrowed = $5, lost = $6, idle = $7, lingering = $8 WHERE pool_id = $1',
+        'UPDATE pool SET stale = $2, stale_since = $3, holders_waiting = $4, borrowed = $5, lost = $6, idle = $7, lingering = $8, assigned = $9, unused = $10 WHERE pool_id = $1',
         [
           ...[row.pool_id, row.stale, row.stale_since, row.holders_waiting],
-          ...[row.borrowed, row.lost, row.idle, row.lingering],
+          ...[row.borrowed, row.lost, row.idle, row.lingering, row.assigned, row.unused],
         ],
       );
     }

@@ -20,6 +20,9 @@ export interface PoolCounts {
   lost: number;
   idle: number;
   lingering: number;
+  /** Persons whose a seat is, and those of them who have not used it in the last 30 days. */
+  assigned: number;
+  unused: number;
   /** Seats that count for each `max` rule. */
   tallies: Readonly<Record<string, number>>;
 }
@@ -31,7 +34,7 @@ export async function poolCounts(store: SeatStore): Promise<PoolCounts[]> {
     .flatMap((p) => p.rules.flatMap((r) => (r.max === undefined ? [] : [{ ...p, key: r.name }])));
   const { rows } = await store.db.query<PoolCounts>({
     name: 'pool_counts',
-    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft, borrowed, lost, idle, lingering FROM pool ORDER BY product',
+    text: 'SELECT product, seat_limit, in_use, stale, stale_since, waiting, holders_waiting, reserved, reserved_used, overdraft, borrowed, lost, idle, lingering, assigned, unused FROM pool ORDER BY product',
     values: [],
   });
   if (bounded.length === 0) return rows.map((row) => ({ ...row, tallies: {} }));
@@ -71,6 +74,7 @@ export async function productStatuses(store: SeatStore): Promise<(ProductStatus 
       ...(entitlement?.supportUntil === undefined ? {} : { supportUntil: entitlement.supportUntil }),
       ...(entitlement?.expiresAt === undefined ? {} : { expiresAt: entitlement.expiresAt }),
       ...(entitlement?.trial ? { trial: true } : {}),
+      ...(entitlement?.reassignAfterDays === undefined ? {} : { seatsAssigned: counts.assigned }),
       ...(overdrawn(counts) === 0 ? {} : { seatsOverdrawn: overdrawn(counts) }),
       counts,
     };

@@ -75,6 +75,8 @@ export interface Pool {
   waiters: Map<string, Waiter>;
   nextTicket: number;
   frozenUntil: number;
+  /** Persons whose the seats are, folded; absent: they are whoever's. */
+  assigned?: ReadonlySet<string>;
 }
 
 /** What the pools share: when each base was last heard of. */
@@ -112,6 +114,8 @@ export type CheckOutOutcome =
   | { readonly code: 'granted'; readonly leaseId: string; readonly overdrawn: boolean }
   /** A rule keeps the holder out: the number of the cap, from 0. */
   | { readonly code: 'barred'; readonly cap: number }
+  /** Seats are persons', and none is this one's. */
+  | { readonly code: 'unassigned' }
   | {
       readonly code: 'denied';
       readonly shortage: Shortage;
@@ -190,6 +194,10 @@ const idleFromOf = (lease: Pick<Lease, 'idleFrom' | 'idleAfterMs'>, idle: boolea
 
 /** `given`: where the parts of idle seats go that are to be given up; undefined: none may be. */
 function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number, given: string[] | undefined): CheckOutOutcome {
+  if (pool.assigned !== undefined && !pool.assigned.has(userOf(c.holder))) {
+    pool.waiters.delete(c.holder);
+    return { code: 'unassigned' };
+  }
   const shared = pool.seats.get(c.part);
   const waiter = pool.waiters.get(c.holder);
   const ticket = waiter?.ticket ?? Number.POSITIVE_INFINITY;
@@ -253,6 +261,8 @@ function admit(pool: Pool, c: CheckOut, now: number, leaseMs: number, given: str
 /** Whether it stays until it is cleared: neither heartbeats nor a promised end keep it. */
 export const isUnexpiring = (lease: Lease): boolean => lease.mode === 'reported' || lease.mode === 'sticky';
 
+const userOf = (holder: string): string => holder.split('\u001f', 2)[1] ?? '';
+
 export const inBase = (lease: Lease, base: string): boolean => lease.holder.startsWith(`${base}\u001f`);
 
 function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): CheckOutOutcome | undefined {
@@ -263,6 +273,7 @@ function renewHeld(pool: Pool, c: CheckOut, now: number, leaseMs: number): Check
   // what is borrowed is promised to its end
   if (held.mode === 'borrowed' && held.expiresAt > now) return { code: 'renewed', leaseId: held.leaseId };
   held.mode = c.mode;
+  held.writtenOff = false;
   held.expiresAt = expiryOf(c.mode, now, leaseMs);
   return { code: 'renewed', leaseId: held.leaseId };
 }
@@ -303,7 +314,8 @@ export function checkOut(
     return { after, found };
   };
   let decided = decide(undefined);
-  const isAnyShort = () => [...decided.found.values()].some((o) => o.code !== 'granted' || o.overdrawn);
+  const isAnyShort = () =>
+    [...decided.found.values()].some((o) => o.code !== 'unassigned' && (o.code !== 'granted' || o.overdrawn));
   if (isAnyShort() && reap(pool, now) > 0) decided = decide(undefined);
   while (isAnyShort() && now >= pool.frozenUntil) {
     const given: string[] = [];
@@ -350,6 +362,7 @@ export function giveBack(pool: Pool, lease: Lease, now: number): void {
     return;
   }
   lease.mode = 'lingering';
+  lease.writtenOff = false;
   lease.expiresAt = lease.heldUntil;
   lease.idleFrom = undefined;
 }

@@ -16,10 +16,10 @@ export function doubtsOfRules(
 
 /** Of licences that add no seats since they count something else than the first, in a sentence. */
 export function countingTrouble(pools: readonly PoolInfo[]): string | undefined {
-  const told = pools.flatMap(({ product, entitlement: { countBy, disagreeing } }) =>
+  const told = pools.flatMap(({ product, entitlement: { countBy, disagreeing, reassignAfterDays } }) =>
     disagreeing.map(
       (key) =>
-        `key ${key} adds no seats of ${product}: it counts seats otherwise than the key before it (by ${countBy}); ask the vendor for keys of one kind`,
+        `key ${key} adds no seats of ${product}: it counts seats otherwise than the key before it (by ${countBy}${reassignAfterDays === undefined ? '' : ', for named users'}); ask the vendor for keys of one kind`,
     ),
   );
   return told.length === 0 ? undefined : told.slice(0, mostDoubts).join('; ');

@@ -76,7 +76,7 @@ export async function savePools(
     const weights = entitlement?.weights ?? {};
     // a shorter lease time must not leave the bound of the next expiry too high
     await tx.query(
-      `UPDATE pool SET seat_limit = $2, reserved = $3, overdraft = $5, weights = coalesce($6::jsonb, CASE WHEN weights IS NULL THEN NULL ELSE '{}'::jsonb END),
+      `UPDATE pool SET seat_limit = $2, reserved = $3, overdraft = $5, named = $7, weights = coalesce($6::jsonb, CASE WHEN weights IS NULL THEN NULL ELSE '{}'::jsonb END),
               next_expiry = least(next_expiry, greatest(clock_timestamp(), frozen_until) + $4 * interval '1 ms') WHERE pool_id = $1`,
       [
         poolId,
@@ -85,6 +85,7 @@ export async function savePools(
         leaseMs,
         entitlement?.overdraftSeats ?? 0,
         isEmpty(weights) ? null : JSON.stringify(weights),
+        entitlement?.reassignAfterDays !== undefined,
       ],
     );
     const counted = entitlement?.countBy ?? 'session';

@@ -13,6 +13,9 @@ export const instanceConflict = (base: string, instance: string) =>
 export const lacksSupport = (entitlement: ProductEntitlement, releasedAtMs: number | undefined): boolean =>
   entitlement.supportPolicy === 'require' && supportState(entitlement, releasedAtMs, Date.now()) === 'expired';
 
+export const notAssigned = (product: string): string =>
+  `seats of ${product} are for named users, and none is assigned to this one; ask the administrator of the licences to assign one`;
+
 /** Whether a feature is asked for that no licence in force has; of a product that has ended that is not what is wrong. */
 export const lacksFeature = (entitlement: ProductEntitlement, feature: string | undefined): boolean =>
   feature !== undefined && !entitlement.features.includes(feature) && !hasEnded(entitlement);

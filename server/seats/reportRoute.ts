@@ -68,9 +68,11 @@ export function registerReports(http: Http, store: SeatStore, metrics: SeatMetri
                   ? lacksFeature(entitlement, askedOf(holder).feature)
                     ? 'FeatureNotLicensed'
                     : 'SupportRequired'
-                  : code === 'L'
-                    ? reasonOfCap(cap)
-                    : reasonOf(shortageOf(code));
+                  : code === 'A'
+                    ? 'NotAssigned'
+                    : code === 'L'
+                      ? reasonOfCap(cap)
+                      : reasonOf(shortageOf(code));
           metrics.checkedOut(entitlement === undefined ? '' : product, 'denied', reason);
           store.noteDenial(product, { holder, shown }, reason);
           const rule = cap === undefined ? '' : `,"rule":"${cap.rule}"`;

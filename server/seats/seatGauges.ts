@@ -48,6 +48,14 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
     'Leases that were given back and stay taken for a while.',
     ['product'],
   );
+  const assigned = metrics.gauge('licence_seats_assigned', "Seats that are somebody's, of licences for named users.", [
+    'product',
+  ]);
+  const unused = metrics.gauge(
+    'licence_seats_assigned_unused',
+    "Seats that are somebody's who has not used them for 30 days.",
+    ['product'],
+  );
   const ruled = metrics.gauge('licence_seats_ruled_in_use', 'Seats in use that count for a rule.', ['product', 'rule']);
   const ruledLimit = metrics.gauge('licence_seats_ruled_limit', 'Seats that a rule allows.', ['product', 'rule']);
   return async () => {
@@ -68,6 +76,10 @@ export function createSeatGauges(metrics: Metrics, store: SeatStore): () => Prom
       lost.set({ product }, c.lost);
       idle.set({ product }, c.idle);
       lingering.set({ product }, c.lingering);
+      if (store.pool(product)?.entitlement.reassignAfterDays !== undefined) {
+        assigned.set({ product }, c.assigned);
+        unused.set({ product }, c.unused);
+      }
       overdraft.set({ product }, overdrawn(c));
       for (const { name: rule, max } of store.pool(product)?.rules ?? []) {
         if (max === undefined) continue;

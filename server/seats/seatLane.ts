@@ -31,6 +31,8 @@ export interface ClaimResult {
   readonly shortage: Shortage | undefined;
   /** The seat is one beyond the limit. */
   readonly overdrawn: boolean;
+  /** Seats are persons', and none is the user's. */
+  readonly unassigned: boolean;
   /** Of one that a rule refused: which cap, from 0. */
   readonly cap: number | undefined;
   /** Free seats that are kept for reservations. */
@@ -145,6 +147,7 @@ export function createSeatLane(
         seatLimit: result.seatLimit,
         shortage: shortageOf(code),
         overdrawn: code === 'O',
+        unassigned: code === 'A',
         cap,
         reservedFree: result.reservedFree,
         waiting: result.waiting,

@@ -64,7 +64,7 @@ const array = <T>(items: readonly T[], text: (item: T) => string | number): stri
 const at = (now: number | undefined): string | null => (now === undefined ? null : new Date(now).toISOString());
 
 export interface SeatBatchResult {
-  /** In the order of the claims: G granted, O granted beyond the limit, R renewed; refused: D taken, V reserved for others, Q others wait before, L by a rule. */
+  /** In the order of the claims: G granted, O granted beyond the limit, R renewed; refused: D taken, V reserved for others, Q others wait before, L by a rule, A no seat is assigned to the user. */
   readonly codes: string;
   /** Lease ids of renewed claims, in the order of the claims. */
   readonly renewedIds: readonly string[];

@@ -21,6 +21,7 @@ import { askedOf, fold, type HolderKey } from './holderKey.ts';
 import { Housekeeping } from './housekeeping.ts';
 import type { Lane } from './lane.ts';
 import { newLeaseId, poolOf } from './leaseId.ts';
+import { Assignments } from './named/assignments.ts';
 import { countingTrouble, doubtsOfRules } from './poolDoubts.ts';
 import { type PoolInfo, type Ruling, savePools } from './pools.ts';
 import { beatEveryMs, Pulse, patienceMs } from './pulse.ts';
@@ -93,6 +94,8 @@ export class SeatStore {
   readonly borrowed: BorrowedSeats;
   /** Whose the names of bases are. */
   readonly owners: BaseOwners;
+  /** Whose the seats of products for named users are. */
+  readonly assignments: Assignments;
   readonly #swings = new Swings();
   readonly leaseMs: number;
   readonly staleAfterMs: number;
@@ -134,6 +137,11 @@ export class SeatStore {
     this.owners = new BaseOwners(this.db);
     this.#renewals = options.isAlone === true ? this.#openRenewals() : undefined;
     this.borrowed = new BorrowedSeats(this.db, () => this.#housekeeping.countPools(), this.#renewals);
+    this.assignments = new Assignments(
+      this.db,
+      (work) => this.transaction(work),
+      (leaseId) => this.release(leaseId, 'admin'),
+    );
     this.#pulse = new Pulse({
       connection: options.connection,
       leaseMs: options.leaseMs,

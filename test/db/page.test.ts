@@ -339,6 +339,51 @@ describe.skipIf(chromium === undefined)('the page of the licence server', () => 
     await page.context().close();
   });
 
+  it('assigns, moves and takes away seats of named users, from a form and from a file', async () => {
+    const { page, complaints } = await openTab(browser, signedIn(), inEnglish);
+    await goTo(page, 'overview');
+    const link = page.getByRole('link', { name: 'Named users' });
+    expect(await link.count()).toBe(0); // no licence is for named users yet
+    const { key } = await server.authority.issue({ product: 'cad', seatLimit: 3, assignment: 'named' });
+    expect(await server.call('admin', 'POST', '/v1/keys', { key })).toMatchObject({ status: 201 });
+    await link.click();
+    const cad = page.getByRole('region', { name: 'cad' });
+    await cad.getByText('0 of 3 seats assigned').waitFor();
+    await cad.getByLabel('Users', { exact: true }).fill('anna, Boris');
+    await cad.getByRole('button', { name: 'Assign' }).click();
+    await cad.getByRole('row', { name: /^Boris/ }).waitFor();
+    // a seat is somebody's for 30 days
+    expect(await cad.getByRole('button', { name: 'Move the seat of Boris' }).isDisabled()).toBe(true);
+    await cad.getByLabel('Users', { exact: true }).fill('c, d');
+    await cad.getByRole('button', { name: 'Assign' }).click();
+    await expect.poll(() => cad.getByRole('alert').textContent()).toContain('the licence has 3');
+
+    const database = new pg.Client({ connectionString: server.databaseUrl });
+    await database.connect();
+    await database.query("UPDATE assignment SET assigned_at = assigned_at - interval '31 days'");
+    await database.end();
+    await page.reload();
+    await cad.getByRole('button', { name: 'Move the seat of Boris' }).click();
+    await page.getByLabel('To the user').fill('vera');
+    await page.getByRole('dialog').getByRole('button', { name: 'Move' }).click();
+    await cad.getByRole('row', { name: /^vera/ }).waitFor();
+    expect(await cad.getByRole('row', { name: /^anna/ }).textContent()).toContain('unused');
+    expect(await axeViolations(page)).toEqual([]);
+
+    await cad.getByLabel('Take the list from a CSV file').setInputFiles({
+      name: 'people.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from('user\nvera\nгалина\n'),
+    });
+    await page.getByRole('dialog').getByRole('button', { name: 'Replace' }).click();
+    await cad.getByRole('row', { name: /^галина/ }).waitFor();
+    expect(await cad.getByRole('row', { name: /^anna/ }).count()).toBe(0);
+    if (process.env.SCREENSHOTS)
+      await page.screenshot({ path: `${process.env.SCREENSHOTS}/named.png`, fullPage: true });
+    expect(complaints.filter((c) => !c.includes('409'))).toEqual([]);
+    await page.context().close();
+  });
+
   it('costs at most 100 kB over the wire', async () => {
     const context = await browser.newContext(inEnglish);
     const page = await context.newPage();

@@ -3,6 +3,7 @@ import type { Holder } from '../../licence/words.ts';
 import { ApiRefused, createCaller, query } from '../shared/call.ts';
 import type { ActivationAnswer } from './logic/activationAnswer.ts';
 import type {
+  AssignmentList,
   AuditPage,
   DenialPage,
   Explained,
@@ -47,6 +48,14 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
       call<unknown>('POST', `v1/leases/${of(leaseId)}:release`, { reason }),
     writeOffLease: (leaseId: string, reason: string) =>
       call<unknown>('POST', `v1/leases/${of(leaseId)}:writeOff`, { reason }),
+    assignments: () => call<AssignmentList>('GET', 'v1/assignments'),
+    changeAssignments: (product: string, change: { assign?: readonly string[]; remove?: readonly string[] }) =>
+      call<{ assigned: number; removed: number }>('POST', 'v1/assignments:change', { product, ...change }),
+    assignmentsCsv: (product: string) => answerOf('GET', `v1/assignments.csv${query({ product })}`),
+    replaceAssignments: (product: string, table: string) =>
+      call<{ assigned: number; removed: number }>('PUT', `v1/assignments.csv${query({ product })}`, table, {
+        'content-type': 'text/csv',
+      }),
     releaseStale: (reason: string, product?: string) =>
       call<{ released: number }>('POST', 'v1/stale:release', { reason, ...(product ? { product } : {}) }),
     denials: (filter: { product: string; from: number; limit: number }) =>

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { ServerStatus } from '../../licence/serverStatus.ts';
 import { type SharedText, TextContext } from '../shared/context.ts';
 import { refusalText } from '../shared/logic/refusal.ts';
 import { Frame, SkipLink } from '../shared/parts/frame.tsx';
@@ -15,6 +16,7 @@ import { createText } from './text/text.ts';
 import { About } from './views/about.tsx';
 import { Denials } from './views/denials.tsx';
 import { Keys } from './views/keys.tsx';
+import { Named } from './views/named.tsx';
 import { Overview } from './views/overview.tsx';
 import { Seats } from './views/seats.tsx';
 import { SignIn, type SignInTrouble } from './views/signIn.tsx';
@@ -66,6 +68,9 @@ export function App({ firstToken }: { firstToken: string | undefined }) {
   );
 }
 
+/** Whether any licence is for named users. */
+const hasNamed = ({ products }: ServerStatus): boolean => products.some((p) => p.seatsAssigned !== undefined);
+
 interface SessionProps {
   readonly token: string | undefined;
   readonly trouble: SignInTrouble | undefined;
@@ -103,12 +108,14 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
         home={formatRoute('overview')}
         menu={
           data &&
-          views.map((view) => ({
-            href: formatRoute(view),
-            icon: view,
-            text: t(`nav.${view}`),
-            current: route.view === view,
-          }))
+          views
+            .filter((view) => view !== 'named' || hasNamed(data))
+            .map((view) => ({
+              href: formatRoute(view),
+              icon: view,
+              text: t(`nav.${view}`),
+              current: route.view === view,
+            }))
         }
         end={
           <>
@@ -134,6 +141,7 @@ function Session({ token, trouble, preferences, onToken, onSignOut }: SessionPro
         )}
         {data && route.view === 'overview' && <Overview status={data} at={status.at} />}
         {data && route.view === 'seats' && <Seats status={data} query={route.query} onChanged={status.reload} />}
+        {data && route.view === 'named' && <Named />}
         {data && route.view === 'denials' && <Denials status={data} query={route.query} />}
         {data && route.view === 'whatIf' && <WhatIf status={data} query={route.query} />}
         {data && route.view === 'keys' && <Keys onChanged={status.reload} />}

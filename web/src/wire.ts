@@ -69,6 +69,24 @@ export interface Denial {
   readonly servedAt?: string;
 }
 
+/** `GET /v1/assignments` */
+export interface AssignmentList {
+  readonly products: readonly NamedProduct[];
+}
+export interface NamedProduct {
+  readonly product: string;
+  readonly seatLimit: number;
+  readonly reassignAfterDays: number;
+  readonly assignments: readonly Assignment[];
+}
+export interface Assignment {
+  readonly user: string;
+  readonly assignedAt: string;
+  readonly reassignableFrom: string;
+  readonly lastUsedAt?: string;
+  readonly inUse: boolean;
+}
+
 /** `POST /v1/checkouts:explain` */
 export interface Explained {
   readonly granted: boolean;

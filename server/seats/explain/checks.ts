@@ -12,6 +12,7 @@ export const checkKinds = [
   'borrow',
   'base',
   'held',
+  'assignment',
   'rule',
   'shared',
   'reservation',
@@ -152,6 +153,8 @@ export function sayOf(c: Check): string {
         : 'another instance owns the name of the base';
     case 'held':
       return 'the holder has a seat already, and keeps it';
+    case 'assignment':
+      return c.verdict === 'passed' ? 'a seat is assigned to the user' : 'no seat is assigned to the user';
     case 'shared':
       return 'the seat is in use already by leases that share it';
     case 'reservation':

@@ -15,6 +15,7 @@ import {
   lacksFeature,
   lacksSupport,
   licenceEnded,
+  notAssigned,
   reasonOf,
   reasonOfCap,
   shortageText,
@@ -84,6 +85,12 @@ export async function explain(
   const ruled = pool.rulesOf?.(wanted.holder);
   const size = sizeOf(wanted.holder, entitlement.weights);
   const look = await lookAtPool(store.db, pool.poolId, wanted.holder, size, ruled ?? unruled, store.staleAfterMs);
+  if (look.assigned !== null && !look.held) {
+    if (!look.assigned && hasEnded(entitlement))
+      return refused('KeyExpired', licenceEnded(product, entitlement), 'licence');
+    if (!look.assigned) return refused('NotAssigned', notAssigned(product), 'assignment');
+    checks.push({ check: 'assignment', verdict: 'passed' });
+  }
   const foreseen = foresee(look, size, ruled?.slot ?? 0, ruled?.caps ?? []);
   checks.push(...ledgerChecks(pool, store.groups, wanted.holder, ruled, foreseen));
   const { counts } = foreseen;

@@ -26,6 +26,8 @@ export interface Look {
   readonly reservedUsed: readonly number[];
   /** The holder has a lease. */
   readonly held: boolean;
+  /** Whether a seat is assigned to the user; null: seats are whoever's. */
+  readonly assigned: boolean | null;
   /** The seat that it would share: how many leases do, and of which reservation it is. */
   readonly shared: { readonly leases: number; readonly slot: number } | null;
   /** Seats that count for each of the holder's caps, in their order. */

@@ -64,6 +64,26 @@ describe('licence-authority', () => {
     ])
       expect((await run([...issue, ...wrong])).status).toBe(2);
   });
+  it('issues licences for named users, whose seats are counted by user', async () => {
+    const issued = await json([...issue, '--assignment', 'named', '--reassign-after-days', '90']);
+    const listed = async () => (await json(['list', '--key-id', issued.keyId])).licences[0];
+    expect(await listed()).toMatchObject({ assignment: 'named', reassignAfterDays: 90, countBy: 'user' });
+    await json(['correct', issued.licenceId, '--seats', '6', '--reassign-after-days', '60']);
+    expect(await listed()).toMatchObject({ assignment: 'named', reassignAfterDays: 60, seatLimit: 6 });
+    expect((await run(['correct', issued.licenceId, '--count-by', 'host'])).status).not.toBe(0);
+    await json(['correct', issued.licenceId, '--assignment', 'floating', '--count-by', 'session']);
+    for (const member of ['assignment', 'reassignAfterDays', 'countBy'])
+      expect(await listed()).not.toHaveProperty(member);
+    const other = await json([...issue, '--assignment', 'named']);
+    expect((await json(['list', '--key-id', other.keyId])).licences[0]).toMatchObject({ reassignAfterDays: 30 });
+    for (const wrong of [
+      ['--assignment', 'rented'],
+      ['--assignment', 'named', '--count-by', 'host'],
+      ['--reassign-after-days', '30'],
+      ['--assignment', 'named', '--reassign-after-days', 'x'],
+    ])
+      expect((await run([...issue, ...wrong])).status).not.toBe(0);
+  });
   it('issues a trial for so many days', async () => {
     const before = Date.now();
     const issued = await json([...issue, '--trial', '30d']);

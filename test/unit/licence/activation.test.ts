@@ -55,6 +55,8 @@ describe('an activation', () => {
     };
     expect(written({ weights: { trade: 2, payroll: 3 } })).toBe(written({ weights: { payroll: 3, trade: 2 } }));
     expect(readActivation(written(more))?.entitlements).toMatchObject(more);
+    const named = { countBy: 'user', assignment: 'named', reassignAfterDays: 30 };
+    expect(readActivation(written(named))?.entitlements).toMatchObject(named);
     for (const wrong of [
       { countBy: 'session' },
       { countBy: 'floor' },
@@ -66,6 +68,10 @@ describe('an activation', () => {
       { weights: { '7': 3 } },
       { borrow: { maxHours: 0, keepFree: 0 } },
       { borrow: { maxHours: 48, keepFree: -1 } },
+      { ...named, countBy: undefined },
+      { ...named, assignment: 'floating' },
+      { ...named, reassignAfterDays: -1 },
+      { assignment: 'named', countBy: 'user' },
     ])
       expect(readActivation(written(wrong))).toBeUndefined();
     // one spelling: what is not a trial says nothing

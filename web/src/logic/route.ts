@@ -1,5 +1,5 @@
 /** The page's address after `#`: a view and its filter, so that a banner or a bookmark can lead to `#/seats?state=stale`. */
-export const views = ['overview', 'seats', 'denials', 'whatIf', 'keys', 'about'] as const;
+export const views = ['overview', 'seats', 'named', 'denials', 'whatIf', 'keys', 'about'] as const;
 export type View = (typeof views)[number];
 
 export interface Route {

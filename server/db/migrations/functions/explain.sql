@@ -3,16 +3,17 @@
 -- What seat_batch_ruled would read for this one holder, and who has the seats that it would need. Changes nothing, locks nothing, and costs the same however many
 -- leases there are, except while expired ones wait to be given up: then it looks for those, as a check-out does. p_size: how many seats it asks for. p_tally, p_most: the caps of the holder, in their order.
 -- p_stale: silence after which a base's seats are stale. Of the answer: `due`: what giving up expired seats would free (`leases`: so many; `part`: those of this one's
--- part; `tallies`: seats of each of p_tally); idle: seats of idle programs that would be given up for it, the longest idle first; holders: whoever has had a seat of the kind that is short the longest, ten at most.
+-- part; `tallies`: seats of each of p_tally); assigned: whether a seat is assigned to its user, NULL: seats are whoever's; idle: seats of idle programs that would be given up for it, the longest idle first; holders: whoever has had a seat of the kind that is short the longest, ten at most.
 CREATE OR REPLACE FUNCTION look_at_pool(p_pool smallint, p_holder text, p_size int, p_priority int, p_tally text[], p_most int[], p_stale interval, p_now timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
   t timestamptz := coalesce(p_now, clock_timestamp()); p pool; v_held boolean; v_part text; v_leases int; v_slot smallint; v_used int[]; v_ticket bigint; v_ahead int := 0; v_need int := 0; v_waiting int := 0;
-  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; v_idle jsonb; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
+  v_due jsonb; v_cap text; v_short boolean; v_holders jsonb; v_idle jsonb; v_assigned boolean; most_due CONSTANT int := 2000; most_looked CONSTANT int := 3000;
 BEGIN
   SELECT * INTO p FROM pool x WHERE x.pool_id = p_pool;
   IF NOT FOUND THEN RETURN NULL; END IF;
   v_held := EXISTS (SELECT FROM lease l WHERE l.pool_id = p_pool AND l.holder = p_holder);
+  IF p.named THEN v_assigned := EXISTS (SELECT FROM assignment a WHERE a.pool_id = p_pool AND a.person = split_part(p_holder, chr(31), 2)); END IF;
   IF p.count_by IS NOT NULL THEN
     v_part := part_of(p_holder, p.count_by);
     SELECT s.leases, s.slot INTO v_leases, v_slot FROM seat s WHERE s.pool_id = p_pool AND s.part = v_part;
@@ -54,7 +55,7 @@ BEGIN
              'stale', h.kind > 0 AND split_part(h.holder, chr(31), 1) IN (SELECT s.base FROM silent s)) ORDER BY h.lease_id) INTO v_holders FROM h;
   END IF;
   RETURN jsonb_build_object('nowMs', extract(epoch FROM t) * 1000, 'seatLimit', p.seat_limit, 'overdraft', p.overdraft, 'inUse', p.in_use,
-    'reserved', coalesce(p.reserved, '{}'), 'reservedUsed', coalesce(p.reserved_used, '{}'), 'held', v_held, 'shared', CASE WHEN v_leases > 0 THEN jsonb_build_object('leases', v_leases, 'slot', v_slot) END,
+    'reserved', coalesce(p.reserved, '{}'), 'reservedUsed', coalesce(p.reserved_used, '{}'), 'held', v_held, 'assigned', v_assigned, 'shared', CASE WHEN v_leases > 0 THEN jsonb_build_object('leases', v_leases, 'slot', v_slot) END,
     'tallies', coalesce(to_jsonb(v_used), '[]'), 'ahead', v_ahead, 'need', v_need, 'waiting', v_waiting + (v_ticket IS NOT NULL)::int, 'due', v_due, 'idle', coalesce(v_idle, '[]'),
     'mayExpire', v_due IS NOT NULL AND may_expire(t, p.frozen_until, p_now),
     'frozenUntilMs', CASE WHEN p.frozen_until > t AND p.frozen_until < 'infinity' THEN extract(epoch FROM p.frozen_until) * 1000 END, 'holders', coalesce(v_holders, '[]'));

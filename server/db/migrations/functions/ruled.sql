@@ -64,7 +64,7 @@ END $$;
 
 -- Check-outs and releases of one pool, as in seat_batch, which has locked the pool's row. All is read, then decided in memory, then written.
 -- p_priority NULL: all 0. p_rules: the caps of each holder, `most:tally` joined by U+001E; NULL: nobody has any. code O: granted beyond the limit; L: kept out
--- by a rule, whose number (from 1) is in o_rules, in the order of p_holder, comma separated.
+-- by a rule, whose number (from 1) is in o_rules, in the order of p_holder, comma separated; A: no seat is assigned to its user (pool.named).
 CREATE OR REPLACE FUNCTION seat_batch_ruled(
   p_pool smallint, p_ttl_ms int, p_holder text[], p_id uuid[], p_kind smallint[], p_slot smallint[], p_queue_ms int[], p_subject text[],
   r_id uuid[], r_code text[], p_touch boolean, p_now timestamptz, p_shown text[], p_priority int[], p_rules text[],
@@ -88,11 +88,11 @@ DECLARE
   v_in_use int; v_used int[]; n_wait int; n_behind int; i int; j int; k int; x int; k_general int; v_slot smallint; v_take smallint; v_over_it boolean; v_rule int; v_shared boolean;
   v_general int; v_ahead int; v_refused boolean; g int[]; g_slot smallint[]; w int[]; gone int[];
   -- one entry an idle seat, the longest idle first (part NULL: given up already); what this batch gives up; a trial
-  id_part text[]; id_size int[]; id_slot smallint[]; give text[]; y_in_use int; y_used int[]; y_pick int[]; may_idle boolean; v_lingers boolean; kept uuid[]; v_held timestamptz; reaped boolean := false; gone_h text[]; h text;
+  id_part text[]; id_size int[]; id_slot smallint[]; give text[]; y_in_use int; y_used int[]; y_pick int[]; may_idle boolean; v_lingers boolean; v_named boolean; has_seat boolean[]; kept uuid[]; v_held timestamptz; reaped boolean := false; gone_h text[]; h text;
 BEGIN
   codes := ''; ids := ''; r_codes := ''; places := ''; o_rules := ''; o_reaped := 0; o_idled := 0; o_now_ms := extract(epoch FROM t) * 1000;
-  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers
-    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights, v_lingers FROM pool p WHERE p.pool_id = p_pool;
+  SELECT p.seat_limit, p.in_use, p.next_expiry, p.frozen_until, coalesce(p.reserved, '{}'), coalesce(p.reserved_used, '{}'), p.count_by, p.overdraft, p.product, p.asking_until, p.weights, p.lingers, p.named
+    INTO o_limit, o_in_use, v_next, v_frozen, res, used, v_by, v_over, v_product, v_asking, v_weights, v_lingers, v_named FROM pool p WHERE p.pool_id = p_pool;
   IF cardinality(used) < cardinality(res) THEN used := used || array_fill(0, ARRAY[cardinality(res) - cardinality(used)]); END IF;
 
   -- 1. releases
@@ -165,6 +165,10 @@ BEGIN
       SELECT array_agg(y.part ORDER BY y.r) INTO pt FROM (SELECT DISTINCT u.r, part_of(u.h, v_by) AS part FROM unnest(pidx, p_holder) u(r, h)) y;
     END IF;
 
+    IF q IS NOT NULL AND v_named THEN
+      SELECT array_agg(EXISTS (SELECT FROM assignment a WHERE a.pool_id = p_pool AND a.person = split_part(u.h, chr(31), 2)) ORDER BY u.o) INTO has_seat FROM unnest(p_holder) WITH ORDINALITY u(h, o);
+    END IF;
+
     -- 4. decide; when somebody would be refused or get a seat beyond the limit, expired seats are given up, then as many idle ones as help, and all is decided once more
     may_idle := v_lingers AND v_next > t AND may_expire(t, v_frozen, p_now);
     FOR v_try IN 1 .. 20 LOOP
@@ -184,6 +188,11 @@ BEGIN
       END IF;
       FOR k IN 1 .. cardinality(q) LOOP
         i := q[k]; v_take := NULL; v_over_it := false; v_rule := NULL; v_shared := false;
+        IF v_named AND NOT has_seat[i] THEN
+          code[i] := 'A';
+          IF q_ticket[k] IS NOT NULL THEN gone := gone || i; END IF;
+          CONTINUE;
+        END IF;
         IF pt IS NOT NULL THEN v_shared := pt_leases[pidx[i]] + pt_plus[pidx[i]] > 0; END IF;
         IF t_lo IS NOT NULL THEN
           FOR j IN t_lo[i] .. t_lo[i + 1] - 1 LOOP
@@ -312,6 +321,10 @@ BEGIN
   END IF;
   IF n_wait > 0 OR cardinality(w) > 0 THEN SELECT count(*) INTO n_wait FROM waiter x WHERE x.pool_id = p_pool; END IF;
   o_waiting := n_wait;
+  IF v_named AND n_claim > 0 THEN -- to the hour
+    UPDATE assignment a SET used_at = t FROM unnest(p_holder, code) u(h, c)
+     WHERE a.pool_id = p_pool AND a.person = split_part(u.h, chr(31), 2) AND u.c IN ('G', 'R', 'O') AND (a.used_at IS NULL OR a.used_at < t - interval '1 hour');
+  END IF;
   SELECT greatest(least(o_limit - o_in_use, coalesce(sum(greatest(re - us, 0)), 0)), 0) INTO o_reserved FROM unnest(res, used) y(re, us);
   UPDATE pool p SET in_use = o_in_use, next_expiry = v_next, peak = greatest(p.peak, o_in_use), waiting = o_waiting,
          reserved_used = CASE WHEN p.reserved IS NULL THEN NULL ELSE used END WHERE p.pool_id = p_pool;
