@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
+import type pg from 'pg';
 
 /** As of `nice`: a tenth of the processor that another one gets, and all that nobody wants. */
 const niceness = 10;
@@ -21,4 +22,10 @@ export function yieldToOthers(): void {
   } catch {
     // not Linux
   }
+}
+
+/** Everything else comes before the statements of this session; its database runs beside this program. */
+export async function lowerPriorityOf(session: Pick<pg.ClientBase, 'query'>): Promise<void> {
+  const { rows } = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  if (rows[0] !== undefined) lowerPriority(rows[0].pid);
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { BackupStatus, ClearingStatus, ServerStatus } from '../licence/serverStatus.ts';
-import type { DatabaseConfig } from '../runtime/database/session.ts';
 import { certificatesTrouble } from '../runtime/database/tls.ts';
 import { createHttp, type Http, type HttpLimits } from '../runtime/httpShell.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -26,6 +25,7 @@ import { registerSeatRoutes } from './seats/routes.ts';
 import { createSeatGauges } from './seats/seatGauges.ts';
 import type { SeatMetrics } from './seats/seatMetrics.ts';
 import { registerSimulationRoutes } from './seats/simulate/routes.ts';
+import type { SimulationDatabase } from './seats/simulate/worker.ts';
 import type { SeatStore } from './seats/store.ts';
 import { registerUsageRoutes } from './usage/routes.ts';
 import type { UsageHistory } from './usage/usageHistory.ts';
@@ -39,8 +39,8 @@ export interface AppParts {
   readonly metrics: Metrics;
   readonly seatMetrics: SeatMetrics;
   readonly store: SeatStore;
-  /** For what takes a connection of its own. */
-  readonly connection: DatabaseConfig;
+  /** For what reads it in a thread of its own. */
+  readonly database: SimulationDatabase;
   readonly keys: Keys;
   readonly identity: Identity;
   readonly usage: UsageHistory;
@@ -118,7 +118,7 @@ export async function createApp(parts: AppParts): Promise<Http> {
     registerExplainRoutes(routes, parts.store, parts.access.kind === 'open');
     registerSimulationRoutes(routes, {
       store: parts.store,
-      connection: parts.connection,
+      database: parts.database,
       usage: parts.usage,
     });
     registerSeatAdminRoutes(routes, parts.store);

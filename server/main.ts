@@ -204,7 +204,10 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     metrics,
     seatMetrics,
     store,
-    connection: database.connection,
+    database:
+      config.DATABASE_URL === undefined
+        ? { own: database.connection }
+        : { url: config.DATABASE_URL, caFile: config.DATABASE_CA },
     keys,
     identity,
     usage,

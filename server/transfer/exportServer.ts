@@ -2,10 +2,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import type pg from 'pg';
 import type { DatabaseConfig } from '../../runtime/database/session.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { lowerPriority } from '../../runtime/lowPriority.ts';
+import { lowerPriorityOf } from '../../runtime/lowPriority.ts';
 import { type Entry, readTables, tablesOf } from '../../runtime/postgres/tables.ts';
 import { readSmallFile } from '../../runtime/smallFile.ts';
 import { roles } from '../access/tokens.ts';
@@ -72,12 +71,6 @@ export async function exportServer(request: ExportRequest, log: Logger, signal =
     await ledger.close();
   }
   return { fingerprint, tables, activations: files.filter((f) => f.name.endsWith('.lic')).length };
-}
-
-/** Of a session whose database runs beside this program. */
-async function lowerPriorityOf(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  if (rows[0] !== undefined) lowerPriority(rows[0].pid);
 }
 
 const longestRestMs = 100;

@@ -1,4 +1,4 @@
-import { type DayCounts, type Terms, World } from './world.ts';
+import { type DayCounts, newPerson, type Person, type Terms, World } from './world.ts';
 
 /** Somebody who asked in vain for a time. Times in ms. */
 export interface Demand {
@@ -33,12 +33,14 @@ export interface Played {
 }
 
 const dayMs = 86_400_000;
+/** Of so many who have left it is kept who they are. */
+const mostAway = 20_000;
 /** How long a session is of which nobody knows, while none has ended yet. */
 const firstGuessMs = 3_600_000;
 
 interface End {
   readonly at: number;
-  readonly holder: string;
+  readonly person: Person;
   /** The world that it is about; -1: all. */
   readonly world: number;
 }
@@ -91,8 +93,11 @@ export class Play {
   readonly #demands: readonly Demand[];
   #next = 0;
   readonly #ends = new Ends();
-  /** Holders of whom only refusals are known. */
-  readonly #imagined = new Set<string>();
+  /** By the holder; most of those who leave come again. */
+  readonly #people = new Map<string, Person>();
+  #mostPeople = mostAway;
+  /** Both sides have the same licence: what is one seat, and how many a person asks for. */
+  readonly #licence: Pick<Terms, 'countBy' | 'weights'>;
   #dayEnd: number;
   readonly #from: number;
   readonly #days: (readonly [DayCounts, DayCounts])[] = [];
@@ -106,35 +111,57 @@ export class Play {
     this.#from = fromMs;
     this.#dayEnd = fromMs + dayMs;
     this.#demands = demands.toSorted((a, b) => a.at - b.at);
+    this.#licence = other;
     this.#worlds = [
-      new World(today),
-      new World(other),
-      new World({ ...other, seatLimit: Number.POSITIVE_INFINITY, reserved: [] }),
+      new World(today, 0),
+      new World(other, 1),
+      new World({ ...other, seatLimit: Number.POSITIVE_INFINITY, reserved: [] }, 2),
     ];
   }
 
   /** A holder that had a seat when the time began. */
   seed(holder: string): void {
-    for (const world of this.#worlds) world.ask(holder, this.#from);
+    const person = this.#person(holder);
+    for (const world of this.#worlds) world.ask(person, this.#from);
   }
 
   came(holder: string, at: number): void {
     this.#events += 1;
     this.#advance(at);
-    this.#imagined.delete(holder);
-    for (const world of this.#worlds) world.ask(holder, at);
+    const person = this.#person(holder);
+    person.imagined = false;
+    for (const world of this.#worlds) world.ask(person, at);
   }
 
   left(holder: string, at: number): void {
     this.#events += 1;
     this.#advance(at);
-    const since = this.#worlds[2].heldSince(holder);
+    const person = this.#people.get(holder);
+    if (person === undefined) return;
+    const since = this.#worlds[2].heldSince(person);
     if (since !== undefined) {
       this.#ended += 1;
       this.#endedMs += at - since;
     }
-    this.#imagined.delete(holder);
-    for (const world of this.#worlds) world.leave(holder, at);
+    person.imagined = false;
+    for (const world of this.#worlds) world.leave(person, at);
+  }
+
+  #person(holder: string): Person {
+    const known = this.#people.get(holder);
+    if (known !== undefined) return known;
+    // a piece of a text keeps the whole text in the memory, as long as it is kept itself
+    const own = ` ${holder}`.slice(1);
+    const person = newPerson(own, this.#licence);
+    this.#people.set(own, person);
+    if (this.#people.size > this.#mostPeople) this.#forget(person);
+    return person;
+  }
+
+  /** Forgets those who are not there, but for one who is just coming. */
+  #forget(coming: Person): void {
+    for (const [holder, person] of this.#people) if (person !== coming && !isThere(person)) this.#people.delete(holder);
+    this.#mostPeople = this.#people.size + mostAway;
   }
 
   finish(toMs: number): Played {
@@ -177,27 +204,31 @@ export class Play {
 
   #demand({ holder, at, until, served }: Demand): void {
     this.#next += 1;
-    const isHere = this.#worlds[2].heldSince(holder) !== undefined;
-    for (const world of this.#worlds) world.ask(holder, at);
+    const person = this.#person(holder);
+    const isHere = this.#worlds[2].heldSince(person) !== undefined;
+    for (const world of this.#worlds) world.ask(person, at);
     if (served || isHere) return;
-    this.#imagined.add(holder);
-    this.#ends.push({ at: Math.max(until, at), holder, world: -1 });
+    person.imagined = true;
+    this.#ends.push({ at: Math.max(until, at), person, world: -1 });
   }
 
-  #end({ at, holder, world: n }: End): void {
+  #end({ at, person, world: n }: End): void {
     this.#ends.pop();
-    if (!this.#imagined.has(holder)) return;
+    if (!person.imagined) return;
     const usualMs = this.#ended === 0 ? firstGuessMs : this.#endedMs / this.#ended;
     this.#worlds.forEach((world, i) => {
       if (n !== -1 && n !== i) return;
-      const since = world.heldSince(holder);
+      const since = world.heldSince(person);
       if (n === -1 && since !== undefined && since + usualMs > at)
-        this.#ends.push({ at: since + usualMs, holder, world: i });
-      else world.leave(holder, at);
+        this.#ends.push({ at: since + usualMs, person, world: i });
+      else world.leave(person, at);
     });
+    if (!isThere(person)) person.imagined = false; // ends of it that are still to come are those of nobody
   }
 }
 
+/** In one world at least. */
+const isThere = ({ sessions }: Person): boolean => sessions.some((session) => session !== undefined);
 const seconds = (ms: number): number => Math.round(ms / 1_000);
 const sideOf = (d: DayCounts): Side => ({
   refused: d.refused,

@@ -1,17 +1,17 @@
 import { Readable } from 'node:stream';
 import type { z } from 'zod';
-import type { DatabaseConfig } from '../../../runtime/database/session.ts';
 import type { Http } from '../../../runtime/httpShell.ts';
 import { ProblemError } from '../../../runtime/problem.ts';
 import { invalid } from '../requests.ts';
 import { parseRules, type SeatRule } from '../seatRules.ts';
 import type { SeatStore } from '../store.ts';
 import { simulateBody, type simulated, simulationLine } from './schemas.ts';
-import { type SimulationRequest, simulate } from './simulation.ts';
+import { simulate } from './simulation.ts';
+import type { SimulationDatabase, WorkerTask } from './worker.ts';
 
 export interface SimulationParts {
   readonly store: SeatStore;
-  readonly connection: DatabaseConfig;
+  readonly database: SimulationDatabase;
   /** How long events and refusals are kept. */
   readonly usage: { readonly historyDays: number };
 }
@@ -52,15 +52,21 @@ export function registerSimulationRoutes(http: Http, parts: SimulationParts): vo
         running = false;
       };
       reply.type('application/x-ndjson').header('cache-control', 'no-store').header('x-accel-buffering', 'no');
-      const lines = Readable.from(linesOf(parts.connection, request, stopping.signal));
-      lines.once('close', ended); // also of a client that has gone
+      const gone = new AbortController(); // the client, before the last line
+      reply.raw.once('close', () => gone.abort());
+      const lines = Readable.from(linesOf(request, AbortSignal.any([stopping.signal, gone.signal])));
+      lines.once('close', ended);
       return reply.serializer(String).send(lines as never);
     },
   );
 }
 
 /** @throws ProblemError 400 naming the field and what is wrong with it */
-function requestOf({ store, usage: { historyDays } }: SimulationParts, body: Body, nowMs: number): SimulationRequest {
+function requestOf(
+  { store, database, usage: { historyDays } }: SimulationParts,
+  body: Body,
+  nowMs: number,
+): WorkerTask {
   const { product, days, seats, overdraft } = body;
   const pool = store.pool(product);
   if (pool === undefined) throw invalid(`product: no key for the product ${product} is active here`);
@@ -77,6 +83,7 @@ function requestOf({ store, usage: { historyDays } }: SimulationParts, body: Bod
   };
   const midnight = Math.floor(nowMs / dayMs) * dayMs;
   return {
+    database,
     poolId: pool.poolId,
     product,
     fromMs: midnight - (days - 1) * dayMs,
@@ -105,10 +112,10 @@ function rulesIn(rules: readonly unknown[], product: string): SeatRule[] {
   return read;
 }
 
-async function* linesOf(connection: DatabaseConfig, request: SimulationRequest, signal: AbortSignal) {
+async function* linesOf(request: WorkerTask, signal: AbortSignal) {
   const line = (told: z.infer<typeof simulationLine>) => `${JSON.stringify(told)}\n`;
   try {
-    for await (const step of simulate(connection, request, signal)) {
+    for await (const step of simulate(request, signal)) {
       if ('progress' in step) {
         yield line(step);
         continue;

@@ -28,16 +28,39 @@ export interface DayCounts {
   longestMs: number;
 }
 
-interface Seat {
-  leases: number;
+/** Somebody who comes and leaves, with what it has in each world: looked up once, whatever number of worlds is played. */
+export interface Person {
+  readonly holder: string;
+  /** Who shares a seat with it has the same one. */
+  readonly part: string;
+  /** How many seats it asks for. */
   readonly size: number;
-  readonly slot: number;
-  readonly tallies: readonly RuleCap[];
+  /** By the number of the world. */
+  readonly sessions: (Session | undefined)[];
+  /** Only refusals of it are known. */
+  imagined: boolean;
 }
 
-/** A holder that has a seat, or asks for one. */
-interface Session {
-  readonly holder: string;
+export const newPerson = (holder: string, { countBy, weights }: Pick<Terms, 'countBy' | 'weights'>): Person => ({
+  holder,
+  part: countBy === 'session' ? holder : partOf(holder, countBy),
+  size: isSized(holder) ? sizeOf(holder, weights) : 1,
+  sessions: [],
+  imagined: false,
+});
+
+/** A holder of one seat of no feature ends after its fourth part. */
+function isSized(holder: string): boolean {
+  let at = -1;
+  for (let n = 0; n < 4; n++) {
+    at = holder.indexOf(separator, at + 1);
+    if (at < 0) return false;
+  }
+  return true;
+}
+
+/** Of a person in one world: it has a seat, or asks for one. */
+export interface Session {
   readonly part: string;
   readonly ruled: Ruled;
   /** How many seats it asks for. */
@@ -47,6 +70,11 @@ interface Session {
   readonly day: DayCounts;
   state: 'holds' | 'waits' | 'gone';
   since: number;
+  /** The session that took the seat which this one has: itself, or one that it shares it with. */
+  seat: Session | undefined;
+  /** Of the seat that it took: the reservation that it is of (0: none), and how many sessions have it. */
+  slot: number;
+  leases: number;
 }
 
 const unruled: Ruled = { slot: 0, priority: 0, caps: [] };
@@ -70,8 +98,12 @@ export class World {
     reserved: readonly number[];
     reservedUsed: number[];
   };
-  readonly #sessions = new Map<string, Session>();
-  readonly #seats = new Map<string, Seat>();
+  /** Its number. */
+  readonly #n: number;
+  /** Sessions that wait. */
+  readonly #asking = new Set<Session>();
+  /** By the part that shares them; of seats that nobody can share nothing is kept here. */
+  readonly #seats = new Map<string, Session>();
   readonly #tallies = new Map<string, number>();
   readonly #known = new Map<string, Ruled>();
   /** Who waits for a seat, by priority and reservation. */
@@ -89,8 +121,9 @@ export class World {
   readonly #parts = new Map<string, Session[]>();
   #ticket = 0;
 
-  constructor(terms: Terms) {
+  constructor(terms: Terms, n = 0) {
     this.#terms = terms;
+    this.#n = n;
     const { seatLimit, overdraft, reserved } = terms;
     this.#counts = { seatLimit, overdraft, inUse: 0, reserved, reservedUsed: reserved.map(() => 0) };
   }
@@ -98,43 +131,45 @@ export class World {
   get inUse(): number {
     return this.#counts.inUse;
   }
-  /** Since when a holder has its seat; undefined: it has none. */
-  heldSince(holder: string): number | undefined {
-    const session = this.#sessions.get(holder);
+  /** Since when somebody has a seat; undefined: it has none. */
+  heldSince({ sessions }: Person): number | undefined {
+    const session = sessions[this.#n];
     return session?.state === 'holds' ? session.since : undefined;
   }
 
-  /** A holder asks for a seat; one that has one or waits for it goes on. */
-  ask(holder: string, at: number): void {
-    if (this.#sessions.has(holder)) return;
+  /** Somebody asks for a seat; who has one or waits for it goes on. */
+  ask(person: Person, at: number): void {
+    if (person.sessions[this.#n] !== undefined) return;
     this.#ticket += 1;
-    const { countBy } = this.#terms;
     const session: Session = {
-      holder,
-      part: countBy === 'session' ? holder : partOf(holder, countBy),
-      ruled: this.#ruledOf(holder),
-      size: this.#sizeOf(holder),
+      part: person.part,
+      ruled: this.#ruledOf(person.holder),
+      size: person.size,
       askedAt: at,
       ticket: this.#ticket,
       day: this.day,
       state: 'waits',
       since: at,
+      seat: undefined,
+      slot: 0,
+      leases: 0,
     };
-    this.#sessions.set(holder, session);
+    person.sessions[this.#n] = session;
     if (this.#try(session, at, this.#ahead(session.ruled.priority))) {
       // seats beyond the limit are there once all others are taken
       if (this.#waits > 0 && this.#terms.overdraft > 0) this.#serve(at);
       return;
     }
     this.day.refused += 1;
+    this.#asking.add(session);
     if (!this.#tooMuch) this.#enqueue(session); // more at once than could ever be free waits in vain
   }
 
-  /** A holder leaves, with its seat or without one. */
-  leave(holder: string, at: number): void {
-    const session = this.#sessions.get(holder);
+  /** Somebody leaves, with a seat or without one. */
+  leave(person: Person, at: number): void {
+    const session = person.sessions[this.#n];
     if (session === undefined) return;
-    this.#sessions.delete(holder);
+    person.sessions[this.#n] = undefined;
     const held = session.state === 'holds';
     if (!held) this.#endWait(session, at, false);
     session.state = 'gone';
@@ -150,7 +185,7 @@ export class World {
 
   /** The time is over: those who still wait have waited until now. */
   end(at: number): void {
-    for (const session of this.#sessions.values()) if (session.state === 'waits') this.#count(session, at, false);
+    for (const session of this.#asking) this.#count(session, at, false);
   }
 
   #ruledOf(holder: string): Ruled {
@@ -167,19 +202,6 @@ export class World {
     if (this.#known.size >= mostKnown) this.#known.clear();
     this.#known.set(key, ruled);
     return ruled;
-  }
-
-  #sizeOf(holder: string): number {
-    // a holder of one seat of no feature ends after its fourth part
-    return this.#mayBeSized(holder) ? sizeOf(holder, this.#terms.weights) : 1;
-  }
-  #mayBeSized(holder: string): boolean {
-    let at = -1;
-    for (let n = 0; n < 4; n++) {
-      at = holder.indexOf(separator, at + 1);
-      if (at < 0) return false;
-    }
-    return true;
   }
 
   /** What those ask for who wait and come before one of this priority that comes now. */
@@ -211,10 +233,14 @@ export class World {
     session.since = at;
     if (shared !== undefined) {
       shared.leases += 1;
+      session.seat = shared;
       return true;
     }
     const { size } = session;
-    this.#seats.set(part, { leases: 1, size, slot: decided.slot, tallies: caps });
+    session.seat = session;
+    session.slot = decided.slot;
+    session.leases = 1;
+    if (this.#terms.countBy !== 'session') this.#seats.set(part, session);
     for (const { tally } of caps) this.#tallies.set(tally, (this.#tallies.get(tally) ?? 0) + size);
     const counts = this.#counts;
     counts.inUse += size;
@@ -273,6 +299,7 @@ export class World {
   }
 
   #endWait(session: Session, at: number, served: boolean): void {
+    this.#asking.delete(session);
     this.#unqueue(session);
     this.#count(session, at, served);
   }
@@ -284,17 +311,16 @@ export class World {
     if (!served || waitedMs >= unmetMs) day.unmet += 1;
   }
 
-  #giveBack({ part }: Session, at: number): void {
-    const seat = this.#seats.get(part);
+  #giveBack({ part, seat }: Session, at: number): void {
     if (seat === undefined) return;
     seat.leases -= 1;
     if (seat.leases > 0) return;
-    this.#seats.delete(part);
+    if (this.#terms.countBy !== 'session') this.#seats.delete(part);
     const counts = this.#counts;
     const { size } = seat;
     counts.inUse -= size;
     if (seat.slot > 0) counts.reservedUsed[seat.slot - 1] = (counts.reservedUsed[seat.slot - 1] ?? size) - size;
-    for (const { tally } of seat.tallies) {
+    for (const { tally } of seat.ruled.caps) {
       this.#tallies.set(tally, (this.#tallies.get(tally) ?? size) - size);
       const first = this.#bounded.get(tally)?.head(waits);
       if (first === undefined) continue;

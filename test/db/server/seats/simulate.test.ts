@@ -110,6 +110,19 @@ it.each([
   expect(told.detail).toContain(why);
 });
 
+it('plays all seats that were given back at one moment, however many', async () => {
+  const s = await start({ licences: [{ seatLimit: 100_000 }] });
+  await sql.query(
+    `INSERT INTO event SELECT date_trunc('day', now()) - interval '20 h' + n * x.step + x.later, pool_id, x.code::"char", gen_random_uuid(), concat_ws(chr(31), 'b', 'u' || n, 'h', '')
+       FROM pool, (VALUES ('G', interval '1 ms', interval '0'), ('X', interval '0', interval '1 h')) x(code, step, later), generate_series(1, 70000) n WHERE product = 'erp'`,
+  );
+  const { result } = await simulate(s, { product: 'erp', days: 2 });
+  expect([result.events, result.days.map((d: { today: { peak: number } }) => d.today.peak)]).toEqual([
+    140_000,
+    [70_000, 0],
+  ]);
+});
+
 it('a simulation whose client goes away stops, and another one may run; two at once may not', async () => {
   const s = await start({ licences: [{ seatLimit: 3 }] });
   // a year in which something happens every few minutes: long enough to go away amid

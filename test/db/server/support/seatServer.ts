@@ -74,7 +74,7 @@ export async function startSeatServer(url: string, options: SeatServerOptions = 
     metrics,
     seatMetrics,
     store,
-    connection: { connectionString: url },
+    database: { own: { connectionString: url } },
     keys: { status: () => ({ fingerprint: identity.fingerprint, keys: [] }) } as unknown as Keys,
     identity,
     usage,

@@ -6,8 +6,9 @@ import { holderKey, separator } from '../../../../server/seats/holderKey.ts';
 import * as ledger from '../../../../server/seats/ledger.ts';
 import { partOf } from '../../../../server/seats/recount.ts';
 import type { Ruled } from '../../../../server/seats/seatRules.ts';
+import { eachEvent } from '../../../../server/seats/simulate/eachEvent.ts';
 import { Play } from '../../../../server/seats/simulate/play.ts';
-import { type Terms, World } from '../../../../server/seats/simulate/world.ts';
+import { newPerson, type Person, type Terms, World } from '../../../../server/seats/simulate/world.ts';
 
 const who = (user: string, base = 'b', host = 'h') => holderKey({ base, user, host, session: '' });
 const terms = (more: Partial<Terms> = {}): Terms => ({
@@ -19,6 +20,25 @@ const terms = (more: Partial<Terms> = {}): Terms => ({
   rulesOf: undefined,
   ...more,
 });
+/** A world in which everybody is known by the holder. */
+function worldOf(by: Terms) {
+  const world = new World(by);
+  const people = new Map<string, Person>();
+  const person = (holder: string): Person => {
+    const known = people.get(holder) ?? newPerson(holder, by);
+    people.set(holder, known);
+    return known;
+  };
+  return {
+    ask: (holder: string, now: number) => world.ask(person(holder), now),
+    leave: (holder: string, now: number) => world.leave(person(holder), now),
+    heldSince: (holder: string) => world.heldSince(person(holder)),
+    endDay: () => world.endDay(),
+    get inUse() {
+      return world.inUse;
+    },
+  };
+}
 const minute = 60_000;
 const at = (clock: string) => Date.parse(`2026-03-02T${clock}:00Z`);
 const midnight = at('00:00');
@@ -43,7 +63,7 @@ describe('a world', () => {
             const { slot = 0, priority = 0 } = rules[users.indexOf(holder.split(separator)[1] ?? '')] ?? {};
             return { slot: slot <= reserved.length ? slot : 0, priority, caps: [] };
           };
-          const world = new World(terms({ seatLimit, overdraft, reserved, countBy, rulesOf: ruledOf }));
+          const world = worldOf(terms({ seatLimit, overdraft, reserved, countBy, rulesOf: ruledOf }));
           const pool = { ...ledger.newPool(seatLimit, reserved), overdraft };
           const all: ledger.Ledger = { pools: new Map([['p', pool]]), bases: new Map() };
           const wanting = new Set<string>();
@@ -99,7 +119,7 @@ describe('a world', () => {
   });
 
   it('bounds: whom a rule keeps out has a seat when another of that rule leaves, and nobody else has', () => {
-    const world = new World(
+    const world = worldOf(
       terms({
         seatLimit: 9,
         rulesOf: (holder) => ({
@@ -120,7 +140,7 @@ describe('a world', () => {
   });
 
   it('a seat that is kept: of those whom it is kept for the first by priority has it, whoever else waits', () => {
-    const world = new World(
+    const world = worldOf(
       terms({
         reserved: [1],
         rulesOf: (holder) => ({
@@ -137,7 +157,7 @@ describe('a world', () => {
   });
 
   it('several seats at once: all or none, those behind wait, and more than there are waits for nothing', () => {
-    const world = new World(terms({ seatLimit: 3 }));
+    const world = worldOf(terms({ seatLimit: 3 }));
     const two = `${who('two')}${separator}${separator}2`;
     const many = `${who('many')}${separator}${separator}9`;
     world.ask(many, 0);
@@ -205,4 +225,19 @@ describe('a simulation', () => {
     expect(played.other).toMatchObject({ refused: 1, peak: 2 });
     expect(played.today).toMatchObject({ refused: 3, peak: 1 });
   });
+});
+
+it('events are played by their times, whatever order they were stored in, and of one moment those first that give seats back', () => {
+  const played: unknown[] = [];
+  const text = ['5000Gb\u001fanna', '1200Gb\u001f7up', '1200Xb\u001fboris', '1300Ob\u001fвера', '1250Xb\u001f7up'].join(
+    '\n',
+  );
+  eachEvent({ fromMs: 100, n: 5, text }, (holder, comes, at) => played.push([holder.split('\u001f')[1], comes, at]));
+  expect(played).toEqual([
+    ['boris', false, 101],
+    ['7up', true, 101],
+    ['7up', false, 101],
+    ['вера', true, 101],
+    ['anna', true, 105],
+  ]);
 });
