@@ -9,13 +9,21 @@ export function sendJson(reply: FastifyReply, status: number, body: string): voi
   reply.code(status).header('content-type', json).send(body);
 }
 
-/** RFC 3339. The last one is kept: a batch shares its time. */
+/** RFC 3339, of whole ms. The last one is kept, since a batch shares its time; and the second of it, since most of the others share that. */
 let lastMs = Number.NaN;
 let lastText = '';
+let lastSecond = Number.NaN;
+let secondText = '';
 export function momentOf(ms: number): string {
   if (ms === lastMs) return lastText;
   lastMs = ms;
-  lastText = new Date(ms).toISOString();
+  const second = Math.floor(ms / 1_000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    secondText = new Date(second * 1_000).toISOString().slice(0, -4);
+  }
+  const rest = ms - second * 1_000;
+  lastText = `${secondText}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z`;
   return lastText;
 }
 

@@ -8,6 +8,8 @@ interface Known {
   /** A renewal was answered that is not yet on its way to the database. */
   isOwed: boolean;
   owedAtMs: number;
+  /** When the last renewal was answered at once. */
+  answeredAtMs: number;
   /** It has ended, or has been renewed otherwise since: nothing of it is owed. */
   isOver: boolean;
 }
@@ -121,6 +123,7 @@ export class Renewals {
   }
 
   #owe(lease: Known, nowMs: number): void {
+    lease.answeredAtMs = nowMs;
     if (lease.isOwed) return;
     lease.isOwed = true;
     lease.owedAtMs = nowMs;
@@ -153,7 +156,7 @@ export class Renewals {
   lost(sent: Sent, idle: readonly string[] = []): void {
     this.#sent.delete(sent);
     this.#isWell = false;
-    for (const leaseId of idle) this.#forget(leaseId, false);
+    for (const leaseId of idle) this.forget(leaseId, Number.NEGATIVE_INFINITY);
   }
 
   /** `marks`, `dbNowMs`, `idle`: as of `heartbeatBatch`. The seat of an idle program may be given to others: the database is asked for it. */
@@ -174,7 +177,8 @@ export class Renewals {
     for (let i = 0; i < leaseIds.length; i++) {
       const leaseId = leaseIds[i] as string;
       if (idles?.has(leaseId) === true) {
-        this.#forget(leaseId, marks === '' || marks[i] === '1' || marks[i] === '3');
+        const isRenewed = marks === '' || marks[i] === '1' || marks[i] === '3';
+        this.forget(leaseId, isRenewed ? sent.atMs : Number.NEGATIVE_INFINITY);
         continue;
       }
       const known = this.#known.get(leaseId);
@@ -192,7 +196,7 @@ export class Renewals {
   #learn(part: string, endsAtMs: number): void {
     // not a part of the address of a request, which would be kept with it
     const leaseId = Buffer.from(part, 'latin1').toString('latin1');
-    this.#known.set(leaseId, { leaseId, endsAtMs, isOwed: false, owedAtMs: 0, isOver: false });
+    this.#known.set(leaseId, { leaseId, endsAtMs, isOwed: false, owedAtMs: 0, answeredAtMs: 0, isOver: false });
   }
 
   /** The database's clock, as an answer told it that comes in now. `isShaken`: expiry was frozen, by a jump of the clock, an outage or a crash. */
@@ -227,15 +231,13 @@ export class Renewals {
     };
   }
 
-  /** A lease has ended, is idle or of another kind, and nobody has been told yet. */
-  forget(leaseId: string): void {
-    this.#forget(leaseId, true);
-  }
-
-  /** `isSettled`: what was owed of it is done, or means nothing any more. */
-  #forget(leaseId: string, isSettled: boolean): void {
+  /**
+   * A lease has ended, is idle or of another kind, and nobody has been told yet. What was answered at once until `settledMs` is owed no
+   * more: the lease was renewed otherwise after that, or has ended.
+   */
+  forget(leaseId: string, settledMs = Number.POSITIVE_INFINITY): void {
     const known = this.#known.get(leaseId);
-    if (known !== undefined && isSettled) known.isOver = true;
+    if (known !== undefined && known.answeredAtMs <= settledMs) known.isOver = true;
     this.#known.delete(leaseId);
     for (const sent of this.#sent) {
       sent.over ??= new Set();

@@ -86,7 +86,7 @@ async function runChanged(
       const own = result.results[i];
       if (own === undefined) return;
       // one that is idle, or leased no more
-      for (const leaseId of own.leaseIds) if (leaseId !== '') renewals?.forget(leaseId);
+      for (const leaseId of own.leaseIds) if (leaseId !== '') renewals?.forget(leaseId, Number.NEGATIVE_INFINITY);
       c.done(own);
     });
     told(result);

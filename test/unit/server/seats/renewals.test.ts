@@ -596,6 +596,19 @@ describe('a heartbeat', () => {
     expect(atOnce()).toBe(true);
   });
 
+  it('that was answered while a program said that it is idle is written, too', () => {
+    const { world, leaseId } = renewed();
+    world.delay = 500;
+    world.heartbeat(leaseId);
+    world.idle(leaseId);
+    world.pass(900); // the database knows, the server does not yet
+    world.heartbeat(leaseId);
+    const at = world.dbNow();
+    world.delay = 1;
+    world.pass(times.delayMs + 1_000);
+    expect(world.leaseOf(leaseId)?.renewedAt).toBeGreaterThanOrEqual(at);
+  });
+
   it('goes to the database for a while when it is unknown what ends', () => {
     const { world, leaseId, atOnce } = renewed();
     world.renewals.doubt();
