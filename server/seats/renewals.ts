@@ -145,6 +145,11 @@ export class Renewals {
     return Math.max(0, this.#now() - this.#owedSince() - this.#o.times.delayMs - this.#o.times.graceMs);
   }
 
+  /** The time by which answers at once are told from what is sent afterwards. */
+  nowMs(): number {
+    return this.#now();
+  }
+
   /** A statement with renewals is sent now; `answered` or `lost` follows. */
   send(): Sent {
     const sent: Sent = { atMs: this.#now() };

@@ -75,6 +75,7 @@ async function runChanged(
 ): Promise<void> {
   const session = await durable.acquire();
   let broken = true;
+  const sentMs = renewals?.nowMs();
   try {
     const result = await reportBatch(
       session,
@@ -86,7 +87,7 @@ async function runChanged(
       const own = result.results[i];
       if (own === undefined) return;
       // one that is idle, or leased no more
-      for (const leaseId of own.leaseIds) if (leaseId !== '') renewals?.forget(leaseId, Number.NEGATIVE_INFINITY);
+      for (const leaseId of own.leaseIds) if (leaseId !== '') renewals?.forget(leaseId, sentMs);
       c.done(own);
     });
     told(result);
