@@ -38,6 +38,12 @@ const several = (text: string): number => {
   throw new InvalidArgumentError('must be a whole number from 1');
 };
 
+const seats = (text: string): number => {
+  const n = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(n)) return n;
+  throw new InvalidArgumentError('must be a whole number from 0');
+};
+
 const hours = (text: string): number => {
   const n = Number(/^(\d+)h?$/.exec(text)?.[1]);
   if (n > 0) return n;
@@ -160,6 +166,45 @@ Exit status: 0 it would be granted; 69 it would not; 64 wrong usage, 70 server u
         ...(options.releasedOn ? { programReleasedOn: options.releasedOn } : {}),
       },
       options.json,
+    );
+  });
+
+program
+  .command('simulate')
+  .description('Says what the last days would have been with other seats or rules; changes nothing')
+  .requiredOption('--product <product>', 'the product')
+  .addOption(serverOption())
+  .addOption(
+    new Option('--token-file <path>', "file with an administrator's token")
+      .env('LICENCE_TOKEN_FILE')
+      .argParser(tokenIn),
+  )
+  .option('--days <count>', 'how many, today among them', several, 30)
+  .option('--seats <count>', 'seats that there would have been; default: as many as now', seats)
+  .option('--overdraft <count>', 'seats beyond the limit; default: as many as now', seats)
+  .option('--rules <file>', 'other rules: a list as in spec.seats.rules, or a LicenceServer; "-" is the standard input')
+  .option('--json', 'the result as the server gives it', false)
+  .addHelpText(
+    'after',
+    `
+The token is read from --token-file, else from LICENCE_TOKEN. How far it is goes to standard error.
+Exit status: 0 done; 64 wrong usage, or refused; 70 server unreachable.`,
+  )
+  .action(async ({ product, days, seats, overdraft, rules, json, ...options }) => {
+    const { simulateSeats } = await import('./simulateSeats.ts');
+    const ended = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
+    process.exitCode = await simulateSeats(
+      clientOf(options),
+      {
+        product,
+        days,
+        ...(seats === undefined ? {} : { seats }),
+        ...(overdraft === undefined ? {} : { overdraft }),
+        ...(rules === undefined ? {} : { rulesFile: rules }),
+      },
+      json,
+      ended.signal,
     );
   });
 

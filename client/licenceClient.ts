@@ -91,6 +91,54 @@ export interface Explanation {
   readonly expected?: { readonly at: string; readonly by: string };
 }
 
+/** What to play: what was recorded in the last days, beside the same with other seats or rules. */
+export interface SimulationRequest {
+  readonly product: string;
+  /** How many days, today among them; no more than the server keeps. */
+  readonly days: number;
+  /** Seats of the other side; absent: as many as now. */
+  readonly seats?: number;
+  /** Seats beyond the limit; absent: as many as now. */
+  readonly overdraft?: number;
+  /** Rules of the other side, as in `spec.seats.rules`, all of this product; absent: those that are in force. */
+  readonly rules?: readonly unknown[];
+}
+
+/** One side of a simulation, in all or on one day. */
+export interface SimulatedSide {
+  /** Holders that were refused when they asked. */
+  readonly refused: number;
+  /** Of these, who had no seat a minute later. */
+  readonly unmet: number;
+  /** Most seats in use at one time. */
+  readonly peak: number;
+  /** Of all who were refused, together. */
+  readonly waitedSeconds: number;
+  readonly longestWaitSeconds: number;
+}
+
+/** What the last days were, and what they would have been. */
+export interface Simulation {
+  readonly product: string;
+  readonly from: string;
+  readonly to: string;
+  /** Recorded grants and seats given back that were played. */
+  readonly events: number;
+  /** Seats with which nobody would have had to wait for one, by the rules of the other side. */
+  readonly needed: number;
+  readonly today: SimulatedSide & { readonly seats: number };
+  readonly other: SimulatedSide & { readonly seats: number };
+  /** In UTC; `day` is YYYY-MM-DD. */
+  readonly days: readonly { readonly day: string; readonly today: SimulatedSide; readonly other: SimulatedSide }[];
+}
+
+/** How far a simulation is: from 0 to 1, and the day that is played. */
+export interface SimulationProgress {
+  readonly done: number;
+  readonly events: number;
+  readonly at: string;
+}
+
 /** A seat that was taken along: it lasts until `expiresAt`, and the proof says so where no server is. */
 export interface BorrowedGrant extends Grant {
   readonly expiresAt: string;
@@ -180,6 +228,9 @@ const mostTogether = 1_000;
 /** How many lost seats are taken again at a time: a thousand that are lost at once are not a thousand connections. */
 const mostRetaken = 8;
 
+/** A simulation looks for who had a seat at its beginning before it tells anything: a minute at most. */
+const longestSilenceMs = 90_000;
+
 type Renewed = Pick<Grant, 'expiresAt' | 'heartbeatAfterSeconds'>;
 
 /** Waits for its turn, or for an answer of a call. */
@@ -236,6 +287,37 @@ export class LicenceClient {
   explain(request: SeatRequest): Promise<Explanation> {
     const holder = { ...request.holder, session: request.holder.session ?? this.#session };
     return this.#call('POST', 'v1/checkouts:explain', { ...request, holder });
+  }
+
+  /**
+   * Plays what was recorded in the last days with other seats or rules; changes nothing. It needs an administrator's token.
+   * @param onProgress told some times a second
+   * @param signal its end stops the simulation
+   * @throws LicenceRefused when the server says no, or gives up (`SimulationFailed`); Error when it cannot be reached, or breaks off
+   */
+  async simulate(
+    request: SimulationRequest,
+    onProgress: (progress: SimulationProgress) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<Simulation> {
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(new Error('the server fell silent')), longestSilenceMs);
+    timer.unref();
+    try {
+      const signals = signal === undefined ? [silence.signal] : [silence.signal, signal];
+      const response = await this.#ask('POST', 'v1/rules:simulate', request, AbortSignal.any(signals));
+      for await (const line of linesOf(response)) {
+        timer.refresh();
+        const { progress, result, error } = JSON.parse(line) as SimulationLine;
+        if (error !== undefined) throw new LicenceRefused(response.status, error.reason, error.detail, undefined);
+        if (result !== undefined) return result;
+        if (progress !== undefined) onProgress(progress);
+      }
+      throw new Error('the server broke off');
+    } finally {
+      clearTimeout(timer);
+      silence.abort(); // what is left of the answer is not waited for
+    }
   }
 
   /**
@@ -437,7 +519,15 @@ export class LicenceClient {
   }
 
   async #call<T>(method: string, path: string, body?: unknown, waitSeconds = 0): Promise<T> {
-    const { url, timeoutMs = 10_000 } = this.#options;
+    const { timeoutMs = 10_000 } = this.#options;
+    const response = await this.#ask(method, path, body, AbortSignal.timeout(timeoutMs + waitSeconds * 1_000));
+    const text = await response.text();
+    return (text === '' ? {} : parse(text)) as T;
+  }
+
+  /** @throws LicenceRefused when the server says no; Error when it cannot be reached */
+  async #ask(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> {
+    const { url } = this.#options;
     const response = await fetch(new URL(path, url.endsWith('/') ? url : `${url}/`), {
       method,
       headers: {
@@ -445,12 +535,11 @@ export class LicenceClient {
         ...(this.#options.token === undefined ? {} : { authorization: `Bearer ${this.#options.token}` }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(timeoutMs + waitSeconds * 1_000),
+      signal,
     });
+    if (response.ok) return response;
     const text = await response.text();
-    const answer: unknown = text === '' ? {} : parse(text);
-    if (response.ok) return answer as T;
-    const problem = (answer ?? {}) as { reason?: string; detail?: string };
+    const problem = ((text === '' ? {} : parse(text)) ?? {}) as { reason?: string; detail?: string };
     const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
     throw new LicenceRefused(
       response.status,
@@ -459,6 +548,26 @@ export class LicenceClient {
       Number.isNaN(retryAfter) ? undefined : retryAfter,
     );
   }
+}
+
+/** One of these; result or error is the last. */
+interface SimulationLine {
+  readonly progress?: SimulationProgress;
+  readonly result?: Simulation;
+  readonly error?: { readonly reason: string; readonly detail: string };
+}
+
+/** The lines of an answer, as they come. */
+async function* linesOf({ body }: Response): AsyncGenerator<string> {
+  if (body === null) return;
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const piece of body) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines.filter((line) => line !== '');
+  }
+  if (rest !== '') yield rest;
 }
 
 /** A proxy in the way may answer with a page; its text then stands in for the detail. */

@@ -1,5 +1,12 @@
 import { parse } from 'yaml';
-import type { Simulated, SimulatedSide, SimulationLine } from '../../../licence/simulated.ts';
+import {
+  rulesOf,
+  type Simulated,
+  type SimulationLine,
+  simulatedRows,
+  summaryOf,
+  tenths,
+} from '../../../licence/simulated.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import type { Answer } from '../output.ts';
@@ -29,7 +36,7 @@ export async function simulate(context: Context, [name]: readonly string[], opti
       ...(overdraft === undefined ? {} : { overdraft: Number(overdraft) }),
       ...(rules === undefined ? {} : { rules }),
     };
-    let said = 0;
+    const say = tenths(context.say);
     for await (const line of link.lines<SimulationLine>('/v1/rules:simulate', body, context.cluster.signal)) {
       if (line.error !== undefined) throw new CommandFault(`the licence server gave up: ${line.error.detail}`);
       if (line.result !== undefined) {
@@ -37,9 +44,7 @@ export async function simulate(context: Context, [name]: readonly string[], opti
         if (context.format === 'table' || context.format === 'wide') context.out(`${summaryOf(line.result)}\n`);
         return undefined;
       }
-      const percent = Math.floor((line.progress?.done ?? 0) * 10) * 10;
-      if (percent > said) context.say(`${String(percent).padStart(3)} %  ${line.progress?.at.slice(0, 10)}`);
-      said = Math.max(said, percent);
+      if (line.progress !== undefined) say(line.progress);
     }
     throw new CommandFault('the licence server broke off', 'try again');
   } finally {
@@ -58,39 +63,17 @@ export function rulesIn(text: string, file: string, product: string): readonly u
   } catch (error) {
     throw new CommandFault(`${file} is no YAML: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
   }
-  const { spec } = (read ?? {}) as { readonly spec?: { readonly seats?: { readonly rules?: unknown } } };
-  const rules = spec === undefined ? read : (spec.seats?.rules ?? []);
-  if (!Array.isArray(rules)) {
-    throw new CommandFault(`${file} has no list of rules`, 'give spec.seats.rules, or the whole LicenceServer');
-  }
-  return rules.filter((rule: { readonly product?: unknown } | null) => rule?.product === product);
+  const rules = rulesOf(read, product);
+  if (rules !== undefined) return rules;
+  throw new CommandFault(`${file} has no list of rules`, 'give spec.seats.rules, or the whole LicenceServer');
 }
 
-const wait = (seconds: number): string =>
-  seconds < 120 ? `${seconds}s` : seconds < 7_200 ? `${Math.round(seconds / 60)}m` : `${Math.round(seconds / 3_600)}h`;
-
-/** A row a day, and one of all; what was on the left, what would have been on the right. */
 export function simulatedAnswer(result: Simulated): Answer {
-  const both = (now: SimulatedSide, then: SimulatedSide, of: (side: SimulatedSide) => string) =>
-    `${of(now)} → ${of(then)}`;
-  const row = (title: string, now: SimulatedSide, then: SimulatedSide) => [
-    title,
-    both(now, then, (s) => String(s.refused)),
-    both(now, then, (s) => String(s.unmet)),
-    both(now, then, (s) => String(s.peak)),
-    both(now, then, (s) => wait(s.longestWaitSeconds)),
-  ];
+  const { titles, rows } = simulatedRows(result);
   return {
     data: result,
-    columns: ['DAY', 'REFUSED', 'UNMET', 'PEAK', 'LONGEST WAIT'].map((title) => ({ title })),
-    rows: [
-      ...result.days.map(({ day, today, other }) => row(day, today, other)),
-      row('all', result.today, result.other),
-    ],
+    columns: titles.map((title) => ({ title })),
+    rows,
     empty: 'nothing is recorded of these days',
   };
 }
-
-/** What it comes to, in a sentence. */
-export const summaryOf = ({ product, today, other, needed }: Simulated): string =>
-  `${product} with ${other.seats} seats beside today's ${today.seats}; with ${needed} nobody would have waited for one`;

@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { listAnswer } from '../../../../cli/kubectl/commands/list.ts';
 import { regenerationProgress } from '../../../../cli/kubectl/commands/newKey.ts';
 import { rotationProgress } from '../../../../cli/kubectl/commands/rotate.ts';
-import { rulesIn, simulatedAnswer, summaryOf } from '../../../../cli/kubectl/commands/simulate.ts';
+import { rulesIn, simulatedAnswer } from '../../../../cli/kubectl/commands/simulate.ts';
 import { exitStatus } from '../../../../cli/kubectl/exitStatus.ts';
 import { faultOf } from '../../../../cli/kubectl/faultOf.ts';
 import { ageOf, textOf } from '../../../../cli/kubectl/output.ts';
 import { gitOpsOwnerOf } from '../../../../cli/kubectl/ownedByGitOps.ts';
 import { createProgram } from '../../../../cli/kubectl/program.ts';
 import { redact } from '../../../../cli/kubectl/redact.ts';
+import { summaryOf } from '../../../../licence/simulated.ts';
 import { ApiError } from '../../../../operator/kube/apiError.ts';
 import { nowMs, serverOf } from './pictures.ts';
 
