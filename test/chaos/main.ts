@@ -42,6 +42,12 @@ const pieces: readonly Piece[] = [
     full: { minutes: 50, sizes: { CHAOS_CRASHES: '200', CHAOS_MINUTES: '40' } },
   },
   {
+    name: 'rules',
+    minutes: 6,
+    sizes: { CHAOS_RULED_OPERATIONS: '20000', CHAOS_RULED_CRASHES: '9', CHAOS_MINUTES: '2' },
+    full: { minutes: 60, sizes: { CHAOS_RULED_OPERATIONS: '300000', CHAOS_RULED_CRASHES: '100', CHAOS_MINUTES: '25' } },
+  },
+  {
     name: 'outage',
     minutes: 5,
     sizes: { CHAOS_OUTAGE_MS: '30000' },

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createActivation } from '../../../../licence/activation.ts';
+import type { Entitlements } from '../../../../licence/entitlements.ts';
 import { createKey, keyIdOf } from '../../../../licence/key.ts';
 import type { SignatureAlgorithm } from '../../../../licence/signatureAlgorithm.ts';
 import { loadIdentity } from '../../../../server/keys/identity.ts';
@@ -28,8 +29,15 @@ export interface Computer {
   remove(): void;
 }
 
-/** @param alg `Ed25519` where an earlier build has to read the activation too */
-export async function createComputer(seatLimit: number, alg: SignatureAlgorithm = 'EdDSA'): Promise<Computer> {
+/**
+ * @param alg `Ed25519` where an earlier build has to read the activation too
+ * @param terms of the licence beside its seats
+ */
+export async function createComputer(
+  seatLimit: number,
+  alg: SignatureAlgorithm = 'EdDSA',
+  terms: Partial<Entitlements> = {},
+): Promise<Computer> {
   const dir = mkdtempSync(join(tmpdir(), 'licence-'));
   const dataDir = join(dir, 'Licence Server');
   mkdirSync(join(dataDir, 'Licence'), { recursive: true });
@@ -54,6 +62,7 @@ export async function createComputer(seatLimit: number, alg: SignatureAlgorithm 
         seatLimit,
         supportPolicy: 'warn',
         features: [],
+        ...terms,
       },
     },
     'v1',
