@@ -90,9 +90,14 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
     store.noteDenial(product, request, reason);
     if (expired) return sendDenied(reply, reason, licenceEnded(product, pool.entitlement), {});
     const { place, inUse, seatLimit, reservedFree } = result;
+    const size = sizeOf(request.holder, pool.entitlement.weights);
+    const text = shortageText(product, result, size);
+    const counts = { inUse, seatLimit, reserved: reservedFree, place };
+    // no time will change that
+    if (size > 1 && size > Math.max(seatLimit, pool.entitlement.overdraftSeats))
+      return sendDenied(reply, reason, `${text}; ask for fewer, or the vendor for more`, counts);
     const after = place === undefined ? 5 + Math.floor(Math.random() * 6) : Math.min(2 + place, queueMs / 1_500);
-    const detail = `${shortageText(product, result, sizeOf(request.holder, pool.entitlement.weights))}; ask again after ${after} s, or wait in the queue with "wait"`;
-    sendDenied(reply, reason, detail, { inUse, seatLimit, reserved: reservedFree, place }, after);
+    sendDenied(reply, reason, `${text}; ask again after ${after} s, or wait in the queue with "wait"`, counts, after);
   };
 
   /** No seat is assigned to the user, and nobody waits in the queue for that. */
