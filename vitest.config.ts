@@ -14,6 +14,7 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts', 'test/*.test.ts'],
           expect,
           testTimeout: 30_000,
+          isolate: false, // what the files import is loaded once a worker; a file leaves nothing behind that another would see
         },
       },
       { test: { name: 'onec', include: ['test/onec/**/*.test.ts'], expect, fileParallelism: false } },
