@@ -7,6 +7,7 @@ export function server(picture: Picture): Step {
   const { answer } = picture;
   if (specOf(picture).suspend) return ok('server', 'stopped, as asked');
   if (answer.kind === 'notAsked') return unknown('server', 'there is nobody to ask');
+  if (answer.kind === 'silent' && answer.forbidden) return unknown('server', answer.message, answer.todo);
   if (answer.kind === 'silent')
     return picture.pods.some((one) => one.isReady)
       ? fail('server', answer.message, answer.todo)

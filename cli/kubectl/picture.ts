@@ -6,6 +6,7 @@ import { labels } from '../../operator/licenceServer/api/metadata.ts';
 import { containerPort, namesOf } from '../../operator/licenceServer/api/names.ts';
 import type { LicenceServer } from '../../operator/licenceServer/api/types.ts';
 import type { Cluster } from './cluster.ts';
+import { exitStatus } from './exitStatus.ts';
 import { faultOf, messageOf } from './faultOf.ts';
 import { forwardPort } from './portForward.ts';
 import { adminToken, openPod } from './serverLink.ts';
@@ -80,6 +81,8 @@ export type ServerAnswer =
       readonly message: string;
       readonly todo?: string | undefined;
       readonly health?: string | undefined;
+      /** A right is missing, so the server may be well. */
+      readonly forbidden?: boolean;
     }
   | { readonly kind: 'notAsked' };
 
@@ -167,8 +170,8 @@ async function ask(
       link.close();
     }
   } catch (error) {
-    const { message, todo } = faultOf(error);
-    return { kind: 'silent', message, todo };
+    const { message, todo, exit } = faultOf(error);
+    return { kind: 'silent', message, todo, forbidden: exit === exitStatus.forbidden };
   }
 }
 

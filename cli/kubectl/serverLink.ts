@@ -140,7 +140,8 @@ async function wholeOf({ headers, body }: Dispatcher.ResponseData): Promise<unkn
   return isJson && text !== '' ? JSON.parse(text) : text;
 }
 
-function refusalOf(status: number, answer: unknown): CommandFault {
+/** What a refused request comes to. Pure. */
+export function refusalOf(status: number, answer: unknown): CommandFault {
   const { reason, detail } = (typeof answer === 'object' && answer !== null ? answer : {}) as {
     readonly reason?: string;
     readonly detail?: string;
@@ -148,6 +149,12 @@ function refusalOf(status: number, answer: unknown): CommandFault {
   const isUnknown = reason === undefined || reason === 'RouteUnknown' || reason === 'MethodNotAllowed';
   if ((status === 404 || status === 405) && isUnknown) {
     return new CommandFault('this licence server is of an older version, which cannot do that', 'upgrade it');
+  }
+  if (status === 401) {
+    return new CommandFault(
+      'the licence server does not take the token of the Secret that holds its tokens',
+      'was it changed just now? try again in a minute; else restart the server: kubectl licence roll',
+    );
   }
   return new ServerRefusal(status, reason ?? String(status), detail ?? `it answers ${status}`);
 }

@@ -14,7 +14,9 @@ export function statusText(picture: Picture, paint: Context['paint'] = (text) =>
   const { cause, steps } = diagnose(picture);
   const { namespace, name } = picture.server.metadata;
   const isWell = cause === undefined || cause.state === 'unknown';
-  const head = isWell ? `${namespace}/${name} is well` : `${namespace}/${name}: ${cause.says}`;
+  const hides = picture.unseen.length > 0 || (picture.answer.kind === 'silent' && picture.answer.forbidden === true);
+  const well = hides ? 'is well as far as you may see' : 'is well';
+  const head = isWell ? `${namespace}/${name} ${well}` : `${namespace}/${name}: ${cause.says}`;
   const others = steps.filter((step) => step !== cause && step.todo !== undefined && step.state !== 'unknown');
   const recent = picture.warnings.filter(({ at }) => picture.nowMs - Date.parse(at) < 3_600_000).slice(0, 5);
   const parts = [
@@ -49,7 +51,11 @@ export async function status(context: Context, [name]: readonly string[]): Promi
     context.print({ data, columns: [], rows: [], empty: '' });
   } else context.out(statusText(picture, context.paint));
   if (picture.unseen.length > 0) {
-    context.say(`you may not read ${picture.unseen.join(', ')} here, so that part was not looked at`);
+    context.say(`you may not read ${picture.unseen.toSorted().join(', ')} here, so that part was not looked at`);
+  }
+  if (picture.answer.kind === 'silent' && picture.answer.forbidden) {
+    const { message, todo = '' } = picture.answer;
+    context.say(`${message}, so the server itself was not asked\n→ ${todo}`);
   }
   return cause?.state === 'fail' || cause?.state === 'wait' ? exitStatus.unwell : exitStatus.ok;
 }

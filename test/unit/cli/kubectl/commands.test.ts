@@ -9,6 +9,7 @@ import { ageOf, textOf } from '../../../../cli/kubectl/output.ts';
 import { gitOpsOwnerOf } from '../../../../cli/kubectl/ownedByGitOps.ts';
 import { createProgram } from '../../../../cli/kubectl/program.ts';
 import { redact } from '../../../../cli/kubectl/redact.ts';
+import { refusalOf } from '../../../../cli/kubectl/serverLink.ts';
 import { summaryOf } from '../../../../licence/simulated.ts';
 import { ApiError } from '../../../../operator/kube/apiError.ts';
 import { nowMs, serverOf } from './pictures.ts';
@@ -270,6 +271,21 @@ describe('what went wrong', () => {
   ])('says in one sentence what to do: %s', (message, more, says, todo, exit) => {
     const fault = faultOf(Object.assign(new Error(message), more));
     expect(fault).toMatchObject({ message: expect.stringMatching(says), todo: expect.stringMatching(todo), exit });
+  });
+});
+
+it('a refusal of the server is its own words; an older server and a token that it does not take say what to do', () => {
+  expect(refusalOf(404, { reason: 'RouteUnknown', detail: 'x' })).toMatchObject({
+    message: expect.stringMatching(/older version/),
+    todo: 'upgrade it',
+  });
+  expect(refusalOf(404, 'no such page').message).toMatch(/older version/);
+  expect(refusalOf(404, { reason: 'LeaseUnknown', detail: 'there is no such lease' }).message).toBe(
+    'the licence server refuses: there is no such lease (LeaseUnknown)',
+  );
+  expect(refusalOf(401, { reason: 'Unauthorized', detail: 'x' })).toMatchObject({
+    message: expect.stringMatching(/does not take the token/),
+    todo: expect.stringMatching(/in a minute/),
   });
 });
 

@@ -403,6 +403,20 @@ describe('what is wrong with a licence server', () => {
     expect(steps.filter(({ todo }) => todo !== undefined).length).toBeGreaterThan(0);
   });
 
+  it('calls a server that one may not ask neither well nor broken, and says whom to ask for what', () => {
+    const refused = {
+      kind: 'silent',
+      message: 'you may not create pods/portforward',
+      todo: 'ask for a Role',
+      forbidden: true,
+    };
+    const { cause } = diagnose(pictureOf({ answer: refused as Picture['answer'] }));
+    expect(cause).toEqual({ step: 'server', state: 'unknown', says: refused.message, todo: refused.todo });
+    expect(statusText(pictureOf({ answer: refused as Picture['answer'] }))).toMatch(
+      /^accounting\/office is well as far as you may see\n/,
+    );
+    expect(statusText(pictureOf({}))).toMatch(/^accounting\/office is well\n/);
+  });
   it('never calls well what may not be seen', () => {
     const blind = pictureOf({
       operators: undefined,

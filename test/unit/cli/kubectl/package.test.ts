@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,14 @@ describe('the one file of kubectl licence', () => {
     expect(modules).toContain('NativeModule https');
     expect(modules).not.toContain('NativeModule http2');
     expect(modules).not.toContain('NativeModule worker_threads'); // pino
+  });
+  it('ends without a word when its reader has read enough', () => {
+    const command = `"${process.execPath}" "${file}" --help | true`;
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', command], {
+      env: { ...process.env, HOME: dir },
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
   it('keeps what Node made of it where kubectl keeps such things, and does without where it cannot', () => {
     run([file, '--version'], { KUBECACHEDIR: join(dir, 'kept') });
