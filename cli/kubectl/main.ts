@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { endWithReader } from '../brokenPipe.ts';
+import { endWithReader } from './brokenPipe.ts';
 import { createProgram } from './program.ts';
 
 endWithReader();
