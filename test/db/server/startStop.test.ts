@@ -79,7 +79,7 @@ describe('a server that is told to end while it starts', () => {
     [
       'makes its data',
       async () => {
-        shim = await shimPostgres('', 'sleep 600 & trap "kill $!; exit 1" TERM INT; wait $!');
+        shim = await shimPostgres('', 'trap "kill \\$!; exit 1" TERM INT; sleep 600 & wait $!');
         return { LICENCE_POSTGRES_BIN: shim.bin };
       },
       'initialising PostgreSQL',
