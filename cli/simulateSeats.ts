@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { type LicenceClient, LicenceRefused, type SimulationRequest } from '../client/licenceClient.ts';
-import { rulesOf, simulatedRows, summaryOf, tenths } from '../licence/simulated.ts';
+import { rulesOf, simulatedRows, summaryOf, tenths } from '../licence/simulationText.ts';
 import { aligned } from '../runtime/aligned.ts';
 import { runStatus } from './runCommand.ts';
 

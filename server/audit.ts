@@ -65,9 +65,7 @@ function targetOf({ params, body }: FastifyRequest): string {
 export function registerAudit(http: Http, db: pg.Pool): void {
   const begun = async (request: FastifyRequest): Promise<string> => {
     const named = request.headers['x-licence-actor'];
-    // where the body is a table, the address has it
-    const says = typeof request.body === 'string' ? request.query : request.body;
-    const reason = (says as { reason?: unknown } | undefined | null)?.reason;
+    const reason = (request.body as { reason?: unknown } | undefined)?.reason;
     const { rows } = await db.query<{ audit_id: string }>(
       `INSERT INTO audit (actor, action, target, reason, request_id, outcome) VALUES ($1, $2, $3, $4, $5, 'unknown')
          RETURNING audit_id`,

@@ -1,5 +1,6 @@
 import { win32 } from 'node:path';
 import { z } from 'zod';
+import type { SeatRule } from '../licence/seatRule.ts';
 import { bounds } from '../licence/words.ts';
 import {
   type Config,
@@ -19,7 +20,7 @@ import { proxyFileSetting } from '../runtime/proxyUrl.ts';
 import { backupSettings } from './backup/backupSettings.ts';
 import type { ClearPolicy } from './seats/clearing.ts';
 import { parseReservations, type Reservation } from './seats/reservations.ts';
-import { parseRules, type SeatRule } from './seats/seatRules.ts';
+import { parseRules } from './seats/seatRules.ts';
 import type { Computer } from './transfer/computer.ts';
 
 /** Where the settings and activations lie unless told otherwise. */

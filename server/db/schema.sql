@@ -167,7 +167,7 @@ BEGIN
       LEFT JOIN LATERAL (SELECT sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -1)::int AS n, sum(size_of(l.holder, p.weights)) FILTER (WHERE l.kind = -2)::int AS lost
         FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0) b ON p.weights IS NOT NULL
       LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.idle_from <= t) i ON p.lingers
-      LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0 AND l.kind = -3) g ON p.lingers
+      LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM lease l WHERE l.pool_id = p.pool_id AND l.kind < 0 AND l.kind = -3 /* by the index of those below 0 */) g ON p.lingers
       LEFT JOIN LATERAL (SELECT count(*)::int AS n, count(*) FILTER (WHERE greatest(y.assigned_at, y.used_at) < t - interval '30 days'
           AND NOT EXISTS (SELECT FROM seat z WHERE z.pool_id = p.pool_id AND z.part = y.person))::int AS unused FROM assignment y WHERE y.pool_id = p.pool_id) a ON p.named
      WHERE (p.stale, p.stale_since, p.holders_waiting, p.borrowed, p.lost, p.idle, p.lingering, p.assigned, p.unused)

@@ -1,10 +1,11 @@
 import type pg from 'pg';
+import type { SeatRule } from '../../licence/seatRule.ts';
 import type { CountBy } from '../../licence/words.ts';
 import type { ProductEntitlement } from './entitlement.ts';
 import { fitReservations } from './fitReservations.ts';
 import { type Kept, keptSeats, partOf, sizeOf, type Weights } from './recount.ts';
 import type { Reservation } from './reservations.ts';
-import { compileRules, type Groups, hasCaps, hasTimes, type RulesOf, type SeatRule } from './seatRules.ts';
+import { compileRules, type Groups, hasCaps, hasTimes, type RulesOf } from './seatRules.ts';
 import { lingeringKind } from './seatSql.ts';
 
 /** What the server knows of one product beside its row. */
@@ -64,7 +65,9 @@ export async function savePools(
     const entitlement = entitlements.find((e) => e.product === product);
     const own = ruling.reservations.filter((r) => r.product === product);
     const rules = ruling.rules.filter((r) => r.product === product);
-    const kept = keptSeats(own, rules);
+    // of named users each has a seat of their own: none is to be kept for anybody
+    const isNamed = entitlement?.reassignAfterDays !== undefined;
+    const kept = isNamed ? [] : keptSeats(own, rules);
     const limit = entitlement?.seatLimit ?? 0;
     const reserved =
       kept.length === 0
@@ -85,13 +88,13 @@ export async function savePools(
         leaseMs,
         entitlement?.overdraftSeats ?? 0,
         isEmpty(weights) ? null : JSON.stringify(weights),
-        entitlement?.reassignAfterDays !== undefined,
+        isNamed,
       ],
     );
     const counted = entitlement?.countBy ?? 'session';
     const countBy = counted !== 'session' || hasCaps(rules) ? counted : null;
     const rulesOf = own.length === 0 && rules.length === 0 ? undefined : compileRules(own, rules, ruling.groups);
-    const text = signatureOf(own, rules, countBy, weights, ruling.groupsDigest);
+    const text = signatureOf(own, rules, countBy, weights, ruling.groupsDigest, isNamed);
     // of a product without a licence all stays as it is counted: it may come back
     if (text !== row.reservations && entitlement !== undefined) {
       await recount(tx, { poolId, countBy, weights, rulesOf, reserved, text, lingers: hasTimes(rules) });
@@ -111,6 +114,7 @@ function signatureOf(
   countBy: string | null,
   weights: Weights,
   groupsDigest: string,
+  isNamed: boolean,
 ): string | null {
   if (rules.length === 0 && countBy === null && isEmpty(weights)) return own.length === 0 ? null : JSON.stringify(own);
   const named = rules.some((r) => r.match.groups.length > 0);
@@ -120,6 +124,7 @@ function signatureOf(
     rules,
     ...(named ? { groupsDigest } : {}),
     ...(isEmpty(weights) ? {} : { weights }),
+    ...(isNamed ? { isNamed } : {}),
   });
 }
 

@@ -1,7 +1,7 @@
+import type { SeatRule } from '../../licence/seatRule.ts';
 import type { CountBy } from '../../licence/words.ts';
 import { askedOf, askedTail, type HolderKey, separator } from './holderKey.ts';
 import type { Reservation } from './reservations.ts';
-import type { SeatRule } from './seatRules.ts';
 
 /** What leases of a holder share a seat by; the twin of part_of in SQL. */
 export function partOf(holder: HolderKey, countBy: CountBy): string {

@@ -190,6 +190,7 @@ export const readIdle = (body: unknown): boolean =>
 export function readIdleLeaseIds(body: unknown, leaseIds: readonly string[]): string[] {
   const idle = objectOf(body, 'body').idleLeaseIds ?? [];
   if (!Array.isArray(idle)) throw invalid('idleLeaseIds: must be a list of lease ids');
+  if (idle.length === 0) return idle;
   const all = new Set(leaseIds);
   for (const id of idle)
     if (!all.has(id)) throw invalid(`idleLeaseIds: ${JSON.stringify(id)} is not among the leaseIds`);

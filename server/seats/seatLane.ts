@@ -160,9 +160,8 @@ export function createSeatLane(
   return new Lane<SeatCommand, pg.Client>(
     sessions,
     async (session, batch) => {
-      const changed = batch.some((c) => c.claim !== undefined && c.claim.mode !== 'leased')
-        ? renewals?.changing()
-        : undefined;
+      if (!batch.some((c) => c.claim !== undefined && c.claim.mode !== 'leased')) return run(session, batch);
+      const changed = renewals?.changing();
       try {
         return await run(session, batch);
       } finally {

@@ -16,11 +16,10 @@ export type StoreOp = (typeof storeOps)[number];
 export class SeatMetrics {
   readonly #checkouts: Counter<'product' | 'outcome' | 'reason'>;
   readonly #releases: Counter<'product' | 'cause'>;
-  readonly #heartbeats: Counter<'outcome'>;
   readonly #unmet: Counter<'product'>;
   readonly #errors: Counter<'op'>;
   readonly #duration: Histogram<string>;
-  readonly #renewed: Count;
+  readonly #beats: Readonly<Record<'renewed' | 'lost', Count>>;
   readonly #known = new Map<string, Count>();
 
   constructor(metrics: Metrics) {
@@ -30,7 +29,7 @@ export class SeatMetrics {
       'reason',
     ]);
     this.#releases = metrics.counter('licence_releases_total', 'Seats given back, by cause.', ['product', 'cause']);
-    this.#heartbeats = metrics.counter('licence_heartbeats_total', 'Renewals by outcome (renewed, lost).', ['outcome']);
+    const heartbeats = metrics.counter('licence_heartbeats_total', 'Renewals by outcome (renewed, lost).', ['outcome']);
     this.#unmet = metrics.counter(
       'licence_unmet_demand_total',
       'Holders that were refused for want of a seat and had none a minute later; retries do not count.',
@@ -42,8 +41,11 @@ export class SeatMetrics {
       'From a check-out request to its answer, waiting in the queue excluded.',
       [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     );
-    for (const outcome of ['renewed', 'lost']) this.#heartbeats.inc({ outcome }, 0);
-    this.#renewed = this.#heartbeats.labels({ outcome: 'renewed' });
+    for (const outcome of ['renewed', 'lost']) heartbeats.inc({ outcome }, 0);
+    this.#beats = {
+      renewed: heartbeats.labels({ outcome: 'renewed' }),
+      lost: heartbeats.labels({ outcome: 'lost' }),
+    };
     for (const op of storeOps) this.#errors.inc({ op }, 0);
     this.#checkouts.inc({ product: '', outcome: 'denied', reason: 'ProductUnknown' }, 0);
   }
@@ -64,8 +66,7 @@ export class SeatMetrics {
     this.#duration.observe(seconds);
   }
   heartbeats(outcome: 'renewed' | 'lost', n: number): void {
-    if (outcome === 'renewed') this.#renewed.inc(n);
-    else this.#count(`h${outcome}`, () => this.#heartbeats.labels({ outcome })).inc(n);
+    this.#beats[outcome].inc(n);
   }
   released(product: string, cause: ReleaseCause, n: number): void {
     if (n > 0) this.#count(`r${product}/${cause}`, () => this.#releases.labels({ product, cause })).inc(n);

@@ -5,8 +5,6 @@ import { bounds } from '../../licence/words.ts';
 import { fold, type HolderKey, separator } from './holderKey.ts';
 import type { Reservation } from './reservations.ts';
 
-export { effects, type RuleMatch, type SeatRule };
-
 const mostSeats = 1_000_000;
 const patterns = z.array(z.string().min(1).max(bounds.holderPart)).max(100).default([]);
 const label = z

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { overReserved } from '../../licence/ruleDoubts.ts';
+import type { SeatRule } from '../../licence/seatRule.ts';
 import type { ClearingStatus } from '../../licence/serverStatus.ts';
 import type { DenialReason, LeaseMode, ReleaseCause } from '../../licence/words.ts';
 import { isCommandFault, messageOf } from '../../runtime/database/fault.ts';
@@ -38,7 +39,7 @@ import {
   SeatCommand,
 } from './seatLane.ts';
 import { housekeeping, type SeatMetrics, type StoreOp } from './seatMetrics.ts';
-import { claimed, type Groups, type Ruled, type SeatRule } from './seatRules.ts';
+import { claimed, type Groups, type Ruled } from './seatRules.ts';
 import {
   poolSetup,
   quickSetup,
@@ -140,7 +141,11 @@ export class SeatStore {
     this.assignments = new Assignments(
       this.db,
       (work) => this.transaction(work),
-      (leaseId) => this.release(leaseId, 'admin'),
+      ({ product, poolId }, leases) => {
+        this.#metrics.released(product, 'admin', leases);
+        this.waitingRoom.poke(poolId, leases);
+      },
+      this.#renewals,
     );
     this.#pulse = new Pulse({
       connection: options.connection,

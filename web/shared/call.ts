@@ -13,7 +13,7 @@ export class ApiRefused extends Error {
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * Calls of the page's own server, JSON in, and JSON out unless the body is a text. Every call throws ApiRefused.
+ * Calls of the page's own server, JSON out and in. Every call throws ApiRefused.
  * @param headers of each call, by its method
  */
 export function createCaller(headers: (method: string) => Headers, timeoutMs = 30_000) {
@@ -26,7 +26,7 @@ export function createCaller(headers: (method: string) => Headers, timeoutMs = 3
         ...headers(method),
         ...further,
       },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       cache: 'no-store',
       signal,
     }).catch((error: unknown) => {

@@ -49,13 +49,11 @@ export function createApi(token: string | undefined, timeoutMs = 30_000) {
     writeOffLease: (leaseId: string, reason: string) =>
       call<unknown>('POST', `v1/leases/${of(leaseId)}:writeOff`, { reason }),
     assignments: () => call<AssignmentList>('GET', 'v1/assignments'),
-    changeAssignments: (product: string, change: { assign?: readonly string[]; remove?: readonly string[] }) =>
-      call<{ assigned: number; removed: number }>('POST', 'v1/assignments:change', { product, ...change }),
+    changeAssignments: (
+      product: string,
+      change: { assign?: readonly string[]; remove?: readonly string[]; table?: string },
+    ) => call<{ assigned: number; removed: number }>('POST', 'v1/assignments:change', { product, ...change }),
     assignmentsCsv: (product: string) => answerOf('GET', `v1/assignments.csv${query({ product })}`),
-    replaceAssignments: (product: string, table: string) =>
-      call<{ assigned: number; removed: number }>('PUT', `v1/assignments.csv${query({ product })}`, table, {
-        'content-type': 'text/csv',
-      }),
     releaseStale: (reason: string, product?: string) =>
       call<{ released: number }>('POST', 'v1/stale:release', { reason, ...(product ? { product } : {}) }),
     denials: (filter: { product: string; from: number; limit: number }) =>

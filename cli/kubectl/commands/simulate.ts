@@ -1,12 +1,6 @@
 import { parse } from 'yaml';
-import {
-  rulesOf,
-  type Simulated,
-  type SimulationLine,
-  simulatedRows,
-  summaryOf,
-  tenths,
-} from '../../../licence/simulated.ts';
+import type { Simulated, SimulationLine } from '../../../licence/simulated.ts';
+import { rulesOf, simulatedRows, summaryOf, tenths } from '../../../licence/simulationText.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import type { Answer } from '../output.ts';

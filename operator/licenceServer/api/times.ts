@@ -3,8 +3,6 @@ import { timestamp } from '../../kube/times.ts';
 
 /** Durations and moments between the API's text and milliseconds. Pure. */
 
-export { durationMs } from '../../../licence/duration.ts';
-
 /** RFC 3339 UTC with whole seconds, as Kubernetes writes times. */
 export const momentOf = timestamp;
 

@@ -1,4 +1,4 @@
-import { durationMs } from '../api/times.ts';
+import { durationMs } from '../../../licence/duration.ts';
 import type { Spec, Status } from '../api/types.ts';
 import { runs } from '../observe/deploymentView.ts';
 import type { Observed } from '../observe/observed.ts';

@@ -1,4 +1,5 @@
-import { backOffMs, durationMs, momentOf, msOf, stillToCome } from '../api/times.ts';
+import { durationMs } from '../../../licence/duration.ts';
+import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { Spec, StaleSeatsStatus } from '../api/types.ts';
 import type { Fleet } from '../observe/observed.ts';
 import { clearingTimeoutMs } from '../observe/rolling.ts';

@@ -1,5 +1,5 @@
+import { durationMs } from '../../../licence/duration.ts';
 import { cronFault, nextCronTime } from '../../../runtime/cron/cronTimes.ts';
-import { durationMs } from '../api/times.ts';
 import type { Window } from '../api/types.ts';
 
 /** Whether one of the windows is open, and when the next one opens if none is. Pure. */

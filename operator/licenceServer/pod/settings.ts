@@ -1,9 +1,9 @@
+import { durationMs } from '../../../licence/duration.ts';
 import type { Defaults } from '../api/defaults.ts';
 import { digestOf } from '../api/digest.ts';
 import { containerPort, namesOf, podPaths, secretKeys } from '../api/names.ts';
 import type { Owner } from '../api/owner.ts';
 import { isScalable } from '../api/scalable.ts';
-import { durationMs } from '../api/times.ts';
 import type { Spec } from '../api/types.ts';
 import { backupSettings } from './backup.ts';
 import { proxySettings } from './proxy.ts';

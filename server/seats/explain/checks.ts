@@ -1,7 +1,8 @@
+import { effects, type RuleMatch, type SeatRule } from '../../../licence/seatRule.ts';
 import type { Shortage } from '../admission.ts';
 import { type HolderKey, separator } from '../holderKey.ts';
 import type { PoolInfo } from '../pools.ts';
-import { effects, type Groups, matcherOf, type Ruled, type RuleMatch, type SeatRule } from '../seatRules.ts';
+import { type Groups, matcherOf, type Ruled } from '../seatRules.ts';
 import type { Foreseen } from './foresee.ts';
 
 /** What is looked at, in this order, before a seat is granted or refused. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { effects } from '../../../licence/seatRule.ts';
 import { denialReasons, leaseModes } from '../../../licence/words.ts';
 import { growing, moment, named } from '../../../runtime/schemas.ts';
-import { effects } from '../seatRules.ts';
 import { checkKinds, unmatchedParts, verdicts } from './checks.ts';
 
 const check = named(

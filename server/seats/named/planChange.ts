@@ -51,7 +51,8 @@ export function planChange(
   }
   const assigned = [...wanted.values()].filter((p) => !there.has(p.person));
   const total = now.length - removed.length + assigned.length;
-  if (assigned.length > 0 && total > seatLimit) return { reason: 'AllSeatsAssigned', assigned: total };
+  // where the licence has become smaller, seats may move all the same
+  if (total > Math.max(seatLimit, now.length)) return { reason: 'AllSeatsAssigned', assigned: total };
   return { assigned, removed };
 }
 

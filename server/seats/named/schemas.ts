@@ -20,7 +20,6 @@ const user = z
 /** Persons of one request. */
 const mostPersons = 100_000;
 const users = z.array(user).max(mostPersons);
-const reason = z.string().trim().min(1).max(500).describe('kept in the audit');
 
 export const assignmentsQuery = z.object({ product: product.optional() });
 export const assignmentsAnswer = named(
@@ -61,11 +60,12 @@ export const changeBody = named(
       .string()
       .max(8_000_000)
       .optional()
-      .describe('instead of the two: a table as of `PUT /v1/assignments.csv`, which becomes the whole list'),
-    reason: reason.optional(),
+      .describe(
+        'instead of the two: a table by RFC 4180, which becomes the whole list; the column `user` counts, or else the first one',
+      ),
+    reason: z.string().trim().min(1).max(500).optional().describe('kept in the audit'),
   }),
 );
-export const replaceQuery = z.object({ product, reason: reason.optional() });
 export const changed = named(
   'AssignmentChangeResult',
   z.object({
@@ -74,4 +74,4 @@ export const changed = named(
     ended: z.int().describe('leases of those who were removed: they have ended'),
   }),
 );
-export const names = z.array(user).max(mostPersons);
+export const names = users;

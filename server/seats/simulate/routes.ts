@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import type { z } from 'zod';
+import type { SeatRule } from '../../../licence/seatRule.ts';
 import type { Http } from '../../../runtime/httpShell.ts';
 import { ProblemError } from '../../../runtime/problem.ts';
 import { invalid } from '../requests.ts';
-import { parseRules, type SeatRule } from '../seatRules.ts';
+import { parseRules } from '../seatRules.ts';
 import type { SeatStore } from '../store.ts';
 import { simulateBody, type simulated, simulationLine } from './schemas.ts';
 import { simulate } from './simulation.ts';

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { SeatRule } from '../../../licence/seatRule.ts';
 import type { CountBy } from '../../../licence/words.ts';
 import { databaseAddress } from '../../../runtime/database/address.ts';
 import { answerTimeoutMs } from '../../../runtime/database/pool.ts';
@@ -7,7 +8,7 @@ import { lowerPriorityOf, yieldToOthers } from '../../../runtime/lowPriority.ts'
 import { fitReservations } from '../fitReservations.ts';
 import { keptSeats, type Weights } from '../recount.ts';
 import type { Reservation } from '../reservations.ts';
-import { compileRules, type Groups, type SeatRule } from '../seatRules.ts';
+import { compileRules, type Groups } from '../seatRules.ts';
 import { eachEvent } from './eachEvent.ts';
 import { type Demand, Play, type Played } from './play.ts';
 import { type Piece, readHistory } from './readHistory.ts';

@@ -159,7 +159,7 @@ function Product({ named, onChanged }: { named: NamedProduct; onChanged(): void 
           action={t('named.loadDo')}
           onClose={() => setFile(undefined)}
           onConfirm={async () => {
-            const { assigned, removed } = await api.replaceAssignments(product, file.table);
+            const { assigned, removed } = await api.changeAssignments(product, { table: file.table });
             setFile(undefined);
             done(t('named.loaded', { assigned, removed }));
           }}

@@ -1,21 +1,10 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
-import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
+import { expect, it } from 'vitest';
+import type { SeatServer, SeatServerOptions } from '../support/seatServer.ts';
+import { useSeatServers } from '../support/seatServers.ts';
 
-let database: TestDatabase;
-let running: SeatServer[] = [];
-beforeEach(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-});
-afterEach(async () => {
-  for (const s of running) await s.stop();
-  running = [];
-  await database.drop();
-});
+const servers = useSeatServers();
 const start = async (options: SeatServerOptions = {}) => {
-  const s = await startSeatServer(database.url, options);
-  running.push(s);
+  const s = await servers.start(options);
   await s.store.db.query("UPDATE pool SET frozen_until = '-infinity'"); // the grace after a start
   return s;
 };
@@ -147,12 +136,10 @@ it('a rule that goes takes its times along, and a new one counts for who is here
   const s = await start({ licences: [{ seatLimit: 1 }], rules: [half] });
   await beat(s, (await s.checkOut('anna')).body.leaseId, true);
   await later(s, 31);
-  await s.stop();
-  running = [];
+  await servers.stopAll();
   const without = await start({ licences: [{ seatLimit: 1 }] });
   expect((await without.checkOut('boris')).body.reason).toBe('SeatsExhausted');
-  await without.stop();
-  running = [];
+  await servers.stopAll();
   const anew = await start({ licences: [{ seatLimit: 1 }], rules: [{ ...half, idleAfter: '1m' }] });
   const [anna] = (await anew.call('GET', '/v1/leases')).body.leases;
   await beat(anew, anna.leaseId, true);

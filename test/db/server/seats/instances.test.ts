@@ -1,24 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
-import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
+import { expect, it } from 'vitest';
+import type { SeatServer } from '../support/seatServer.ts';
+import { useSeatServers } from '../support/seatServers.ts';
 
-let database: TestDatabase;
-let running: SeatServer[] = [];
-beforeEach(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-});
-afterEach(async () => {
-  for (const s of running) await s.stop();
-  running = [];
-  await database.drop();
-});
-const start = async (options: SeatServerOptions = {}) => {
-  const s = await startSeatServer(database.url, options);
-  running.push(s);
-  return s;
-};
+const { start } = useSeatServers();
 
 const [original, copy] = [randomUUID(), randomUUID()];
 const report = (s: SeatServer, users: readonly string[], instance?: string, base = 'trade') =>

@@ -1,23 +1,9 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
-import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
+import { expect, it } from 'vitest';
+import type { SeatServer, SeatServerOptions } from '../support/seatServer.ts';
+import { useSeatServers } from '../support/seatServers.ts';
 
-let database: TestDatabase;
-let running: SeatServer[] = [];
-beforeEach(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-});
-afterEach(async () => {
-  for (const s of running) await s.stop();
-  running = [];
-  await database.drop();
-});
-const start = async (licences: SeatServerOptions['licences'] = [named]) => {
-  const s = await startSeatServer(database.url, { licences });
-  running.push(s);
-  return s;
-};
+const servers = useSeatServers();
+const start = (licences: SeatServerOptions['licences'] = [named]) => servers.start({ licences });
 const named = { seatLimit: 2, countBy: 'user', reassignAfterDays: 30 } as const;
 const change = (s: SeatServer, more: object) => s.call('POST', '/v1/assignments:change', { product: 'erp', ...more });
 const listed = async (s: SeatServer) =>
@@ -30,8 +16,7 @@ const later = (s: SeatServer, days: number) =>
     `UPDATE assignment SET assigned_at = assigned_at - $1 * interval '1 day', used_at = used_at - $1 * interval '1 day'`,
     [days],
   );
-const put = (s: SeatServer, table: string) =>
-  s.call('PUT', '/v1/assignments.csv?product=erp&reason=the+new+list', table, { 'content-type': 'text/csv' });
+const put = (s: SeatServer, table: string) => change(s, { table, reason: 'the new list' });
 
 it('only persons who are named have a seat, by check-out and by report, wherever they sit', async () => {
   const s = await start();
@@ -104,10 +89,13 @@ it('a table becomes the whole list or nothing of it, and is read back as it was 
   expect((await put(s, 'anna\nvera\nb\nc\n')).body.reason).toBe('AllSeatsAssigned');
   expect(await listed(s)).toEqual(['anna', 'vera']);
   expect((await put(s, 'user\n\u0007\n')).body.detail).toContain('line 2 of the table');
-  const byJson = await change(s, { table: 'vera\nanna\n' });
-  expect([byJson.status, byJson.body.reason]).toEqual([200, undefined]);
-  const json = await s.call('PUT', '/v1/assignments.csv?product=erp', { users: [] });
-  expect([json.status, json.body.reason]).toEqual([400, 'InvalidRequest']);
+  const both = await change(s, { table: 'anna\n', remove: ['vera'] });
+  expect([both.status, both.body.detail]).toEqual([
+    400,
+    'table: is the whole list; name nobody by assign and remove beside it',
+  ]);
+  const [act] = (await s.call('GET', '/v1/audit')).body.acts;
+  expect(act).toMatchObject({ target: 'erp', reason: 'the new list' });
 });
 
 it('counts seats that are somebody’s, and those that nobody has used for a month', async () => {
@@ -160,4 +148,29 @@ it('who takes a seat along has to be named, too', async () => {
   expect((await s.checkOut('anna', borrowed)).body.reason).toBe('NotAssigned');
   await change(s, { assign: ['anna'] });
   expect((await s.checkOut('anna', borrowed)).status).toBe(201);
+});
+
+it('an assigned user has that seat whatever is kept for others', async () => {
+  const s = await servers.start({
+    licences: [named],
+    reservations: [{ users: ['boss'], seats: 1 }],
+    rules: [{ name: 'chief', match: { users: ['boss'] }, reserve: 1 }],
+  });
+  await change(s, { assign: ['anna', 'boris'] });
+  expect([(await s.checkOut('anna')).status, (await s.checkOut('boris')).status]).toEqual([201, 201]);
+  // kept again once the licence is for whoever comes
+  await s.setLicences([{ seatLimit: 3, countBy: 'user' }]);
+  expect((await s.checkOut('vera')).body.reason).toBe('SeatsReserved');
+});
+
+it('nothing of a change is done when a seat cannot be ended with it', async () => {
+  const s = await start();
+  await change(s, { assign: ['anna'] });
+  await s.checkOut('anna');
+  await later(s, 31);
+  await s.store.db.query(
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '23514'; END $$; CREATE TRIGGER refuse BEFORE DELETE ON lease FOR EACH ROW EXECUTE FUNCTION refuse()",
+  );
+  expect((await change(s, { assign: ['vera'], remove: ['anna'] })).status).toBeGreaterThanOrEqual(500);
+  expect(await listed(s)).toEqual(['anna in use used']);
 });

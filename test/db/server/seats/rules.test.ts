@@ -1,27 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { GroupFiles } from '../../../../server/seats/groupFiles.ts';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
-import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
+import type { SeatServerOptions } from '../support/seatServer.ts';
+import { useSeatServers } from '../support/seatServers.ts';
 
-let database: TestDatabase;
-let running: SeatServer[] = [];
-beforeEach(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-});
-afterEach(async () => {
-  for (const s of running) await s.stop();
-  running = [];
-  await database.drop();
-});
-const start = async (options: SeatServerOptions = {}) => {
-  const s = await startSeatServer(database.url, options);
-  running.push(s);
-  return s;
-};
+const { start } = useSeatServers();
 const outcomeOf = ({ status, body }: { status: number; body: { reason?: string; rule?: string } }) =>
   status < 300 ? 'ok' : `${body.reason} ${body.rule ?? ''}`.trim();
 

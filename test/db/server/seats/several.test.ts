@@ -1,24 +1,9 @@
 import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../support/testDatabase.ts';
-import { ledgerTemplate } from '../support/ledgerDatabase.ts';
-import { type SeatServer, type SeatServerOptions, startSeatServer } from '../support/seatServer.ts';
+import { expect, it } from 'vitest';
+import type { SeatServer } from '../support/seatServer.ts';
+import { useSeatServers } from '../support/seatServers.ts';
 
-let database: TestDatabase;
-let running: SeatServer[] = [];
-beforeEach(async () => {
-  database = await createTestDatabase(ledgerTemplate);
-});
-afterEach(async () => {
-  for (const s of running) await s.stop();
-  running = [];
-  await database.drop();
-});
-const start = async (options: SeatServerOptions = {}) => {
-  const s = await startSeatServer(database.url, options);
-  running.push(s);
-  return s;
-};
+const { start, url } = useSeatServers();
 const product = async (s: SeatServer) => (await s.call('GET', '/v1/products')).body.products[0];
 
 it('several seats are taken all or none, as one lease, and come back together', async () => {
@@ -43,7 +28,7 @@ it('several seats are taken all or none, as one lease, and come back together', 
 
 it('what expires, is reported, cleared or counted anew is as many seats as it was', async () => {
   const s = await start({ licences: [{ seatLimit: 9 }], staleAfterMs: 60_000 });
-  const client = new pg.Client({ connectionString: database.url });
+  const client = new pg.Client({ connectionString: url() });
   await client.connect();
   try {
     await s.checkOut('anna', { seats: 4 });

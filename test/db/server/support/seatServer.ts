@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { pino } from 'pino';
+import type { RuleMatch, SeatRule } from '../../../../licence/seatRule.ts';
 import { createMetrics } from '../../../../runtime/metrics.ts';
 import type { AccessMode } from '../../../../server/access/access.ts';
 import { createApp } from '../../../../server/app.ts';
@@ -9,7 +10,7 @@ import type { ClearPolicy } from '../../../../server/seats/clearing.ts';
 import { entitlementsAt, type ProductLicence } from '../../../../server/seats/entitlement.ts';
 import type { Reservation } from '../../../../server/seats/reservations.ts';
 import { SeatMetrics } from '../../../../server/seats/seatMetrics.ts';
-import { parseRules, type RuleMatch, type SeatRule } from '../../../../server/seats/seatRules.ts';
+import { parseRules } from '../../../../server/seats/seatRules.ts';
 import { SeatStore } from '../../../../server/seats/store.ts';
 import { UsageHistory } from '../../../../server/usage/usageHistory.ts';
 

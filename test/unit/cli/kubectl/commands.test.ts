@@ -10,7 +10,7 @@ import { gitOpsOwnerOf } from '../../../../cli/kubectl/ownedByGitOps.ts';
 import { createProgram } from '../../../../cli/kubectl/program.ts';
 import { redact } from '../../../../cli/kubectl/redact.ts';
 import { refusalOf } from '../../../../cli/kubectl/serverLink.ts';
-import { summaryOf } from '../../../../licence/simulated.ts';
+import { summaryOf } from '../../../../licence/simulationText.ts';
 import { ApiError } from '../../../../operator/kube/apiError.ts';
 import { nowMs, serverOf } from './pictures.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Assigned, changeTo, planChange } from '../../../../server/seats/named/planChange.ts';
-import { usersIn } from '../../../../server/seats/named/routes.ts';
+import { usersIn } from '../../../../server/seats/named/usersIn.ts';
 
 const day = 86_400_000;
 const terms = { seatLimit: 3, reassignAfterDays: 30 };
@@ -29,7 +29,17 @@ describe('whose seats are', () => {
     const full = [since('a'), since('b'), since('c')];
     expect(plan(full, ['d'], [], 40)).toEqual({ reason: 'AllSeatsAssigned', assigned: 4 });
     expect(plan(full, ['d'], ['a'], 40)).toMatchObject({ assigned: [person('d')] });
-    // of a licence that has become smaller seats can be taken away all the same
+    // of a licence that has become smaller seats can be taken away and moved all the same
+    expect(
+      planChange(full, { assign: [person('d')], remove: [person('a')] }, { ...terms, seatLimit: 1 }, 40 * day),
+    ).toMatchObject({
+      assigned: [person('d')],
+    });
+    expect(planChange(full, { assign: [person('d')], remove: [] }, { ...terms, seatLimit: 1 }, 40 * day)).toMatchObject(
+      {
+        reason: 'AllSeatsAssigned',
+      },
+    );
     expect(planChange(full, { assign: [], remove: [person('a')] }, { ...terms, seatLimit: 1 }, 40 * day)).toMatchObject(
       {
         removed: [{ shown: 'a' }],
