@@ -1,5 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { KubeClient } from '../../operator/kube/client.ts';
+import { KubeconfigFault } from '../../operator/kube/kubeconfigFault.ts';
 import { createKubeMetrics } from '../../operator/kube/kubeMetrics.ts';
 import { type LoadOptions, loadKubeClient } from '../../operator/kube/loadKubeClient.ts';
 import { kinds } from '../../operator/kube/resourceKind.ts';
@@ -59,8 +60,8 @@ function load(options: LoadOptions): ReturnType<typeof loadKubeClient> {
   try {
     return loadKubeClient(options);
   } catch (error) {
+    if (error instanceof KubeconfigFault) throw error;
     const [message = ''] = messageOf(error).split('\n');
-    if (/^(the kubeconfig has no context|context "|no cluster is configured)/.test(message)) throw error;
     const file = options.kubeconfig ?? process.env.KUBECONFIG ?? '~/.kube/config';
     const why = (error as NodeJS.ErrnoException).code ?? message;
     throw new CommandFault(`the kubeconfig ${file} cannot be read: ${why}`, 'name another one with --kubeconfig');

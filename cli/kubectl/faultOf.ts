@@ -1,4 +1,5 @@
 import { ApiError } from '../../operator/kube/apiError.ts';
+import { KubeconfigFault } from '../../operator/kube/kubeconfigFault.ts';
 import { CommandFault, exitStatus } from './exitStatus.ts';
 
 /** "User "anna" cannot create resource "pods/portforward" in API group "" in the namespace "accounting"". */
@@ -8,6 +9,8 @@ const missingRight = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: 
 export function faultOf(error: unknown): CommandFault {
   if (error instanceof CommandFault) return error;
   if (error instanceof ApiError) return ofApiServer(error);
+  const kubeconfig = [error, (error as Error | undefined)?.cause].find((e) => e instanceof KubeconfigFault);
+  if (kubeconfig !== undefined) return ofKubeconfig(kubeconfig);
   const message = messageOf(error);
   if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|no answer in|UND_ERR/.test(message)) {
     return new CommandFault(
@@ -22,24 +25,29 @@ export function faultOf(error: unknown): CommandFault {
       'check the context (kubectl config current-context), and certificate-authority-data of its cluster',
     );
   }
-  if (message.startsWith('no credentials: ')) {
-    return new CommandFault(
-      `you cannot be signed in to the cluster: ${message.slice('no credentials: '.length)}`,
-      'sign in anew, or put right what the kubeconfig says of its user; or choose another context with --context',
-      exitStatus.forbidden,
-    );
-  }
   const { syscall, path, port } = error as NodeJS.ErrnoException & { readonly port?: number };
   if (syscall === 'open' && path !== undefined)
     return new CommandFault(`${path} cannot be opened (${code})`, 'name a file that can be');
   if (syscall === 'listen')
     return new CommandFault(`port ${port} of this computer cannot be had (${code})`, 'name another one, or none');
-  if (message.startsWith('context "')) return new CommandFault(message, 'name another one with --context');
-  if (message.includes('no context')) return new CommandFault(message, 'name one of these with --context');
-  if (message.includes('no cluster is configured')) {
-    return new CommandFault('no cluster is configured', 'set KUBECONFIG, or name a file with --kubeconfig');
-  }
   return new CommandFault(message);
+}
+
+function ofKubeconfig({ reason, message }: KubeconfigFault): CommandFault {
+  switch (reason) {
+    case 'NoCluster':
+      return new CommandFault('no cluster is configured', 'set KUBECONFIG, or name a file with --kubeconfig');
+    case 'NoContext':
+      return new CommandFault(message, 'name one of these with --context');
+    case 'NoUser':
+      return new CommandFault(message, 'name another one with --context');
+    case 'NoCredentials':
+      return new CommandFault(
+        `you cannot be signed in to the cluster: ${message}`,
+        'sign in anew, or put right what the kubeconfig says of its user; or choose another context with --context',
+        exitStatus.forbidden,
+      );
+  }
 }
 
 function ofApiServer(error: ApiError): CommandFault {

@@ -5,6 +5,7 @@ import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { holdsCertificates } from '../../runtime/certificates.ts';
 import { type Clock, monotonicOf } from '../../runtime/clock.ts';
 import { http1 } from '../../runtime/http1.ts';
+import { KubeconfigFault } from './kubeconfigFault.ts';
 
 /** Where the API server is and how to reach it as ourselves. */
 export interface Connection {
@@ -42,7 +43,8 @@ export function openConnection(options: ConnectionOptions): Connection & { reado
   let config = loadConfig(options);
   const cluster = config.getCurrentCluster();
   if (cluster === null || isNoCluster(config)) {
-    throw new Error('no cluster is configured: set KUBECONFIG, or run in a pod with a service account');
+    const todo = 'set KUBECONFIG, or run in a pod with a service account';
+    throw new KubeconfigFault('NoCluster', `no cluster is configured: ${todo}`);
   }
   const url = new URL(cluster.server);
   const { proxyUrl } = cluster;
@@ -109,14 +111,15 @@ function loadConfig(options: ConnectionOptions): KubeConfig {
   else config.loadFromDefault();
   if (options.context !== undefined) {
     if (config.getContextObject(options.context) === null) {
-      throw new Error(`the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`);
+      const message = `the kubeconfig has no context "${options.context}"; it has ${contextNames(config)}`;
+      throw new KubeconfigFault('NoContext', message);
     }
     config.setCurrentContext(options.context);
   }
   const { name, user } = config.getContextObject(config.getCurrentContext()) ?? {};
   // The library would take the cluster's certificates for nobody's, too.
   if (user && config.getUser(user) === null) {
-    throw new Error(`context "${name}" is for user "${user}", whom the kubeconfig does not have`);
+    throw new KubeconfigFault('NoUser', `context "${name}" is for user "${user}", whom the kubeconfig does not have`);
   }
   return config;
 }
@@ -125,7 +128,7 @@ function loadConfig(options: ConnectionOptions): KubeConfig {
 function noCredentials(error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException;
   const line = message.split('\n').find((text) => text.trim() !== '') ?? code ?? 'no reason was given';
-  throw new Error(`no credentials: ${line.trim()}`);
+  throw new KubeconfigFault('NoCredentials', line.trim());
 }
 
 /** The library's answer when it found nothing: a made-up user, and the port that the API server once had without TLS. */

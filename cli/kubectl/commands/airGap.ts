@@ -4,7 +4,8 @@ import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import { gitOpsOwnerOf } from '../ownedByGitOps.ts';
 import { openServer } from '../serverLink.ts';
-import { specKey, textOfFile } from './rotate.ts';
+import { textOfFile } from '../textOfFile.ts';
+import { specKey } from './rotate.ts';
 
 /** `request NAME [KEY]`: the file that is carried to where the authority can be reached. */
 export async function request(

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import { type Answer, ageOf } from '../output.ts';
 import { openServer } from '../serverLink.ts';
+import { textOfFile } from '../textOfFile.ts';
 
 interface NamedProduct {
   readonly product: string;
@@ -76,7 +76,7 @@ export async function assign(
 ): Promise<undefined> {
   if ((fromFile === undefined) === (users.length + remove.length === 0))
     throw new CommandFault('which users?', 'name users and --remove, or a list by --from-file');
-  const list = fromFile === undefined ? undefined : readFileSync(fromFile === '-' ? 0 : fromFile, 'utf8');
+  const list = fromFile === undefined ? undefined : textOfFile(fromFile);
   const server = await context.server(name);
   const link = await openServer(context.cluster, server);
   try {

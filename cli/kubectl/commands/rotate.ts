@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { parseKey } from '../../../licence/key.ts';
 import { passingFaults } from '../../../licence/keyFaults.ts';
 import { momentOf } from '../../../licence/moment.ts';
@@ -9,6 +8,7 @@ import { annotate } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import { gitOpsOwnerOf } from '../ownedByGitOps.ts';
+import { textOfFile } from '../textOfFile.ts';
 import { type Progress, waitUntil } from '../waiting.ts';
 import { aboutKey } from '../whatToDo.ts';
 
@@ -27,18 +27,6 @@ export function specKey(server: LicenceServer, name: string | undefined): SpecKe
     name === undefined ? 'which key?' : `LicenceServer ${server.metadata.name} has no key "${name}" in spec.keys`,
     keys.length === 0 ? 'add it to spec.keys first' : `it has ${names}`,
   );
-}
-
-/** A file's text, or that of the standard input for "-". @throws CommandFault when it cannot be read, with the option that names it */
-export function textOfFile(file: string, option = '--from-file'): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new CommandFault(
-      `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-      `name a file with ${option}, or "-"`,
-    );
-  }
 }
 
 /** `rotate NAME KEY --from-file FILE`: writes the key into its Secret and waits until it is proven. */

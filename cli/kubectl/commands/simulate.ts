@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import type { Answer } from '../output.ts';
 import { openServer } from '../serverLink.ts';
-import { textOfFile } from './rotate.ts';
+import { textOfFile } from '../textOfFile.ts';
 
 interface Options {
   readonly product: string;

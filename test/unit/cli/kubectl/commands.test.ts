@@ -12,6 +12,7 @@ import { redact } from '../../../../cli/kubectl/redact.ts';
 import { refusalOf } from '../../../../cli/kubectl/serverLink.ts';
 import { summaryOf } from '../../../../licence/simulationText.ts';
 import { ApiError } from '../../../../operator/kube/apiError.ts';
+import { KubeconfigFault } from '../../../../operator/kube/kubeconfigFault.ts';
 import { nowMs, serverOf } from './pictures.ts';
 
 const rotation = {
@@ -241,15 +242,15 @@ describe('what went wrong', () => {
       exitStatus.failed,
     ],
     [
-      'no credentials: spawn corp-login ENOENT',
-      {},
+      'spawn corp-login ENOENT',
+      new KubeconfigFault('NoCredentials', ''),
       /^you cannot be signed in to the cluster: spawn corp-login ENOENT$/,
       /sign in anew/,
       exitStatus.forbidden,
     ],
     [
       'context "a" is for user "b", whom the kubeconfig does not have',
-      {},
+      new KubeconfigFault('NoUser', ''),
       /^context "a"/,
       /--context/,
       exitStatus.failed,
@@ -269,7 +270,9 @@ describe('what went wrong', () => {
       exitStatus.failed,
     ],
   ])('says in one sentence what to do: %s', (message, more, says, todo, exit) => {
-    const fault = faultOf(Object.assign(new Error(message), more));
+    const fault = faultOf(
+      Object.assign(more instanceof Error ? more : new Error(), { message }, more instanceof Error ? {} : more),
+    );
     expect(fault).toMatchObject({ message: expect.stringMatching(says), todo: expect.stringMatching(todo), exit });
   });
 });
