@@ -96,22 +96,23 @@ export function socketDirectory(base: string | undefined, root: string, account:
   return dir;
 }
 
-/** The processes that work in a data directory; empty where the system cannot tell. */
-function processesIn(data: string): number[] {
+/** The processes of PostgreSQL that work in a data directory; empty where the system cannot tell. Somebody's shell there is none of them. */
+export function processesIn(data: string): number[] {
   if (!existsSync('/proc/self')) return [];
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        return pid !== process.pid && readlinkSync(`/proc/${pid}/cwd`) === data;
+        return readlinkSync(`/proc/${pid}/cwd`) === data && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'postgres\n';
       } catch {
         return false; // it has ended, or is not ours
       }
     });
 }
 
-const tell = (pid: number, signal: NodeJS.Signals): void => {
+/** Sends a signal to a process that may have ended. */
+export const tell = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(pid, signal);
   } catch {
@@ -125,9 +126,9 @@ const tell = (pid: number, signal: NodeJS.Signals): void => {
  * their number may by now belong to somebody else, or to the dead one until it is reaped, which PostgreSQL could not tell.
  */
 export async function clearLeftovers(data: string, socketDir: string, signal: AbortSignal): Promise<void> {
+  if (!existsSync('/proc/self')) return;
   const pidFile = join(data, 'postmaster.pid');
-  if (!existsSync(pidFile) || !existsSync('/proc/self')) return;
-  const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
+  const postmaster = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8').split('\n')[0]) : undefined;
   const startedAt = performance.now();
   for (;;) {
     const left = processesIn(data);
@@ -135,7 +136,8 @@ export async function clearLeftovers(data: string, socketDir: string, signal: Ab
     const waitedMs = performance.now() - startedAt;
     if (waitedMs > 15_000) throw new Error(`PostgreSQL processes ${left.join(', ')} in ${data} do not end; stop them`);
     const word = waitedMs < 4_000 ? 'SIGINT' : waitedMs < 8_000 ? 'SIGQUIT' : 'SIGKILL';
-    for (const pid of left.includes(postmaster) && word !== 'SIGKILL' ? [postmaster] : left) tell(pid, word);
+    const isThere = postmaster !== undefined && left.includes(postmaster);
+    for (const pid of isThere && word !== 'SIGKILL' ? [postmaster] : left) tell(pid, word);
     await sleep(systemClock, 25, signal);
   }
   rmSync(pidFile, { force: true });

@@ -1,9 +1,9 @@
 import { chmodSync, chownSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
 import { type Choice, choose, contentsOf, dataOf, dumpOf, platformRefusal } from './dataDirectory.ts';
 import { ensureRights } from './dataRights.ts';
+import { clearDrafts } from './drafts.ts';
 import { initialise } from './initialise.ts';
 import { Postmaster } from './postmaster.ts';
 import { type Account, findInstallations, ownerOfData, unprivilegedAccount } from './programs.ts';
@@ -54,15 +54,16 @@ const never = new AbortController().signal;
 export async function startEmbedded(options: EmbeddedOptions, log: Logger, signal = never): Promise<EmbeddedPostgres> {
   const refusal = platformRefusal(process.platform);
   if (refusal !== undefined) throw new Error(refusal);
+  const { socketBase, database, settings = {}, openWithinMs } = options;
   const account = unprivilegedAccount();
   const root = prepareRoot(options.root, account);
   finishUpgrade(root);
+  await clearDrafts(root, socketBase, signal);
   const contents = contentsOf(root);
   const best = choose(await findInstallations(options.bin), contents);
   const choice = options.asItIs === true ? withoutUpgrade(best) : best;
   if (choice.kind === 'refuse') throw new Error(`embedded PostgreSQL: ${choice.message}`);
   const { installation: by } = choice;
-  const { socketBase, database, settings = {}, openWithinMs } = options;
   const how = { account, socketBase, database, settings, openWithinMs };
   const data = dataOf(root, by.major);
   for (const major of contents.data) putRight(dataOf(root, major), account, log);
@@ -70,9 +71,7 @@ export async function startEmbedded(options: EmbeddedOptions, log: Logger, signa
     await upgrade({ ...how, root, from: choice.from, to: by, migrations: options.migrations }, log, signal);
   } else if (choice.kind === 'initialise') {
     log.info({ major: by.major }, 'initialising PostgreSQL');
-    const draft = join(root, `${by.major}.draft`);
-    await initialise(draft, by, account, signal);
-    renameSync(draft, data);
+    renameSync(await initialise(root, by, account, signal), data);
   }
   const postmaster = await Postmaster.start({ ...how, data, by, socketKey: root }, log, signal);
   rmSync(dumpOf(root, by.major), { force: true }); // an earlier version left it; what it says is old from now on

@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,25 +11,24 @@ import {
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { makeDraft } from './drafts.ts';
 import { type Account, type Installation, runToEnd } from './programs.ts';
 
 /**
- * Makes new data of PostgreSQL in `data`, whatever was there.
+ * Makes new data of PostgreSQL, in a draft beside the data that are in `root`, and answers where.
  *
  * Neither huge pages nor a name of the user are asked of the machine: where a node has huge pages and the container may take none,
  * PostgreSQL is killed by the first one that it touches (`huge_pages=try` finds that they are there, not that they may be had); and
  * initdb does not work for a user without an entry in the user database.
- * @throws Error with initdb's own words, or saying what to do
+ * @throws Error with initdb's own words, or saying what to do; nothing is left of it then
  */
 export async function initialise(
-  data: string,
+  root: string,
   by: Installation,
   account: Account | undefined,
   signal: AbortSignal,
-): Promise<void> {
-  rmSync(data, { recursive: true, force: true });
-  mkdirSync(data, { mode: 0o700 });
-  if (account) chownSync(data, account.uid, account.gid);
+): Promise<string> {
+  const draft = makeDraft(root, by.major, account);
   const scratch = mkdtempSync(join(tmpdir(), 'licence-initdb-'));
   chmodSync(scratch, 0o755); // root runs initdb as somebody else
   try {
@@ -39,7 +37,11 @@ export async function initialise(
     const ownShare = by.major < 16 ? await shareWithoutHugePages(scratch, initdb, run) : undefined;
     const hugePages = ownShare === undefined ? ['-c', 'huge_pages=off'] : ['-L', ownShare];
     const plain = ['-U', 'licence', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-k'];
-    await runToEnd(initdb, ['-D', data, ...plain, ...hugePages], run);
+    await runToEnd(initdb, ['-D', draft, ...plain, ...hugePages], run);
+    return draft;
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    throw error;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -134,7 +134,7 @@ export class Postmaster {
   }
 
   #launch(): void {
-    const command = commandFor(join(this.#options.by.bin, 'postgres'), this.#args, this.#options.account, true);
+    const command = commandFor(join(this.#options.by.bin, 'postgres'), this.#args, this.#options.account, 'SIGINT');
     // a session of its own: Ctrl-C in a terminal is for this process, which stops PostgreSQL last
     const child = spawn(command.file, command.args, {
       ...command.options,

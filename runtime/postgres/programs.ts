@@ -78,14 +78,14 @@ export const ownerOfData = (account: Account | undefined): Account =>
 const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((p) => existsSync(p));
 
 /**
- * The command line that runs `program` as `account`, and has it asked to stop when this process dies, where the system
+ * The command line that runs `program` as `account`, and has it told `lastWord` when this process dies, where the system
  * can do that. As root it also keeps the right to pass through private parent directories, which the account has not.
  */
 export function commandFor(
   program: string,
   args: readonly string[],
   account: Account | undefined,
-  endsWithUs: boolean,
+  lastWord: 'SIGINT' | 'SIGKILL',
 ): { readonly file: string; readonly args: readonly string[]; readonly options: SpawnOptions } {
   if (setpriv === undefined) return { file: program, args, options: account ? { ...account } : {} };
   const whom = account
@@ -97,9 +97,7 @@ export function commandFor(
         '--ambient-caps=+dac_read_search',
       ]
     : [];
-  const death = endsWithUs ? ['--pdeathsig=INT'] : [];
-  if (whom.length + death.length === 0) return { file: program, args, options: {} };
-  return { file: setpriv, args: [...whom, ...death, program, ...args], options: {} };
+  return { file: setpriv, args: [...whom, `--pdeathsig=${lastWord.slice(3)}`, program, ...args], options: {} };
 }
 
 export interface RunOptions {
@@ -116,7 +114,8 @@ export interface RunOptions {
 export function runToEnd(program: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { signal, env = {} } = options;
   signal.throwIfAborted();
-  const command = commandFor(program, args, options.account, true);
+  // one that catches SIGINT may go on for seconds: initdb looks at it between its steps, and its own children keep it from it
+  const command = commandFor(program, args, options.account, 'SIGKILL');
   return new Promise((resolve, reject) => {
     const child = spawn(command.file, command.args, {
       ...command.options,

@@ -31,9 +31,9 @@ const wholeMs = 600_000;
 export async function upgrade(asked: Upgrade, log: Logger, signal: AbortSignal): Promise<void> {
   const { root, from, to } = asked;
   log.info({ from: from.major, to: to.major }, 'a newer PostgreSQL takes the data over; this may take minutes');
-  const draft = join(root, `${to.major}.draft`);
+  let draft: string | undefined;
   try {
-    await initialise(draft, to, asked.account, signal);
+    draft = await initialise(root, to, asked.account, signal);
     const target = await Postmaster.start({ ...asked, data: draft, by: to, socketKey: draft }, log, signal);
     try {
       if ('by' in from) await copy(asked, from.major, from.by, target, log, signal);
@@ -44,7 +44,7 @@ export async function upgrade(asked: Upgrade, log: Logger, signal: AbortSignal):
     }
     await target.stop(wholeMs);
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
+    if (draft !== undefined) rmSync(draft, { recursive: true, force: true });
     if (signal.aborted) throw signal.reason;
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(

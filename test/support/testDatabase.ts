@@ -56,13 +56,17 @@ async function ensureTemplate(client: pg.Client, template: Template): Promise<st
 
 /**
  * A pool's `end` is done before the server has let its connections go. Cutting those off would reach the pool as an error that
- * nobody handles, so they get a moment; whatever is still connected after it is cut off.
+ * nobody handles, so they get time; whoever is still connected after it is cut off, and told.
  */
 async function dropDatabase(client: pg.Client, name: string): Promise<void> {
-  const end = Date.now() + 2_000;
-  const isInUse = async () =>
-    (await client.query('select 1 from pg_stat_activity where datname = $1', [name])).rowCount !== 0;
-  while ((await isInUse()) && Date.now() < end) await delay(20);
+  const end = Date.now() + 15_000;
+  const connected = async (): Promise<string[]> => {
+    const text = 'select application_name, state, left(query, 80) as query from pg_stat_activity where datname = $1';
+    return (await client.query(text, [name])).rows.map((row) => Object.values(row).join(' '));
+  };
+  let left = await connected();
+  for (; left.length > 0 && Date.now() < end; left = await connected()) await delay(20);
+  if (left.length > 0) console.warn(`still connected to ${name}, and cut off: ${left.join('; ')}`);
   await client.query(`drop database if exists ${name} with (force)`);
 }
 

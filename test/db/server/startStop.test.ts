@@ -140,6 +140,40 @@ describe('a start that fails ends the program and its PostgreSQL, and leaves not
   );
 });
 
+describe('a first start that is killed alone, while the programs that it ran are left to themselves', () => {
+  const drafts = (): string[] => {
+    const root = join(computer.dataDir, 'postgres');
+    return existsSync(root) ? readdirSync(root).filter((name) => name.includes('.draft')) : [];
+  };
+  const isIn = (file: string) => drafts().some((draft) => existsSync(join(computer.dataDir, 'postgres', draft, file)));
+  const isReady = '"msg":"ready"';
+
+  it.each(['base', 'base/1/pg_filenode.map'])('is begun again at once: its data had %s', async (file) => {
+    const first = await start(computer.env, 'initialising PostgreSQL');
+    await until(file, async () => isIn(file));
+    await first.stop('SIGKILL');
+    const second = await start(computer.env, isReady);
+    expect(second.output).toContain(isReady);
+    expect(drafts()).toEqual([]);
+    expect(await second.stop()).toBe(0);
+    expectNothingLeft();
+  });
+
+  it('is begun again while what was left still writes', async () => {
+    // of a program that nobody ends: a child that goes on for some seconds
+    shim = await shimPostgres(
+      '',
+      '( for n in $(seq 100); do mkdir -p "$2/base"; : >"$2/base/$n"; sleep 0.05; done ) & sleep 0.3',
+    );
+    const first = await start({ ...computer.env, LICENCE_POSTGRES_BIN: shim.bin }, 'initialising PostgreSQL');
+    await until('it writes', async () => isIn('base/2'));
+    await first.stop('SIGKILL');
+    const second = await start(computer.env, isReady);
+    expect(second.output).toContain(isReady);
+    expect(await second.stop()).toBe(0);
+  });
+});
+
 it('recovery may take longer than an answer may, and is told', async () => {
   const { startEmbedded } = await import('../../../runtime/postgres/embedded.ts');
   const { pino } = await import('pino');

@@ -127,6 +127,7 @@ export class ServerProcess {
   }
 
   async call(method: string, path: string, body?: unknown) {
+    if (this.address === '') throw new Error(`it never listened: ${this.output}`);
     const response = await fetch(this.address + path, {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
