@@ -191,6 +191,7 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     exclusively: (work) => store.exclusively(work),
   });
   life.onStop('keys', () => keys.stop(), 2_000);
+  store.termsAgain.setReader(() => keys.look());
   await unlessAborted(life.signal, keys.start());
 
   const backups = startBackups(config, { identity, database, store, metrics, log });

@@ -7,6 +7,8 @@ import { goneAfterMs, type LedgerOwner } from './ledgerOwner.ts';
 export interface Handover {
   /** Settles at the start whether the ledger is this server's. @throws Error saying whose it is and what to do, or the signal's reason */
   claim(signal: AbortSignal): Promise<void>;
+  /** Whether the ledger is to be told: of something new, or because its limits are not what it was told. */
+  isDue(products: readonly ProductEntitlement[]): Promise<boolean>;
   tell(products: readonly ProductEntitlement[]): Promise<void>;
   /** Why this server changes no limit, in one sentence; undefined: it may. */
   readonly foreign: string | undefined;
@@ -20,8 +22,8 @@ export function createHandover(
   let told: string | undefined;
   let foreign: string | undefined;
 
-  /** Whether the ledger is to be told: of something new, or because its limits are not what it was told. */
-  async function isDue(products: readonly ProductEntitlement[], changed: boolean): Promise<boolean> {
+  async function isDue(products: readonly ProductEntitlement[]): Promise<boolean> {
+    const changed = JSON.stringify(products) !== told;
     if (owner === undefined) return changed;
     try {
       const before = foreign;
@@ -49,11 +51,10 @@ export function createHandover(
         await sleep(systemClock, 1_000, signal);
       }
     },
+    isDue,
     tell: async (products) => {
-      const text = JSON.stringify(products);
-      if (!(await isDue(products, text !== told))) return;
       await setEntitlements(products);
-      told = text;
+      told = JSON.stringify(products);
       log.info(
         { products: products.map((p) => ({ product: p.product, seatLimit: p.seatLimit })) },
         'entitlements changed',

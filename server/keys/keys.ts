@@ -50,6 +50,8 @@ export interface Keys {
   ): Promise<KeyOutcome>;
   /** The activation in force of a key, as compact JWS: what a signed lease chains to. */
   activationOf(keyId: string): string | undefined;
+  /** Reads what is there now, as each pass does, and shows it to the ledger; asks nobody. */
+  look(): Promise<void>;
   /** Runs a pass now, and waits for it and for all that the authority is asked about, until nothing more is due. */
   refresh(): Promise<void>;
 }
@@ -121,19 +123,38 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
   const asking = createAsking({
     ...{ log, clock, authority, holdings, records, attempts, metrics, turns, exclusively },
     isConfigured: async (keyId) => {
-      await look();
+      await look(true);
       return isConfigured(keyId);
     },
     stopping: stopping.signal,
   });
 
-  async function look(): Promise<KeyDecision> {
+  async function decide(): Promise<KeyDecision> {
     const decision = decideKeys(await holdings.gather());
     passFault = undefined;
     const successes = Object.values(records.keys).flatMap((r) => (r.activatedAt ? [Date.parse(r.activatedAt)] : []));
     metrics.show(decision.keys, Math.max(0, ...successes));
+    return decision;
+  }
+
+  /**
+   * Reads what is there, and tells the ledger what it grants. Where others may change both, that is done with everybody else kept out, by what is there then:
+   * what was read before another server installed a key must not take its seats away again.
+   * @param isHeld whether this server keeps the others out already
+   */
+  async function look(isHeld = false): Promise<KeyDecision> {
+    let decision = await decide();
+    const granted = () => entitlementsAt(decision.licences, guard.latestMs);
     try {
-      await handover.tell(entitlementsAt(decision.licences, guard.latestMs));
+      if (await handover.isDue(granted())) {
+        if (isHeld || deps.owner === undefined) await handover.tell(granted());
+        else {
+          await exclusively(async () => {
+            decision = await decide();
+            await handover.tell(granted());
+          });
+        }
+      }
     } finally {
       shown = decision; // afterwards: who sees that a key is active finds what it grants in the ledger, unless that is away
     }
@@ -152,7 +173,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     const done = new Set<string>();
     for (;;) {
       // Another replica may have done it while this one waited.
-      const { actions } = await look();
+      const { actions } = await look(true);
       const fresh = actions.filter((a) => a.do !== 'activate' && !done.has(JSON.stringify(a)));
       if (fresh.length === 0) return;
       for (const action of fresh) {
@@ -191,7 +212,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     if (!parsed.ok) return { usable: false, fault: faultOf(parsed) };
     const { key, keyId } = parsed;
     if (activation !== undefined) {
-      await turns.take(look); // the trusted keys and the clock as they are now
+      await turns.take(() => look()); // the trusted keys and the clock as they are now
       return checkOffline(holdings.verify(activation.trim()), { keyId, product, nowMs: guard.latestMs });
     }
     if (authority === undefined) return { usable: false, keyId, fault: noAuthority };
@@ -220,7 +241,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
       const { fault } = await check({ key: text, product });
       if (fault !== undefined) return { ok: false, fault };
     }
-    await turns.take(look);
+    await turns.take(() => look());
     const done = await asking.activate(parsed.key, parsed.keyId, source).catch(ifUnwritten);
     if (!done.ok) return done;
     return turns.take(async () => {
@@ -323,6 +344,7 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     remove: (keyId) => turns.take(() => remove(keyId)),
     request: (of) => turns.take(() => request(of)),
     respond: (answer, source) => turns.take(() => respond(answer, source)),
+    look: () => turns.take(async () => void (await look())),
     refresh,
   };
 }

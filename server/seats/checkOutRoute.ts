@@ -23,6 +23,7 @@ import {
   notAssigned,
   reasonOf,
   reasonOfCap,
+  refusedByTerms,
   shortageText,
   supportEnded,
   unknownProduct,
@@ -217,6 +218,43 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
     granted(reply, pool, wanted, { ...claim, untilMs: result.untilMs });
   };
 
+  /** Asks for a seat, if the licences grant such a one at all. */
+  const checkOut = (request: FastifyRequest, reply: FastifyReply, wanted: CheckOutRequest, startedMs: number) => {
+    const { product } = wanted;
+    const pool = store.pool(product);
+    if (pool === undefined) {
+      metrics.checkedOut('', 'denied', 'ProductUnknown'); // any text may be asked for: no label
+      store.noteDenial(product, wanted, 'ProductUnknown');
+      sendDenied(reply, 'ProductUnknown', unknownProduct(product), {});
+      return;
+    }
+    const { entitlement } = pool;
+    if (lacksSupport(entitlement, wanted.releasedAtMs)) {
+      metrics.checkedOut(product, 'denied', 'SupportRequired');
+      store.noteDenial(product, wanted, 'SupportRequired');
+      sendDenied(reply, 'SupportRequired', supportEnded(product, entitlement), {});
+      return;
+    }
+    if (lacksFeature(entitlement, wanted.feature)) {
+      metrics.checkedOut(product, 'denied', 'FeatureNotLicensed');
+      store.noteDenial(product, wanted, 'FeatureNotLicensed');
+      return sendDenied(reply, 'FeatureNotLicensed', featureText(product, wanted.feature), {});
+    }
+    if (wanted.waitSeconds === 0) reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
+    const { hours } = wanted;
+    const go = () => {
+      if (hours !== undefined)
+        return void borrow(request, reply, pool, wanted, hours).catch((error: unknown) => reply.send(error));
+      ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : performance.now() + wanted.waitSeconds * 1000);
+    };
+    if (wanted.instance === undefined) return go();
+    const { base, instance } = wanted;
+    ifOwned(reply, base, instance, go, () => {
+      metrics.checkedOut(product, 'denied', 'BaseInstanceConflict');
+      store.noteDenial(product, wanted, 'BaseInstanceConflict');
+    });
+  };
+
   http.post(
     '/v1/checkouts',
     {
@@ -231,40 +269,12 @@ export function registerCheckOut(http: Http, store: SeatStore, metrics: SeatMetr
     raw((request, reply) => {
       const startedMs = performance.now();
       const wanted = readCheckOut(request.body);
-      const { product } = wanted;
-      const pool = store.pool(product);
-      if (pool === undefined) {
-        metrics.checkedOut('', 'denied', 'ProductUnknown'); // any text may be asked for: no label
-        store.noteDenial(product, wanted, 'ProductUnknown');
-        sendDenied(reply, 'ProductUnknown', unknownProduct(product), {});
-        return;
-      }
-      const { entitlement } = pool;
-      if (lacksSupport(entitlement, wanted.releasedAtMs)) {
-        metrics.checkedOut(product, 'denied', 'SupportRequired');
-        store.noteDenial(product, wanted, 'SupportRequired');
-        sendDenied(reply, 'SupportRequired', supportEnded(product, entitlement), {});
-        return;
-      }
-      if (lacksFeature(entitlement, wanted.feature)) {
-        metrics.checkedOut(product, 'denied', 'FeatureNotLicensed');
-        store.noteDenial(product, wanted, 'FeatureNotLicensed');
-        return sendDenied(reply, 'FeatureNotLicensed', featureText(product, wanted.feature), {});
-      }
-      if (wanted.waitSeconds === 0)
-        reply.raw.once('finish', () => metrics.took((performance.now() - startedMs) / 1000));
-      const { hours } = wanted;
-      const go = () => {
-        if (hours !== undefined)
-          return void borrow(request, reply, pool, wanted, hours).catch((error: unknown) => reply.send(error));
-        ask(request, reply, pool, wanted, wanted.waitSeconds === 0 ? 0 : performance.now() + wanted.waitSeconds * 1000);
-      };
-      if (wanted.instance === undefined) return go();
-      const { base, instance } = wanted;
-      ifOwned(reply, base, instance, go, () => {
-        metrics.checkedOut(product, 'denied', 'BaseInstanceConflict');
-        store.noteDenial(product, wanted, 'BaseInstanceConflict');
-      });
+      if (!refusedByTerms(store.pool(wanted.product)?.entitlement, wanted))
+        return checkOut(request, reply, wanted, startedMs);
+      store.termsAgain
+        .done()
+        .then(() => checkOut(request, reply, wanted, startedMs))
+        .catch((error: unknown) => reply.send(error));
     }),
   );
 }

@@ -20,6 +20,15 @@ export const notAssigned = (product: string): string =>
 export const lacksFeature = (entitlement: ProductEntitlement, feature: string | undefined): boolean =>
   feature !== undefined && !entitlement.features.includes(feature) && !hasEnded(entitlement);
 
+/** Whether what the licences grant refuses a program, however many seats are free. */
+export const refusedByTerms = (
+  entitlement: ProductEntitlement | undefined,
+  wanted: { readonly releasedAtMs: number | undefined; readonly feature: string | undefined },
+): boolean =>
+  entitlement === undefined ||
+  lacksSupport(entitlement, wanted.releasedAtMs) ||
+  lacksFeature(entitlement, wanted.feature);
+
 export const featureText = (product: string, feature: string | undefined): string =>
   `no active key of ${product} has the feature ${feature}; ask the vendor for one that has, or correct the name`;
 

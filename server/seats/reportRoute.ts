@@ -5,7 +5,7 @@ import { client, operation, raw, unchecked } from './clientRoute.ts';
 import * as schemas from './clientSchemas.ts';
 import { askedOf, holderOf } from './holderKey.ts';
 import { ownershipCheck } from './ownershipCheck.ts';
-import { hasEnded, lacksFeature, lacksSupport, reasonOf, reasonOfCap } from './refusals.ts';
+import { hasEnded, lacksFeature, lacksSupport, reasonOf, reasonOfCap, refusedByTerms } from './refusals.ts';
 import { type ReportedSession, readSessions, type SessionReport } from './requests.ts';
 import { shortageOf } from './seatLane.ts';
 import type { SeatMetrics } from './seatMetrics.ts';
@@ -103,6 +103,7 @@ export function registerReports(http: Http, store: SeatStore, metrics: SeatMetri
  * as one does who checked out in time. `places`: where each session stands in the result, -1 for those left out.
  */
 async function reportSupported(store: SeatStore, { base, instance, sessions }: SessionReport) {
+  if (sessions.some((s) => refusedByTerms(store.pool(s.product)?.entitlement, s))) await store.termsAgain.done();
   const doubtful = sessions.filter(({ product, releasedAtMs, feature }) => {
     const entitlement = store.pool(product)?.entitlement;
     return entitlement !== undefined && (lacksSupport(entitlement, releasedAtMs) || lacksFeature(entitlement, feature));

@@ -49,6 +49,7 @@ import {
   seatSetup,
 } from './seatSql.ts';
 import { Swings } from './swings.ts';
+import { TermsAgain } from './termsAgain.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
 export interface StoreOptions {
@@ -97,6 +98,8 @@ export class SeatStore {
   readonly owners: BaseOwners;
   /** Whose the seats of products for named users are. */
   readonly assignments: Assignments;
+  /** Reads again what the licences grant, before somebody is refused for it. */
+  readonly termsAgain = new TermsAgain();
   readonly #swings = new Swings();
   readonly leaseMs: number;
   readonly staleAfterMs: number;

@@ -18,6 +18,7 @@ import {
   notAssigned,
   reasonOf,
   reasonOfCap,
+  refusedByTerms,
   shortageText,
   supportEnded,
   unknownProduct,
@@ -54,6 +55,7 @@ export async function explain(
     ...{ product, granted: false, outcome: 'denied', reason, detail },
     checks: told([...checks, { check, ...(name === undefined ? {} : { name }), verdict: 'decided' }]),
   });
+  if (refusedByTerms(store.pool(product)?.entitlement, wanted)) await store.termsAgain.done();
   const pool = store.pool(product);
   if (pool === undefined) return refused('ProductUnknown', unknownProduct(product), 'licence');
   const { entitlement } = pool;

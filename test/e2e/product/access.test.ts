@@ -186,7 +186,7 @@ describe('three pods behind a Service, TLS, and clients known by their pods', ()
     const foreign = await ask('till', 'foreign', 'POST', '/v1/checkouts', wanted);
     expect([foreign.status, foreign.body.reason]).toEqual([401, 'TokenInvalid']);
     const granted = await ask('till', 'client', 'POST', '/v1/checkouts', wanted);
-    expect(granted.status).toBe(201);
+    expect(granted).toMatchObject({ status: 201 });
     const admin = await ask('till', 'client', 'GET', '/v1/leases');
     expect([admin.status, admin.body.reason]).toEqual([401, 'TokenInvalid']);
     const lease = `lease_id = '${granted.body.leaseId}'`;

@@ -2,11 +2,13 @@ import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readActivation } from '../../../../licence/activation.ts';
 import type { ActivationResponse, IssuedKey } from '../../../../licence/authorityWire.ts';
 import { createKey } from '../../../../licence/key.ts';
 import { loadIdentity } from '../../../../server/keys/identity.ts';
+import type { ProductEntitlement } from '../../../../server/seats/entitlement.ts';
 import { startAuthority, type TestAuthority, tokens } from '../../../support/authority.ts';
 import { activationFile, createKeysServer, type KeysServer } from '../../../support/keysServer.ts';
 
@@ -712,16 +714,60 @@ it('a copied data directory shows when both go on', async () => {
   expect(await activateAgain(copy, 'one')).toBe(true);
 });
 
-it('replicas on one folder activate a key once between them', async () => {
-  const issued = await authority.issue();
-  await server.configure({ erp: issued.key });
-  const twin = await aServer();
+/** One at a time, as the database has it for servers that share it. */
+function turnstile() {
   let last: Promise<unknown> = Promise.resolve();
-  const exclusively = <T>(work: () => Promise<T>): Promise<T> => {
+  return <T>(work: () => Promise<T>): Promise<T> => {
     const run = last.then(work, work);
     last = run.catch(() => {});
     return run;
   };
+}
+
+it('a replica that has read the folder before another one installed a key does not take its seats away', async () => {
+  const issued = await authority.issue({ seatLimit: 7 });
+  await server.configure({ erp: issued.key });
+  const twin = await aServer();
+  const exclusively = turnstile();
+  let limits: Record<string, number> = {};
+  const ledger = (claim: () => Promise<undefined>) => ({
+    exclusively,
+    setEntitlements: async (products: readonly ProductEntitlement[]) => {
+      limits = Object.fromEntries(products.map((p) => [p.product, p.seatLimit]));
+    },
+    owner: {
+      claim,
+      holds: async (products: readonly ProductEntitlement[]) =>
+        isDeepStrictEqual(Object.fromEntries(products.map((p) => [p.product, p.seatLimit])), limits),
+    },
+  });
+  await server.start(ledger(async () => undefined));
+  const identity = await loadIdentity({ dataDir: server.dataDir });
+  // the twin asks whose the ledger is after it has read, and is slow about it
+  const asks = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<undefined>();
+  let claims = 0;
+  const slow = () => {
+    claims += 1;
+    if (claims !== 2) return Promise.resolve(undefined); // the first one is of the start
+    asks.resolve();
+    return answer.promise;
+  };
+  const starting = twin.start({ ...ledger(slow), dataDir: server.dataDir, keysDir: server.keysDir, identity });
+  await asks.promise;
+  await server.keys.refresh();
+  expect(limits).toEqual({ erp: 7 });
+  answer.resolve(undefined);
+  await starting;
+  await twin.stop();
+  expect(limits).toEqual({ erp: 7 });
+});
+
+it('replicas on one folder activate a key once between them', async () => {
+  const issued = await authority.issue();
+  await server.configure({ erp: issued.key });
+  const twin = await aServer();
+  const exclusively = turnstile();
   await server.start({ exclusively });
   const identity = await loadIdentity({ dataDir: server.dataDir });
   await twin.start({ exclusively, dataDir: server.dataDir, keysDir: server.keysDir, identity });

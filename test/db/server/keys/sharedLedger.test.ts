@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -64,6 +64,28 @@ it('a server of the same computer whose folder is another one waits, and takes n
     await first.stop();
     computer.remove();
     rmSync(elsewhere, { recursive: true });
+  }
+});
+
+it('a seat of a key that one server has installed is granted by the others at once, whatever they have read last', async () => {
+  const computer = await createComputer(5);
+  const [name = ''] = readdirSync(join(computer.dataDir, 'Licence'));
+  const file = join(computer.dataDir, 'Licence', name);
+  const activation = readFileSync(file, 'utf8');
+  rmSync(file);
+  const on = { ...computer.env, DATABASE_URL: database.url };
+  const servers = [await ServerProcess.start(on), await ServerProcess.start(on), await ServerProcess.start(on)];
+  try {
+    const [first, second, third] = servers as [ServerProcess, ServerProcess, ServerProcess];
+    const installed = await first.call('POST', '/v1/activation/response', { activation });
+    expect(installed).toMatchObject({ status: 201, body: { state: 'Active' } });
+    expect((await second.checkOut('anna')).status).toBe(201);
+    const sessions = [{ product: 'erp', user: 'boris', host: 'h' }];
+    const report = await third.call('PUT', '/v1/bases/b/sessions', { sessions });
+    expect(report.body.sessions).toMatchObject([{ outcome: 'granted' }]);
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+    computer.remove();
   }
 });
 
