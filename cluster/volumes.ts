@@ -1,11 +1,14 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeApi, WatchEvent } from './kubeApi.ts';
 import { progress } from './prerequisite.ts';
 
 /** The default storage class of the cluster. */
 export const storageClass = 'local-dir';
 const provisioner = 'licence-cluster/local-dir';
+const firstWaitMs = 250;
+const longestWaitMs = 5_000;
 const selectedNode = 'volume.kubernetes.io/selected-node';
 
 interface Claim {
@@ -34,18 +37,33 @@ export async function startProvisioner(api: KubeApi, dir: string, node: string, 
     reclaimPolicy: 'Delete',
     volumeBindingMode: 'WaitForFirstConsumer',
   });
-  const complain = (error: unknown) => {
-    if (!signal.aborted) progress(`volumes: ${error instanceof Error ? error.message : String(error)}`);
+  // An event is seen once: what it asks for is tried until it is done, as the API server or the file system may be busy.
+  const underWay = new Set<string>();
+  const see = async (name: string, work: () => Promise<void>) => {
+    if (underWay.has(name)) return;
+    underWay.add(name);
+    for (let waitMs = firstWaitMs; !signal.aborted; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+      try {
+        await work();
+        break;
+      } catch (error) {
+        progress(`volumes: ${error instanceof Error ? error.message : String(error)}; tried again`);
+        await delay(waitMs, undefined, { signal }).catch(() => {});
+      }
+    }
+    underWay.delete(name);
   };
   const onClaim = ({ object }: WatchEvent) => {
     const claim = object as unknown as Claim;
     const waits = claim.status?.phase === 'Pending' && claim.metadata.annotations?.[selectedNode] !== undefined;
-    if (waits && claim.spec.storageClassName === storageClass) provision(api, dir, node, claim).catch(complain);
+    if (waits && claim.spec.storageClassName === storageClass)
+      void see(claim.metadata.uid, () => provision(api, dir, node, claim));
   };
   const onVolume = ({ object, type }: WatchEvent) => {
     const volume = object as unknown as Volume;
     const free = type !== 'DELETED' && volume.status?.phase === 'Released';
-    if (free && volume.spec.storageClassName === storageClass) remove(api, dir, volume.metadata.name).catch(complain);
+    const { name } = volume.metadata;
+    if (free && volume.spec.storageClassName === storageClass) void see(name, () => remove(api, dir, name));
   };
   void api.watch('/api/v1/persistentvolumeclaims', onClaim, signal);
   void api.watch('/api/v1/persistentvolumes', onVolume, signal);
@@ -82,5 +100,7 @@ const pick = ({ name, namespace, uid }: Claim['metadata']) => ({ name, namespace
 
 async function remove(api: KubeApi, dir: string, name: string): Promise<void> {
   rmSync(join(dir, name), { recursive: true, force: true });
-  await api.request('DELETE', `/api/v1/persistentvolumes/${name}`);
+  const { status, body } = await api.request('DELETE', `/api/v1/persistentvolumes/${name}`);
+  if (status >= 300 && status !== 404)
+    throw new Error(`volume ${name} is not deleted: ${status} ${JSON.stringify(body)}`);
 }
