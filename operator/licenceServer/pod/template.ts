@@ -148,7 +148,8 @@ const containerOf = (spec: Spec, parts: PodParts, { resources }: Ground) => {
     // A large database may take its time to recover after a crash.
     startupProbe: { ...probe('/healthz/live'), periodSeconds: 1, failureThreshold: 300 },
     livenessProbe: { ...probe('/healthz/live'), periodSeconds: 10, failureThreshold: 6 },
-    readinessProbe: { ...probe('/healthz/ready'), periodSeconds: 3, failureThreshold: 2 },
+    // a busy node's slow answers are no reason to send the programs away: there may be no other pod
+    readinessProbe: { ...probe('/healthz/ready'), periodSeconds: 3, failureThreshold: 5 },
     ...(resources === undefined ? {} : { resources }),
     securityContext: {
       allowPrivilegeEscalation: false,

@@ -1,6 +1,6 @@
 import { expect, inject, it } from 'vitest';
 import { readAudit, writeVerbs } from '../../../cluster/auditLog.ts';
-import { eventually } from '../../support/product.ts';
+import { eventually, useProduct } from '../../support/product.ts';
 
 const windowMs = 5 * 60_000;
 /** Time for what readiness sets off: the counts in status, the last of the conditions. */
@@ -17,5 +17,11 @@ it('a settled licence server causes no write in five minutes', async () => {
     (e) => e.namespace === namespace && writeVerbs.has(e.verb) && !e.user.startsWith('system:node:'),
   );
   expect(entries.length).toBeGreaterThan(100); // the log is alive
-  expect(writes.map((e) => `${e.user} ${e.verb} ${e.resource} ${e.name}`)).toEqual([]);
+  // What the kubelet has seen tells why.
+  const why =
+    writes.length === 0 ? '' : await (await useProduct()).kubectl(['-n', namespace, 'get', 'events', '-o', 'wide']);
+  expect(
+    writes.map((e) => `${e.at} ${e.user} ${e.verb} ${e.resource} ${e.name}`),
+    why,
+  ).toEqual([]);
 }, 400_000);
