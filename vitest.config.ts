@@ -11,6 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          maxWorkers: 2,
           include: ['test/unit/**/*.test.ts', 'test/*.test.ts'],
           expect,
           testTimeout: 30_000,

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../clock.ts';
+import { processesIn, tell } from './processes.ts';
 import type { Account, Installation, Installations } from './programs.ts';
 
 /** What to start with, given what is installed and what lies in the directory. */
@@ -95,30 +96,6 @@ export function socketDirectory(base: string | undefined, root: string, account:
   }
   return dir;
 }
-
-/** The processes of PostgreSQL that work in a data directory; empty where the system cannot tell. Somebody's shell there is none of them. */
-export function processesIn(data: string): number[] {
-  if (!existsSync('/proc/self')) return [];
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return readlinkSync(`/proc/${pid}/cwd`) === data && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'postgres\n';
-      } catch {
-        return false; // it has ended, or is not ours
-      }
-    });
-}
-
-/** Sends a signal to a process that may have ended. */
-export const tell = (pid: number, signal: NodeJS.Signals): void => {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // it has ended
-  }
-};
 
 /**
  * Under the directory's lock every PostgreSQL that still runs here was left behind by a server that died: it is stopped

@@ -1,7 +1,8 @@
 import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../clock.ts';
-import { processesIn, socketPlace, tell } from './dataDirectory.ts';
+import { socketPlace } from './dataDirectory.ts';
+import { processesIn, tell } from './processes.ts';
 import type { Account } from './programs.ts';
 
 /**

@@ -2,6 +2,7 @@ import { execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { tell } from './processes.ts';
 
 /** An installed PostgreSQL: its major version and the directory of its programs. */
 export interface Installation {
@@ -100,10 +101,12 @@ export function commandFor(
   return { file: setpriv, args: [...whom, `--pdeathsig=${lastWord.slice(3)}`, program, ...args], options: {} };
 }
 
+const graceMs = 3_000;
+
 export interface RunOptions {
   readonly account: Account | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends the program; it is waited for all the same. */
+  /** Ends the program and what it has begun, at once when that takes three seconds; it is waited for all the same. */
   readonly signal: AbortSignal;
 }
 
@@ -120,10 +123,18 @@ export function runToEnd(program: string, args: readonly string[], options: RunO
     const child = spawn(command.file, command.args, {
       ...command.options,
       cwd: '/',
+      detached: true, // a process group of its own: what it has begun itself ends with it
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    const end = () => child.kill('SIGTERM');
+    const tellAll = (word: NodeJS.Signals) => {
+      if (child.pid !== undefined) tell(-child.pid, word);
+    };
+    let late: NodeJS.Timeout | undefined;
+    const end = () => {
+      tellAll('SIGTERM');
+      late = setTimeout(() => tellAll('SIGKILL'), graceMs);
+    };
     signal.addEventListener('abort', end, { once: true });
     let said = '';
     child.stderr.on('data', (chunk) => {
@@ -131,6 +142,7 @@ export function runToEnd(program: string, args: readonly string[], options: RunO
     });
     child.on('error', reject);
     child.on('close', (code, by) => {
+      clearTimeout(late);
       signal.removeEventListener('abort', end);
       if (signal.aborted) reject(signal.reason);
       else if (code === 0) resolve(said);

@@ -77,15 +77,27 @@ describe('a server that is told to end while it starts', () => {
       'it brings its data in order',
     ],
     [
-      'makes its data',
+      'makes its data, by a program that has begun others',
       async () => {
-        shim = await shimPostgres('', 'trap "kill \\$!; exit 1" TERM INT; sleep 600 & wait $!');
+        shim = await shimPostgres('', 'sleep 600 & wait $!');
         return { LICENCE_POSTGRES_BIN: shim.bin };
       },
       'initialising PostgreSQL',
     ],
-  ])('ends at once and cleanly: it %s', async (_name, env, when) => {
+    [
+      'makes its data, by a program that minds no word',
+      async () => {
+        shim = await shimPostgres('', 'trap "" TERM INT; sleep 600 & wait $!');
+        return { LICENCE_POSTGRES_BIN: shim.bin };
+      },
+      'initialising PostgreSQL',
+    ],
+  ])('ends at once and cleanly: it %s', async (name, env, when) => {
     const server = await start(await env(), when);
+    if (name.startsWith('makes its data')) {
+      const grandchildren = () => childrenOf(server.child.pid).flatMap(childrenOf);
+      await until('the program to be under way', async () => grandchildren().length > 0);
+    }
     const toldAt = Date.now();
     expect(await server.stop()).toBe(0);
     expect(Date.now() - toldAt).toBeLessThan(promptMs);

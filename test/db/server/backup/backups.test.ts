@@ -131,6 +131,7 @@ describe('a server with a schedule', () => {
     expect(await runServer(opened, 'restore', '--old-server-is-gone')).toMatchObject({ status: 0 });
     const last = await start({ ...computer.env, LICENCE_DATA_DIR: dataDir }, target.url);
     expect((await last.call('GET', '/v1/status')).body.products[0].seatsInUse).toBe(2);
+    await stop(last);
   }, 120_000);
 
   it('makes none again after a restart, and of two servers of one ledger only one makes it', async () => {
