@@ -173,7 +173,7 @@ async function start(config: ServerConfig, log: Logger, life: Lifetime): Promise
     metrics,
     identity,
     dataDir,
-    setEntitlements: (products) => store.setEntitlements(products),
+    setEntitlements: (products, again) => store.setEntitlements(products, again),
     // an embedded database lies in the data directory, which one server has locked: nobody else can serve it
     ...(config.DATABASE_URL === undefined
       ? {}

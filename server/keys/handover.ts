@@ -9,7 +9,8 @@ export interface Handover {
   claim(signal: AbortSignal): Promise<void>;
   /** Whether the ledger is to be told: of something new, or because its limits are not what it was told. */
   isDue(products: readonly ProductEntitlement[]): Promise<boolean>;
-  tell(products: readonly ProductEntitlement[]): Promise<void>;
+  /** `again`: reads them once more, with the other servers of the ledger kept out. */
+  tell(products: readonly ProductEntitlement[], again?: () => Promise<readonly ProductEntitlement[]>): Promise<void>;
   /** Why this server changes no limit, in one sentence; undefined: it may. */
   readonly foreign: string | undefined;
 }
@@ -52,8 +53,10 @@ export function createHandover(
       }
     },
     isDue,
-    tell: async (products) => {
-      await setEntitlements(products);
+    tell: async (given, again) => {
+      let products = given;
+      const read = again && (async () => (products = await again()));
+      await setEntitlements(given, read);
       told = JSON.stringify(products);
       log.info(
         { products: products.map((p) => ({ product: p.product, seatLimit: p.seatLimit })) },

@@ -147,13 +147,11 @@ export async function createKeys(deps: KeysDeps): Promise<Keys> {
     const granted = () => entitlementsAt(decision.licences, guard.latestMs);
     try {
       if (await handover.isDue(granted())) {
-        if (isHeld || deps.owner === undefined) await handover.tell(granted());
-        else {
-          await exclusively(async () => {
-            decision = await decide();
-            await handover.tell(granted());
-          });
-        }
+        const again = async () => {
+          decision = await decide();
+          return granted();
+        };
+        await handover.tell(granted(), isHeld || deps.owner === undefined ? undefined : again);
       }
     } finally {
       shown = decision; // afterwards: who sees that a key is active finds what it grants in the ledger, unless that is away

@@ -58,8 +58,14 @@ export interface ProductEntitlement {
   readonly disagreeing: readonly string[];
 }
 
-/** What the keys part calls. Resolves when the new limits count for every further check-out. */
-export type SetEntitlements = (products: readonly ProductEntitlement[]) => Promise<void>;
+/**
+ * What the keys part calls. Resolves when the new limits count for every further check-out.
+ * `again`: reads them once more, with all other servers of the ledger kept out meanwhile; what it answers counts.
+ */
+export type SetEntitlements = (
+  products: readonly ProductEntitlement[],
+  again?: () => Promise<readonly ProductEntitlement[]>,
+) => Promise<void>;
 
 /** A licence together with the product it is for. */
 export type ProductLicence = LicenceGrant & { readonly product: string };

@@ -80,6 +80,8 @@ interface OpenPool {
 
 /** For `exclusively`, which waits for other servers. */
 const exclusiveMs = 60_000;
+/** Whoever has it changes what the licences grant, or their files. */
+const exclusiveLock = 7227003;
 /** A holder in the queue keeps its place this long after it last asked. */
 export const queueMs = 15_000;
 
@@ -254,9 +256,26 @@ export class SeatStore {
     if (this.#entitlements.length > 0) await this.setEntitlements(this.#entitlements);
   }
 
-  /** New limits count for every check-out that comes after. Licences that expire later are taken off by a timer. */
-  async setEntitlements(entitlements: readonly ProductEntitlement[]): Promise<void> {
-    const pools = await this.transaction((tx) => savePools(tx, entitlements, this.#ruling, this.leaseMs));
+  /**
+   * New limits count for every check-out that comes after. Licences that expire later are taken off by a timer.
+   * @param again see `SetEntitlements`; it is called within the transaction, which takes one connection as without it
+   */
+  async setEntitlements(
+    given: readonly ProductEntitlement[],
+    again?: () => Promise<readonly ProductEntitlement[]>,
+  ): Promise<void> {
+    let entitlements = given;
+    const pools = await this.transaction(async (tx) => {
+      if (again !== undefined) {
+        await tx.query(`SET LOCAL lock_timeout=${exclusiveMs}; SET LOCAL statement_timeout=${exclusiveMs}`);
+        await tx.query({
+          text: `SELECT pg_advisory_xact_lock(${exclusiveLock})`,
+          query_timeout: exclusiveMs + answerTimeoutMs,
+        } as pg.QueryConfig);
+        entitlements = await again();
+      }
+      return savePools(tx, entitlements, this.#ruling, this.leaseMs);
+    });
     this.#entitlements = entitlements;
     const open = new Map<string, OpenPool>();
     for (const info of pools) {
@@ -456,7 +475,10 @@ export class SeatStore {
     const client = await this.db.connect();
     try {
       await client.query(`SET lock_timeout=${exclusiveMs}; SET statement_timeout=${exclusiveMs}`);
-      const locking = { text: 'SELECT pg_advisory_lock(7227003)', query_timeout: exclusiveMs + answerTimeoutMs };
+      const locking = {
+        text: `SELECT pg_advisory_lock(${exclusiveLock})`,
+        query_timeout: exclusiveMs + answerTimeoutMs,
+      };
       await client.query(locking);
       return await work();
     } finally {

@@ -8,7 +8,7 @@ import { readActivation } from '../../../../licence/activation.ts';
 import type { ActivationResponse, IssuedKey } from '../../../../licence/authorityWire.ts';
 import { createKey } from '../../../../licence/key.ts';
 import { loadIdentity } from '../../../../server/keys/identity.ts';
-import type { ProductEntitlement } from '../../../../server/seats/entitlement.ts';
+import type { ProductEntitlement, SetEntitlements } from '../../../../server/seats/entitlement.ts';
 import { startAuthority, type TestAuthority, tokens } from '../../../support/authority.ts';
 import { activationFile, createKeysServer, type KeysServer } from '../../../support/keysServer.ts';
 
@@ -732,9 +732,13 @@ it('a replica that has read the folder before another one installed a key does n
   let limits: Record<string, number> = {};
   const ledger = (claim: () => Promise<undefined>) => ({
     exclusively,
-    setEntitlements: async (products: readonly ProductEntitlement[]) => {
-      limits = Object.fromEntries(products.map((p) => [p.product, p.seatLimit]));
-    },
+    setEntitlements: ((given, again) => {
+      const set = async () => {
+        const products = again === undefined ? given : await again();
+        limits = Object.fromEntries(products.map((p) => [p.product, p.seatLimit]));
+      };
+      return again === undefined ? set() : exclusively(set);
+    }) satisfies SetEntitlements,
     owner: {
       claim,
       holds: async (products: readonly ProductEntitlement[]) =>
