@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments, stringify } from 'yaml';
+import { counted } from '../licence/counted.ts';
 import { aligned } from '../runtime/aligned.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
@@ -270,15 +271,16 @@ function detailsOf(item: Preview): string {
   return `\n${item.namespace}/${item.name}\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
-function summaryOf({ items }: Previews): string {
+/** The last line of a plan: how many LicenceServers, and what becomes of them. Pure. */
+export function summaryOf({ items }: Previews): string {
   const count = (outcome: Preview['outcome']) => items.filter((item) => item.outcome === outcome).length;
   const said = [
-    [count('Restarts'), 'restart'],
-    [count('Created'), 'are created'],
-    [count('Changes'), 'change without a restart'],
-    [count('Refused'), 'are refused'],
-    [count('Unchanged'), 'stay as they are'],
+    [count('Restarts'), 'restarts', 'restart'],
+    [count('Created'), 'is created', 'are created'],
+    [count('Changes'), 'changes without a restart', 'change without a restart'],
+    [count('Refused'), 'is refused', 'are refused'],
+    [count('Unchanged'), 'stays as it is', 'stay as they are'],
   ] as const;
-  const parts = said.flatMap(([n, what]) => (n === 0 ? [] : [`${n} ${what}`]));
-  return `\n${items.length} LicenceServers${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
+  const parts = said.flatMap(([n, one, several]) => (n === 0 ? [] : [`${n} ${n === 1 ? one : several}`]));
+  return `\n${counted(items.length, 'LicenceServer')}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
 }

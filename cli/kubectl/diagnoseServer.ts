@@ -1,3 +1,5 @@
+import { counted } from '../../licence/counted.ts';
+import { inCommands } from './inCommands.ts';
 import type { Picture } from './picture.ts';
 import { fail, namedOf, ok, type Step, specOf, unknown, wait, warn } from './step.ts';
 import { aboutKey } from './whatToDo.ts';
@@ -40,7 +42,7 @@ export function keys(picture: Picture): Step {
   }
   if (bad !== undefined) {
     const { fault, name, keyId, state } = bad;
-    const says = `key ${name ?? keyId} is ${state.toLowerCase()}: ${fault?.message ?? 'it has not been tried yet'}`;
+    const says = `key ${name ?? keyId} is ${state.toLowerCase()}: ${inCommands(fault?.message ?? 'it has not been tried yet')}`;
     // A way to the authority that is closed is told by that step.
     if (fault?.reason === 'AuthorityUnreachable') return wait('keys', `key ${name ?? keyId} waits for the authority`);
     return fault === undefined
@@ -103,7 +105,7 @@ export function seats(picture: Picture): Step {
         : `kubectl licence seats ${name} -n ${namespace} shows who has them`;
     return warn(
       'seats',
-      `all ${full.seatLimit} seats of ${full.product} are taken${full.seatsStale > 0 ? `, ${full.seatsStale} of them by bases that have gone silent` : ''}${waiting}`,
+      `${full.seatLimit === 1 ? 'the only seat' : `all ${full.seatLimit} seats`} of ${full.product} ${full.seatLimit === 1 ? 'is' : 'are'} taken${full.seatsStale > 0 ? `, ${full.seatsStale} of them by bases that have gone silent` : ''}${waiting}`,
       todo,
     );
   }
@@ -112,7 +114,7 @@ export function seats(picture: Picture): Step {
     const gate = status.nextDisruption?.message;
     return warn(
       'seats',
-      `${stale.seatsStale} seats of ${stale.product} are stale${gate === undefined ? '' : `; the operator waits: ${gate}`}`,
+      `${counted(stale.seatsStale, 'seat')} of ${stale.product} ${stale.seatsStale === 1 ? 'is' : 'are'} stale${gate === undefined ? '' : `; the operator waits: ${gate}`}`,
       `kubectl licence clear-stale ${name} -n ${namespace}`,
     );
   }
@@ -160,6 +162,6 @@ export function support(picture: Picture): Step {
   const todo = 'take the paid extension from the vendor, and put its key in with: kubectl licence rotate';
   if (days < 0) return warn('support', `${first.what} ended on ${first.until.slice(0, 10)}`, todo);
   return days < 30
-    ? warn('support', `${first.what} ends on ${first.until.slice(0, 10)}, in ${days} days`, todo)
+    ? warn('support', `${first.what} ends on ${first.until.slice(0, 10)}, in ${counted(days, 'day')}`, todo)
     : ok('support', `until ${first.until.slice(0, 10)}`);
 }

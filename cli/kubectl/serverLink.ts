@@ -8,6 +8,7 @@ import { http1 } from '../../runtime/http1.ts';
 import { type Cluster, secretData } from './cluster.ts';
 import { CommandFault, exitStatus } from './exitStatus.ts';
 import { messageOf } from './faultOf.ts';
+import { inCommands } from './inCommands.ts';
 import { type ForwardedPort, forwardPort } from './portForward.ts';
 
 /** A licence server that is spoken to through a port-forward, as its administrator. */
@@ -29,12 +30,22 @@ export interface ServerLink {
   close(): void;
 }
 
+/** What to type where the server's own words leave that open. */
+const refusalTodo: Readonly<Record<string, string>> = {
+  InstanceUnknown: 'name the instance with --instance; the log of the copy that was refused has its UUID',
+  LeaseUnknown: '"kubectl licence seats" lists those that are held now',
+  ProductNotNamed: '"kubectl licence assignments" lists the products that are for named users',
+  ReassignedTooEarly: '"kubectl licence assignments" says from when each seat may move',
+  AllSeatsAssigned:
+    'take somebody\'s seat away in the same command: --remove USER; "kubectl licence assignments" says whose may move',
+};
+
 /** How a refusal of the server reaches a command that wants to tell them apart. */
 export class ServerRefusal extends CommandFault {
   readonly status: number;
   readonly reason: string;
   constructor(status: number, reason: string, detail: string) {
-    super(`the licence server refuses: ${detail} (${reason})`);
+    super(`the licence server refuses: ${inCommands(detail)} (${reason})`, refusalTodo[reason]);
     this.status = status;
     this.reason = reason;
   }

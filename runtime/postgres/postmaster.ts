@@ -37,6 +37,7 @@ const defaults: Readonly<Record<string, string>> = {
   min_wal_size: '64MB',
   checkpoint_completion_target: '0.5',
   jit: 'off',
+  work_mem: '8MB', // 100,000 people are counted in memory; whatever sorts less takes less
   autovacuum_naptime: '20s',
   log_min_messages: 'warning',
   // holders' names must not get into a log with a failed statement

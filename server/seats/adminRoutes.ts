@@ -169,11 +169,11 @@ export function registerSeatAdminRoutes(http: Http, store: SeatStore): void {
     async ({ params: { base }, body }) => {
       const { known, instance } = await store.owners.adopt(fold(base), instanceOf(body.instance));
       if (!known) {
-        const detail = `no instance has ever come as ${base}; GET /v1/bases has the names`;
+        const detail = `no base of the name ${base} has ever come here; see GET /v1/bases`;
         throw new ProblemError({ status: 404, reason: 'BaseUnknown', detail });
       }
       if (instance === undefined) {
-        const detail = `no other instance has asked for ${base}; name the one that is to own it`;
+        const detail = `no other instance has asked for the name ${base}; say which one is to have it`;
         throw new ProblemError({ status: 409, reason: 'InstanceUnknown', detail });
       }
       return { base, instance };

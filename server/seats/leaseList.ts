@@ -43,8 +43,9 @@ interface LeaseRow {
 export const heardSql = 'CASE WHEN l.kind > 0 THEN greatest(l.renewed_at, b.seen_at) ELSE l.renewed_at END';
 export const silentSql = `silent AS MATERIALIZED (SELECT base FROM silent_bases($1 * interval '1 ms', clock_timestamp()))`;
 export const isStaleSql = `l.kind > 0 AND split_part(l.holder, chr(31), 1) IN (SELECT base FROM silent)`;
-const fromLeasesSql =
-  'FROM lease l JOIN pool p ON p.pool_id = l.pool_id LEFT JOIN base b ON b.base = split_part(l.holder, chr(31), 1) COLLATE "C"';
+/** Of a lease that does not come with reports no name of a base is taken out of the holder. */
+export const withBaseSql =
+  'LEFT JOIN base b ON b.base = CASE WHEN l.kind > 0 THEN split_part(l.holder, chr(31), 1) COLLATE "C" END';
 const stateSql = `CASE WHEN l.expires_at <= clock_timestamp() THEN 'expired' WHEN ${isStaleSql} THEN 'stale' ELSE 'active' END`;
 
 const orderSql: Readonly<Record<LeaseOrder, readonly [sql: string, type: string]>> = {
@@ -57,20 +58,20 @@ const orderSql: Readonly<Record<LeaseOrder, readonly [sql: string, type: string]
 
 /**
  * One page. Without an order it goes by key: steady while seats change, and it reads no more than it shows. With one, or with a search
- * that finds little, it reads every lease once; what is answered of a lease is computed for the page only, so its state is in the
- * WHERE only when it is asked for.
+ * that finds little, it reads every lease once, and of each only what it is ordered by; all that is answered of a lease is looked up for the
+ * page only, so its state is in the WHERE only when it is asked for.
  */
 function leasesText({ sort, state }: LeaseFilter, searched: Search): string {
   const [key, type] = sort === undefined ? [undefined, ''] : orderSql[sort.replace('-', '') as LeaseOrder];
   const [direction, after] = sort?.startsWith('-') ? ['DESC', '<'] : ['ASC', '>'];
   // of what is searched for nobody knows how rare it is: read in the table's order, not in that of an index, it costs the same always
   const pool = searched.patterns ? '(l.pool_id + 0)' : 'l.pool_id';
-  return `WITH ${silentSql}
-SELECT l.lease_id, l.pool_id, p.product, l.holder, l.shown, l.kind, l.slot, l.acquired_at, ${heardSql} AS renewed_at, l.expires_at,
-       l.idle_from - l.idle_after * interval '1 s' AS idle_since,
-       ${stateSql} AS state, ${key === undefined ? 'NULL' : `(${key})::text`} AS sort_key
-  ${fromLeasesSql}
- WHERE ($4::text IS NULL OR p.product = $4)
+  const by = (k: string, p: string, holder: string) =>
+    `${key === undefined ? '' : `${k} ${direction}, `}${p} ${direction}, ${holder} ${direction}`;
+  return `WITH ${silentSql}, page AS MATERIALIZED (
+SELECT l.pool_id, l.holder, ${key ?? 'NULL::text'} AS sort_key
+  FROM lease l ${key === heardSql ? withBaseSql : ''}
+ WHERE ($4::text IS NULL OR l.pool_id = (SELECT pool_id FROM pool WHERE product = $4))
    AND ($5::text IS NULL OR l.holder >= $5 || chr(31) AND l.holder < $5 || chr(32))
    AND ($6::text IS NULL OR split_part(l.holder, chr(31), 2) = $6)
    AND ($7::text IS NULL OR split_part(l.holder, chr(31), 3) = $7)
@@ -81,7 +82,12 @@ SELECT l.lease_id, l.pool_id, p.product, l.holder, l.shown, l.kind, l.slot, l.ac
        ? '$9::text IS NULL AND (l.pool_id, l.holder) > ($2::smallint, $3 COLLATE "C")'
        : `($9::text IS NULL OR (${key}, l.pool_id, l.holder) ${after} ($9::${type}, $2::smallint, $3 COLLATE "C"))`
    }
- ORDER BY ${key === undefined ? '' : `${key} ${direction}, `}${pool} ${direction}, l.holder ${direction} LIMIT $10`;
+ ORDER BY ${by(key ?? '', pool, 'l.holder')} LIMIT $10)
+SELECT l.lease_id, l.pool_id, p.product, l.holder, l.shown, l.kind, l.slot, l.acquired_at, ${heardSql} AS renewed_at, l.expires_at,
+       l.idle_from - l.idle_after * interval '1 s' AS idle_since,
+       ${stateSql} AS state, page.sort_key::text AS sort_key
+  FROM page JOIN lease l ON l.pool_id = page.pool_id AND l.holder = page.holder JOIN pool p ON p.pool_id = l.pool_id ${withBaseSql}
+ ORDER BY ${by('page.sort_key', 'page.pool_id', 'page.holder')}`;
 }
 
 const foldIf = (name: string | undefined): string | null => (name === undefined ? null : fold(name));

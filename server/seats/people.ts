@@ -1,5 +1,5 @@
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { heardSql, isStaleSql, silentSql } from './leaseList.ts';
+import { heardSql, isStaleSql, silentSql, withBaseSql } from './leaseList.ts';
 import { invalid } from './requests.ts';
 import { type Search, searchOf } from './search.ts';
 import type { SeatStore } from './store.ts';
@@ -31,19 +31,23 @@ const common = (at: number) =>
   `CASE WHEN min(${partOf('l.holder', at)}) = max(${partOf('l.holder', at)}) THEN ${spelled(at)} END`;
 
 /**
- * People are counted first, and looked at closely only where they are on the page: names cost more to compare than all the rest. What a
- * search finds is kept meanwhile, since to search twice would cost more still.
+ * People are counted first, by what the lease alone says, and looked at closely only where they are on the page: names cost more to compare
+ * than all the rest. What a search finds is kept meanwhile, since to search twice would cost more still.
  */
 const peopleText = ({ patterns, names }: Search): string => `WITH ${silentSql},
 found AS ${patterns === null ? 'NOT ' : ''}MATERIALIZED (
-  SELECT l.holder, l.shown, l.kind, l.acquired_at, l.renewed_at, p.product, ${partOf('l.holder', 2)} AS key, CASE WHEN p.weights IS NULL THEN 1 ELSE size_of(l.holder, p.weights) END AS size FROM lease l JOIN pool p ON p.pool_id = l.pool_id
-   WHERE ($2::text IS NULL OR p.product = $2) AND ($3::text[] IS NULL OR ${names} LIKE ALL($3))),
+  SELECT l.pool_id, l.holder, l.shown, l.kind, l.acquired_at, l.renewed_at, ${partOf('l.holder', 2)} AS key,
+         CASE WHEN l.pool_id = ANY ((SELECT array_agg(pool_id) FROM pool WHERE weights IS NOT NULL)::smallint[])
+              THEN size_of(l.holder, (SELECT weights FROM pool p WHERE p.pool_id = l.pool_id)) ELSE 1 END AS size
+    FROM lease l
+   WHERE ($2::text IS NULL OR l.pool_id = (SELECT pool_id FROM pool WHERE product = $2))
+     AND ($3::text[] IS NULL OR ${names} LIKE ALL($3))),
 page AS MATERIALIZED (SELECT key, sum(size)::int AS seats FROM found GROUP BY key
  HAVING $4::int IS NULL OR sum(size) < $4 OR sum(size) = $4 AND key > $5 ORDER BY seats DESC, key LIMIT $6)
 SELECT page.key, page.seats, ${spelled(2)} AS name, coalesce(sum(l.size) FILTER (WHERE ${isStaleSql}), 0)::int AS stale,
        min(l.acquired_at) AS since, max(${heardSql}) AS heard,
-       CASE WHEN min(l.product) = max(l.product) THEN min(l.product) END AS product, ${common(1)} AS base, ${common(3)} AS host
-  FROM page JOIN found l ON l.key = page.key LEFT JOIN base b ON b.base = ${partOf('l.holder', 1)}
+       CASE WHEN min(p.product) = max(p.product) THEN min(p.product) END AS product, ${common(1)} AS base, ${common(3)} AS host
+  FROM page JOIN found l ON l.key = page.key JOIN pool p ON p.pool_id = l.pool_id ${withBaseSql}
  GROUP BY page.key, page.seats ORDER BY page.seats DESC, page.key`;
 
 /** Who holds how many seats, the most first. A search counts the seats that it finds. */

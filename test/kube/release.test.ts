@@ -27,9 +27,9 @@ describe('a release', () => {
     writeFileSync(key, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
     for (const n of [1, 2]) {
       const args = ['release/main.ts', '--dry-run', '--only', parts, '--key', key, '--out', out(n)];
-      await run(process.execPath, args, { cwd: repository });
+      await run(process.execPath, args, { cwd: repository, onLine: (line) => console.log(`release ${n}: ${line}`) });
     }
-  }, 300_000);
+  }, 900_000); // half a minute each on a machine that is free
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
   it('has the same bytes each time, and is what was signed', () => {

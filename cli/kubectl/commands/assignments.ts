@@ -1,3 +1,4 @@
+import { counted } from '../../../licence/counted.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
 import { type Answer, ageOf } from '../output.ts';
@@ -63,6 +64,13 @@ function table(products: readonly NamedProduct[], nowMs: number): Answer {
   };
 }
 
+/** Whether a table has no line but, at most, that of its columns' names: a file that came out empty is hardly meant. Pure. */
+export function isOfNobody(table: string): boolean {
+  const lines = table.replace('\ufeff', '').split(/[\r\n]+/);
+  const [first, ...further] = lines.filter((line) => /[^\s,;"]/.test(line));
+  return first === undefined || (further.length === 0 && /(^|[\s,;"])user($|[\s,;"])/i.test(first));
+}
+
 /** `assign NAME USER…`: seats become these users'; with `--remove` they move. */
 export async function assign(
   context: Context,
@@ -77,6 +85,8 @@ export async function assign(
   if ((fromFile === undefined) === (users.length + remove.length === 0))
     throw new CommandFault('which users?', 'name users and --remove, or a list by --from-file');
   const list = fromFile === undefined ? undefined : textOfFile(fromFile);
+  if (list !== undefined && isOfNobody(list))
+    throw new CommandFault(`${fromFile} has no users`, 'to take seats away name whose: --remove USER');
   const server = await context.server(name);
   const link = await openServer(context.cluster, server);
   try {
@@ -95,7 +105,7 @@ export async function assign(
         ...(list === undefined ? { assign: users, remove } : { table: list }),
       },
     );
-    context.out(`${done.assigned} assigned, ${done.removed} taken away, ${done.ended} seats in use ended\n`);
+    context.out(`${done.assigned} assigned, ${done.removed} taken away, ${counted(done.ended, 'seat')} in use ended\n`);
     return undefined;
   } finally {
     link.close();

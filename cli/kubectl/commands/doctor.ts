@@ -3,6 +3,7 @@ import { aligned } from '../../../runtime/aligned.ts';
 import type { Context } from '../context.ts';
 import { type ExitStatus, exitStatus } from '../exitStatus.ts';
 import { messageOf } from '../faultOf.ts';
+import { inCommands } from '../inCommands.ts';
 import { openServer, type ServerLink } from '../serverLink.ts';
 import { aboutKey } from '../whatToDo.ts';
 
@@ -87,7 +88,7 @@ function ofKey(key: KeyStatus, metadata: { readonly namespace: string; readonly 
   const check = `key ${key.name ?? key.keyId}`;
   if (key.fault === undefined) return { check, state: key.state === 'Active' ? 'ok' : 'warn', message: key.state };
   const todo = aboutKey[key.fault.reason]({ ...metadata, key: key.name });
-  return { check, state: key.state === 'Refused' ? 'fail' : 'warn', message: key.fault.message, todo };
+  return { check, state: key.state === 'Refused' ? 'fail' : 'warn', message: inCommands(key.fault.message), todo };
 }
 
 const seats = ({ products }: ServerStatus): Finding[] =>

@@ -1,5 +1,6 @@
 import type { KeyStatus } from '../../../licence/serverStatus.ts';
 import type { Context } from '../context.ts';
+import { inCommands } from '../inCommands.ts';
 import { openServer } from '../serverLink.ts';
 import { aboutKey } from '../whatToDo.ts';
 
@@ -41,7 +42,7 @@ export async function keys(context: Context, [name]: readonly string[]): Promise
     for (const key of all) {
       if (key.fault === undefined) continue;
       const todo = aboutKey[key.fault.reason]({ ...server.metadata, key: key.name });
-      context.say(`${key.name ?? key.keyId}: ${key.fault.message}\n→ ${todo}`);
+      context.say(`${key.name ?? key.keyId}: ${inCommands(key.fault.message)}\n→ ${todo}`);
     }
     if (trouble !== undefined) context.say(trouble);
     return undefined;

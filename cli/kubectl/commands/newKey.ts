@@ -1,3 +1,4 @@
+import { counted } from '../../../licence/counted.ts';
 import { momentOf } from '../../../licence/moment.ts';
 import { requests } from '../../../operator/licenceServer/api/requests.ts';
 import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
@@ -48,7 +49,10 @@ export const regenerationProgress =
     const proof = rotationProgress(before, name, newKeyId)(server);
     const where = `it is in Secret ${server.metadata.name}-regenerated-${newKeyId}; copy it to where your keys come from`;
     return proof.done === true
-      ? { done: true, says: `${proof.says}; ${where}; ${regenerationsLeft ?? '?'} regenerations left` }
+      ? {
+          done: true,
+          says: `${proof.says}; ${where}; ${regenerationsLeft === undefined ? '? regenerations' : counted(regenerationsLeft, 'regeneration')} left`,
+        }
       : proof;
   };
 
@@ -68,7 +72,10 @@ export async function reactivate(
     const asked = status?.reactivation;
     if (asked?.request !== request) return { done: false, says: 'waiting for the operator to see it' };
     if (asked.provenAt !== undefined) return { done: true, says: 'every key has a new activation' };
-    return { done: false, says: asked.message ?? `${asked.pending.length} keys are still to be activated` };
+    return {
+      done: false,
+      says: asked.message ?? `${counted(asked.pending.length, 'key is', 'keys are')} still to be activated`,
+    };
   });
   return undefined;
 }

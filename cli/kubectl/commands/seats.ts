@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { counted } from '../../../licence/counted.ts';
 import type { LicenceServer } from '../../../operator/licenceServer/api/types.ts';
 import type { Context } from '../context.ts';
 import { CommandFault } from '../exitStatus.ts';
@@ -166,7 +167,7 @@ export async function clearStale(
       reason,
       ...(product === undefined ? {} : { product }),
     });
-    context.out(`${done.released} stale seats released, ${done.kept} seats kept\n`);
+    context.out(`${counted(done.released, 'stale seat')} released, ${counted(done.kept, 'seat')} kept\n`);
     return undefined;
   } finally {
     link.close();

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
-import { serverImageOf } from '../../../operator/planCommand.ts';
+import { describe, expect, it, test } from 'vitest';
+import type { Preview } from '../../../operator/licenceServer/preview/preview.ts';
+import { serverImageOf, summaryOf } from '../../../operator/planCommand.ts';
 
 const running = (image: string | undefined, version: string | undefined) => ({
   version,
@@ -27,4 +28,15 @@ describe('the image of servers that name none, as a new version of the operator 
   ])('%s', (_, image, version, expected) => {
     expect(serverImageOf(running(image, version), '2.0.0')).toBe(expected);
   });
+});
+
+it('counts in words that fit one and several', () => {
+  const of = (...outcomes: Preview['outcome'][]) =>
+    summaryOf({ items: outcomes.map((outcome) => ({ outcome }) as Preview), notes: [] }).trim();
+  expect(of()).toBe('0 LicenceServers');
+  expect(of('Unchanged')).toBe('1 LicenceServer: 1 stays as it is');
+  expect(of('Restarts', 'Refused', 'Created', 'Changes')).toBe(
+    '4 LicenceServers: 1 restarts, 1 is created, 1 changes without a restart, 1 is refused',
+  );
+  expect(of('Restarts', 'Restarts', 'Unchanged', 'Unchanged')).toBe('4 LicenceServers: 2 restart, 2 stay as they are');
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isOfNobody } from '../../../../cli/kubectl/commands/assignments.ts';
 import { listAnswer } from '../../../../cli/kubectl/commands/list.ts';
 import { regenerationProgress } from '../../../../cli/kubectl/commands/newKey.ts';
 import { rotationProgress } from '../../../../cli/kubectl/commands/rotate.ts';
@@ -297,4 +298,11 @@ it('every command has a description and says its options', () => {
   expect(commands.length).toBeGreaterThan(20);
   for (const command of commands.filter((one) => !one.name().startsWith('__')))
     expect(command.description(), command.name()).not.toBe('');
+});
+
+it('a table of users that came out empty is told from one of somebody', () => {
+  for (const empty of ['', '\n \r\n', '\ufeff', 'user\n', '\ufeffUser,assignedAt\r\n', 'assignedAt;"user"\n'])
+    expect(isOfNobody(empty), JSON.stringify(empty)).toBe(true);
+  for (const table of ['anna', 'user\nanna\n', '"anna"', 'superuser\n', 'anna;x\nboris'])
+    expect(isOfNobody(table), JSON.stringify(table)).toBe(false);
 });

@@ -310,7 +310,7 @@ const cases: [string, Partial<Picture>, string, RegExp, RegExp | undefined][] = 
     /3 of them by bases that have gone silent/,
     /clear-stale office/,
   ],
-  ['stale seats', product({ seatsStale: 1 }), 'seats', /1 seats of erp are stale/, /clear-stale/],
+  ['stale seats', product({ seatsStale: 1 }), 'seats', /1 seat of erp is stale/, /clear-stale/],
   [
     'a seat rule that can never matter',
     { answer: { kind: 'answered', status: { ...answered, ruleDoubts: ['rule r1 can never matter', 'another'] } } },
