@@ -253,7 +253,9 @@ export class SeatStore {
     this.#groups = read;
     if (!changed) return;
     this.#ruling = { ...this.#ruling, groups: read.groups, groupsDigest: read.digest };
-    if (this.#entitlements.length > 0) await this.setEntitlements(this.#entitlements);
+    if (this.#entitlements.length === 0) return;
+    await this.termsAgain.done(); // another server may have installed a key since
+    await this.setEntitlements(this.#entitlements);
   }
 
   /**
@@ -497,8 +499,12 @@ export class SeatStore {
   /** A licence has just expired (or a day has passed). The given time counts even if the clock was set back meanwhile. */
   #refresh(expiryMs: number): void {
     const early = Date.now() < expiryMs - 86_000_000;
-    const current = early ? this.#entitlements : refreshed(this.#entitlements, Math.max(Date.now(), expiryMs));
-    this.setEntitlements(current).catch((error) => {
+    const set = async () => {
+      await this.termsAgain.done(); // another server may have installed a key since
+      const now = this.#entitlements;
+      await this.setEntitlements(early ? now : refreshed(now, Math.max(Date.now(), expiryMs)));
+    };
+    set().catch((error) => {
       this.troubled('entitlements', error);
       if (!this.#stopped) this.#expiry = setTimeout(() => this.#refresh(expiryMs), 5_000);
     });
