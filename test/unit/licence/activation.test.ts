@@ -114,7 +114,7 @@ describe('an activation', () => {
     }
   });
 
-  it('does not count after any change of one to three characters, in 100,000 tries', () => {
+  it('does not count after any change of one to three characters', () => {
     const change = fc.record({
       at: fc.nat(good.length - 1),
       to: fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.'),

@@ -7,6 +7,9 @@ import { readVectors } from '../../support/vectors.ts';
 
 const random16 = fc.uint8Array({ minLength: 16, maxLength: 16 });
 
+/** As many as `FORGERIES` says. */
+const forgeries = Number(process.env.FORGERIES ?? 20_000);
+
 describe('a key', () => {
   it.each(readVectors('keys').map((v) => [v.name, v] as const))('vector %s', (_, { says, input }) => {
     const parsed = parseKey(input);
@@ -36,7 +39,7 @@ describe('a key', () => {
     expect(new Set([createKey(base), ...keys]).size).toBe(126);
   });
 
-  it('is refused with any one to five characters wrong, in 100,000 tries, and the message never shows it', () => {
+  it('is refused with any one to five characters wrong, and the message never shows it', () => {
     const places = fc.uniqueArray(fc.nat(29), { minLength: 1, maxLength: 5 });
     const shifts = fc.array(fc.integer({ min: 1, max: 31 }), { minLength: 5, maxLength: 5 });
     let accepted = 0;
@@ -52,14 +55,14 @@ describe('a key', () => {
         else if (at.length === 1) expect(parsed.message).toContain(`group ${Math.floor((at[0] ?? 0) / 5) + 1}`);
         if (!parsed.ok) expect(parsed.message).not.toContain(typed.slice(0, 5).join(''));
       }),
-      { numRuns: 100_000 },
+      { numRuns: forgeries },
     );
     expect(accepted).toBe(0);
   }, 60_000);
 
   it('never crashes on any text', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => !parseKey(text).ok),
+      fc.property(fc.string({ unit: 'binary', maxLength: 70 }), (text) => !parseKey(text).ok),
       { numRuns: 5_000 },
     );
   }, 60_000);
