@@ -54,7 +54,7 @@ describe('the documentation', () => {
 
   it('says in docs/settings.md what the programs say of themselves', () => {
     expect(read('docs/settings.md')).toBe(settingsPage());
-  }, 30_000);
+  }, 120_000);
 
   it.each(pages)('%s names only settings that exist', (page) => {
     const known = [
