@@ -36,3 +36,10 @@ export function earliest(...moments: readonly (number | undefined)[]): number | 
 /** A moment that is still to come, to look again at; undefined: it is over, and whatever is waited for brings a pass by itself. */
 export const stillToCome = (nowMs: number, atMs: number | undefined): number | undefined =>
   atMs !== undefined && atMs > nowMs ? atMs : undefined;
+
+/**
+ * The moment of something that has happened, as it was written down; by a clock that was ahead it counts as of now. To be
+ * written back, so that it is the same at the next look: else it would hold everything until that clock is right.
+ */
+export const happenedAt = (nowMs: number, moment: string): string =>
+  (msOf(moment) ?? nowMs) > nowMs ? momentOf(nowMs) : moment;

@@ -33,8 +33,10 @@ export function decideReactivation(i: ReactivationInput): ReactivationStatus | u
   if (before.provenAt !== undefined || !isRolled || i.server.kind !== 'answered') return before;
   const { keys } = i.server.status;
   const { message: _, ...kept } = before;
-  const viewOf = (waiting: string) => keys.find((key) => key.name === waiting.slice(0, waiting.lastIndexOf('@')));
+  const nameOf = (waiting: string) => waiting.slice(0, waiting.lastIndexOf('@'));
+  const viewOf = (waiting: string) => keys.find((key) => key.name === nameOf(waiting));
   const pending = before.pending.filter((waiting) => {
+    if (!i.names.includes(nameOf(waiting))) return false;
     const key = viewOf(waiting);
     const activatedAt = key?.activatedAt ?? '';
     return key?.state !== 'Active' || activatedAt === waiting.slice(waiting.lastIndexOf('@') + 1);

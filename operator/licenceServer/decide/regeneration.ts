@@ -40,6 +40,8 @@ export interface RegenerationDecision {
 }
 
 const retry = { firstMs: 5_000, maxMs: 10 * 60_000 } as const;
+/** An authority may ask for patience, but not for ever. */
+const longestPauseMs = 24 * 3_600_000;
 const passing: readonly string[] = ['AuthorityUnreachable', 'SecretMissing', 'SecretRefused', 'NameTaken'];
 
 /** What the regeneration is decided from. Pure. */
@@ -89,11 +91,17 @@ function obstacleOf({ activation }: Spec, isEnabled: boolean): RegenerationInput
   return undefined;
 }
 
+/** Not before this moment; one that no pause comes to was written by a clock that was ahead. */
+function nextAttemptMs({ nextAttemptAt }: RegenerationStatus, nowMs: number): number | undefined {
+  const atMs = msOf(nextAttemptAt);
+  return atMs !== undefined && atMs - nowMs <= longestPauseMs + 1000 ? atMs : undefined;
+}
+
 /** The call that is due, from what was read: never from what is only now decided. */
 export function regenerationCallOf(i: Omit<RegenerationInput, 'answer'>): RegenerationCall | undefined {
   const { before } = i;
   if (before === undefined || before.request !== i.request || i.obstacle !== undefined) return undefined;
-  if (i.nowMs < (msOf(before.nextAttemptAt) ?? 0)) return undefined;
+  if (i.nowMs < (nextAttemptMs(before, i.nowMs) ?? 0)) return undefined;
   return before.phase === 'Asked' ? 'allowance' : before.phase === 'Allowed' ? 'regenerate' : undefined;
 }
 
@@ -102,7 +110,7 @@ export function decideRegeneration(i: RegenerationInput): RegenerationDecision {
   if (request === undefined) return { status: before };
   if (before?.request !== request) return begin(i, request);
   if (i.obstacle !== undefined) return stop(before, i.obstacle, i.nowMs);
-  if (i.answer === undefined) return { status: before, wakeAtMs: stillToCome(i.nowMs, msOf(before.nextAttemptAt)) };
+  if (i.answer === undefined) return { status: before, wakeAtMs: stillToCome(i.nowMs, nextAttemptMs(before, i.nowMs)) };
   return settle(before, i.answer, i.nowMs);
 }
 
@@ -172,7 +180,8 @@ function settle(before: RegenerationStatus, { call, answer }: RegenerationAnswer
       return { status: enter('Refused', { ...budget, ...reset, reason, message: `${message}${newest}` }) };
     }
     const attempts = before.attempts + 1;
-    const pauseMs = Math.max((answer.retryAfterSeconds ?? 0) * 1000, backOffMs(attempts, retry.firstMs, retry.maxMs));
+    const askedMs = Math.min((answer.retryAfterSeconds ?? 0) * 1000, longestPauseMs);
+    const pauseMs = Math.max(askedMs, backOffMs(attempts, retry.firstMs, retry.maxMs));
     const nextAttemptAt = momentOf(nowMs + pauseMs + 999);
     return { status: { ...kept, attempts, nextAttemptAt, reason, message }, wakeAtMs: msOf(nextAttemptAt) };
   }

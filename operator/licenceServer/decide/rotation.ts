@@ -1,5 +1,5 @@
 import { passingFaults } from '../../../licence/keyFaults.ts';
-import { asLongAgainMs, backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
+import { asLongAgainMs, backOffMs, happenedAt, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { RotationPhase, RotationStatus } from '../api/types.ts';
 import type { CheckResult } from '../observe/checkResult.ts';
 import type { DesiredKeys } from '../observe/keySources.ts';
@@ -110,7 +110,7 @@ const enter = (s: RotationStatus, phase: RotationPhase, nowMs: number): Rotation
 const held = (s: RotationStatus, reason: string, message: string): RotationStatus => ({ ...s, reason, message });
 
 /** The rotation that is under way for the desired content; undefined: there is none to be. */
-function current(i: RotationInput): RotationStatus | undefined {
+function found(i: RotationInput): RotationStatus | undefined {
   if (!i.desired.ok) return i.rotation;
   const { copy } = i.desired;
   if (i.rotation?.copy === copy) return i.rotation;
@@ -122,6 +122,17 @@ function current(i: RotationInput): RotationStatus | undefined {
   // Nothing that runs, and nothing to go back to: nobody to disturb. Or a return to what was proven.
   if (proven === copy || (proven === undefined && deployed === undefined)) return begin(i, copy, 'Rolling');
   return begin(i, copy, 'Staged');
+}
+
+/** The rotation that is under way, with no moment in it that holds it up longer than the slowest pace does: it may be of a clock that was ahead. */
+function current(i: RotationInput): RotationStatus | undefined {
+  const s = found(i);
+  if (s === undefined) return undefined;
+  const phaseAt = happenedAt(i.nowMs, s.phaseAt);
+  const latestMs = i.nowMs + retry.refused.maxMs;
+  const isTooLate = (msOf(s.nextAttemptAt) ?? 0) > latestMs;
+  if (phaseAt === s.phaseAt && !isTooLate) return s;
+  return { ...s, phaseAt, ...(isTooLate ? { nextAttemptAt: momentOf(latestMs) } : {}) };
 }
 
 const retryAsked = (i: RotationInput, s: RotationStatus): boolean =>

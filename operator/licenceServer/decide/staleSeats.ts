@@ -1,5 +1,5 @@
 import { durationMs } from '../../../licence/duration.ts';
-import { backOffMs, momentOf, msOf, stillToCome } from '../api/times.ts';
+import { backOffMs, happenedAt, momentOf, msOf, stillToCome } from '../api/times.ts';
 import type { Spec, StaleSeatsStatus } from '../api/types.ts';
 import type { Fleet } from '../observe/observed.ts';
 import { clearingTimeoutMs } from '../observe/rolling.ts';
@@ -113,8 +113,18 @@ function gateOf(i: StaleSeatsInput): Gate {
   }
 }
 
+/** The status as read, with no clearing that is still to come in it. */
+function righted({ before, nowMs }: StaleSeatsInput): Partial<StaleSeatsStatus> {
+  const { clearing, lastClearing } = before ?? {};
+  return {
+    ...before,
+    ...(clearing && { clearing: { ...clearing, startedAt: happenedAt(nowMs, clearing.startedAt) } }),
+    ...(lastClearing && { lastClearing: { ...lastClearing, at: happenedAt(nowMs, lastClearing.at) } }),
+  };
+}
+
 export function decideStaleSeats(i: StaleSeatsInput): StaleSeatsDecision {
-  const status: StaleSeatsStatus = { ...i.before, since: sinceOf(i) } as StaleSeatsStatus;
+  const status: StaleSeatsStatus = { ...righted(i), since: sinceOf(i) } as StaleSeatsStatus;
   if (status.clearing !== undefined) return prove(i, status, status.clearing);
   const idle = { status: compact(status) };
   if (i.spec.policy === 'Ignore' || i.suspended || i.server.kind !== 'answered') return idle;

@@ -33,8 +33,8 @@ export function rollingIn(
     if (!counts(server)) continue;
     const key = keyOf(server);
     const since = server.status?.staleSeats?.clearing?.startedAt;
-    // One that is refused, or whose passes fail, would keep its place for ever.
-    if (nowMs < (msOf(since) ?? nowMs) + clearingTimeoutMs) rolling.set(key, { key, since, failed: false });
+    // One that is refused, or whose passes fail, would keep its place for ever; or until a clock that was ahead is right.
+    if (Math.abs(nowMs - (msOf(since) ?? nowMs)) < clearingTimeoutMs) rolling.set(key, { key, since, failed: false });
   }
   for (const deployment of deployments.byIndex('paced', 'paced')) {
     const key = instanceOf(deployment) ?? '';

@@ -221,3 +221,12 @@ describe('turns', () => {
     expect(told).toEqual(['n/c', 'n/d', 'n/c', 'n/d']);
   });
 });
+
+test('a clearing that a clock began which was a day ahead holds no place until then', () => {
+  const stores = new Stores();
+  const clearing = { id: 'c1', by: 'Roll', startedAt: '2030-01-02T12:00:00Z', before: 2 };
+  const made = licenceServer({}, { name: 'a', namespace: 'n', uid: 'a', resourceVersion: '1' });
+  stores.licenceServers.put({ ...made, status: { staleSeats: { clearing } } } as LicenceServer);
+  expect(rollingIn(stores, Date.parse('2030-01-01T12:00:00Z'))).toEqual([]);
+  expect(rollingIn(stores, Date.parse('2030-01-02T12:01:00Z'))).toHaveLength(1);
+});

@@ -184,3 +184,14 @@ describe('a regenerated key', () => {
     expect(successorOf(circle, 'erp', 'a')?.secret).toBe('s2');
   });
 });
+
+test('a moment that a clock wrote which was days ahead puts no call off until then', () => {
+  const before = status({ nextAttemptAt: '2030-01-04T12:00:00Z' });
+  expect(regenerationCallOf(input({ before }))).toBe('allowance');
+  expect(decideRegeneration(input({ before })).wakeAtMs).toBeUndefined();
+  const patient = decideRegeneration(
+    input({ before, answer: refusal('AuthorityUnreachable', { retryAfterSeconds: 1_000_000 }) }),
+  );
+  expect(patient.wakeAtMs).toBe(nowMs + 24 * 3_600_000);
+  expect(regenerationCallOf(input({ before: patient.status }))).toBeUndefined();
+});

@@ -615,3 +615,30 @@ describe('the rotation machine, whenever the operator dies', () => {
     );
   });
 });
+
+describe('moments that a clock wrote which was a day ahead', () => {
+  const tomorrow = '2030-01-02T12:00:00Z';
+
+  test('keep no pod from proving its keys: the phase counts from now', () => {
+    const proving = { rotation: status('new', 'Proving', { phaseAt: tomorrow }), proven: 'keys-old' };
+    const deployed = { copy: 'keys-new', settled: true };
+    const first = decided({
+      ...proving,
+      deployed,
+      server: answered(now - 1000, { keyId: 'id-new', state: 'Pending' }),
+    });
+    expect(first.rotation).toMatchObject({ phase: 'Proving', phaseAt: '2030-01-01T12:00:00Z' });
+    const answer = answered(now + 1000, { keyId: 'id-new' });
+    const next = decided({ nowMs: now + 1000, rotation: first.rotation, deployed, server: answer });
+    expect(next).toMatchObject({ rotation: { phase: 'Active' }, proven: 'keys-new' });
+  });
+
+  test('put the next attempt off by the longest pause at most', () => {
+    const latest = '2030-01-01T18:00:00Z';
+    const rotation = status('new', 'RolledBack', { attempts: 1, nextAttemptAt: tomorrow, phaseAt: tomorrow });
+    const { rotation: after, wakeAtMs } = decided({ rotation });
+    expect(after).toMatchObject({ phase: 'RolledBack', nextAttemptAt: latest, phaseAt: '2030-01-01T12:00:00Z' });
+    expect(wakeAtMs).toBe(Date.parse(latest));
+    expect(decided({ nowMs: now + 1, rotation: after }).rotation).toEqual(after);
+  });
+});

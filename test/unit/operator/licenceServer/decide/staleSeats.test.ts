@@ -213,3 +213,28 @@ describe('a clearing of stale seats', () => {
     expect(decision.wakeAtMs).toBe(now + 5_000);
   });
 });
+
+describe('moments that a clock wrote which was a day ahead', () => {
+  const tomorrow = at(now + 86_400_000);
+
+  test('keep no clearing from its end', () => {
+    const clearing = { id: 'c1', by: 'Roll' as const, startedAt: tomorrow, before: 2 };
+    const first = decideStaleSeats(input({ before: { clearing } }));
+    expect(first.status?.clearing).toEqual({ ...clearing, startedAt: at(now) });
+    const server: ServerAnswer = { kind: 'unreachable', atMs: now, message: 'down' };
+    const ended = decideStaleSeats(input({ nowMs: now + 600_000, before: first.status, server }));
+    expect(ended.status).toMatchObject({ failures: 1 });
+    expect(ended.status?.clearing).toBeUndefined();
+  });
+
+  test('put the next clearing off by minInterval at most', () => {
+    const first = decideStaleSeats(input({ before: { lastClearing: { ...last(now), at: tomorrow } } }));
+    expect(first.status?.lastClearing?.at).toBe(at(now));
+    const minMs = (first.wakeAtMs ?? 0) - now;
+    expect(minMs).toBeLessThan(86_400_000);
+    const next = decideStaleSeats(
+      input({ nowMs: now + minMs, server: answered([product()], { atMs: now + minMs }), before: first.status }),
+    );
+    expect(next.status?.clearing).toBeDefined();
+  });
+});
