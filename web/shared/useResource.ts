@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ApiRefused } from './call.ts';
 import type { Refusal } from './logic/refusal.ts';
 
@@ -43,7 +43,8 @@ export function useResource<T>(key: string, load: () => Promise<T>, everyMs: num
     }
   }, [key]);
 
-  useEffect(() => {
+  // Asks before the browser paints what stands there meanwhile: the answer is on its way while it does.
+  useLayoutEffect(() => {
     const { current } = newest;
     if (current.key !== key) void reload();
     current.key = key;

@@ -37,6 +37,17 @@ describe('the documentation', () => {
     expect(deadLinks(page, read(page))).toEqual([]);
   });
 
+  it.each(pages.filter((page) => page.startsWith('docs/runbooks/')))(
+    '%s names the command before what does the same by hand',
+    (page) => {
+      for (const section of read(page).split(/^## /m)) {
+        const byHand = section.search(/\bcurl -|\bannotate\b/);
+        const command = section.search(/kubectl licence /);
+        if (byHand >= 0) expect(command >= 0 && command < byHand, section).toBe(true);
+      }
+    },
+  );
+
   it('has no way past this test', () => {
     expect(
       deadLinks('README.md', '[a](docs/none.md) [b](docs/install.md#none) [c](docs/install.md#upgrade-remove)'),

@@ -41,6 +41,15 @@ export function chooseLanguage(chosen: string | null, wanted: readonly string[])
   return known(chosen ?? '') ?? wanted.map(known).find((l) => l !== undefined) ?? 'en';
 }
 
+/** What writes dates and numbers takes long to make, longer than all of a first view: it is made when something is written with it. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 /**
  * @param words of the language
  * @param timeZone IANA name; absent: the computer's
@@ -53,23 +62,25 @@ export function createText<English extends Words>(
 ): Text<English> {
   const tag = language === 'en' ? 'en-GB' : 'ru-RU';
   const zone = timeZone === undefined ? {} : { timeZone };
-  const plural = new Intl.PluralRules(tag);
-  const numbers = new Intl.NumberFormat(tag);
-  const ago = new Intl.RelativeTimeFormat(tag, { numeric: 'auto' });
-  const clock = new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', ...zone });
-  const date = new Intl.DateTimeFormat(tag, { day: 'numeric', month: 'long', year: 'numeric', ...zone });
-  const near = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', ...zone } as const;
-  const moment = new Intl.DateTimeFormat(tag, near);
-  const farMoment = new Intl.DateTimeFormat(tag, { ...near, year: 'numeric' });
-  const year = new Intl.DateTimeFormat('en', { year: 'numeric', ...zone });
-  const day = new Intl.DateTimeFormat(tag, { day: 'numeric', month: 'short', ...zone });
+  const plural = once(() => new Intl.PluralRules(tag));
+  const numbers = once(() => new Intl.NumberFormat(tag));
+  const ago = once(() => new Intl.RelativeTimeFormat(tag, { numeric: 'auto' }));
+  const dates = (options: Intl.DateTimeFormatOptions, as = tag) =>
+    once(() => new Intl.DateTimeFormat(as, { ...options, ...zone }));
+  const clock = dates({ hour: '2-digit', minute: '2-digit' });
+  const date = dates({ day: 'numeric', month: 'long', year: 'numeric' });
+  const near = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' } as const;
+  const moment = dates(near);
+  const farMoment = dates({ ...near, year: 'numeric' });
+  const year = dates({ year: 'numeric' }, 'en');
+  const day = dates({ day: 'numeric', month: 'short' });
   const of = (at: string | number) => new Date(at);
 
   const fill = (sentence: string, values: Readonly<Record<string, string | number>>) =>
     sentence.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = values[name];
       if (value === undefined) return whole;
-      return typeof value === 'number' ? numbers.format(value) : value;
+      return typeof value === 'number' ? numbers().format(value) : value;
     });
 
   return {
@@ -78,7 +89,7 @@ export function createText<English extends Words>(
       const entry = words[key];
       const values: Readonly<Record<string, string | number>> = args[0] ?? {};
       if (typeof entry === 'string') return fill(entry, values);
-      const form = plural.select(Number(values.n));
+      const form = plural().select(Number(values.n));
       return fill(
         (form === 'few' || form === 'many' || form === 'one' ? entry[form] : undefined) ?? entry.other,
         values,
@@ -88,15 +99,16 @@ export function createText<English extends Words>(
       const entry = Object.hasOwn(words, key) ? words[key] : undefined;
       return typeof entry === 'string' ? fill(entry, values) : undefined;
     },
-    number: (n) => numbers.format(n),
-    clock: (at) => clock.format(of(at)),
-    date: (at) => withoutYearWord(date.format(of(at))),
-    moment: (at) => withoutYearWord((year.format(of(at)) === year.format(now) ? moment : farMoment).format(of(at))),
+    number: (n) => numbers().format(n),
+    clock: (at) => clock().format(of(at)),
+    date: (at) => withoutYearWord(date().format(of(at))),
+    moment: (at) =>
+      withoutYearWord((year().format(of(at)) === year().format(now) ? moment : farMoment)().format(of(at))),
     relative(at, now) {
       const distance = of(at).getTime() - now;
       const [unit, ms] = units.find(([, size]) => Math.abs(distance) >= size) ?? ['minute', 60_000];
-      return ago.format(Math.trunc(distance / ms), unit);
+      return ago().format(Math.trunc(distance / ms), unit);
     },
-    tick: (at, withClock) => (withClock ? clock : day).format(of(at)),
+    tick: (at, withClock) => (withClock ? clock : day)().format(of(at)),
   };
 }
