@@ -445,6 +445,9 @@ describe('when the server is away or something is wrong', () => {
   it.each([
     ['seats that are kept for others', '{"reason":"SeatsReserved"}', 'закреплены за другими'],
     ['a licence that ended', '{"reason":"KeyExpired"}', 'Срок лицензии закончился'],
+    ['a person without a seat', '{"reason":"NotAssigned"}', 'лицензия именная'],
+    ['whom a rule keeps out', '{"reason":"NotPermitted"}', 'не разрешает вам занять место'],
+    ['a bound that is reached', '{"reason":"RuleLimit"}', 'сколько разрешает правило'],
     [
       'a reason of tomorrow',
       '{"reason":"MoonFull","detail":"the moon is full"}',

@@ -26,6 +26,7 @@ import { startSeatServer } from './support/seatServer.ts';
 import { type Computer, createComputer, postgresOf, runServer, ServerProcess, until } from './support/serverProcess.ts';
 
 const log = pino({ level: 'silent' });
+const named = { product: 'zup', seatLimit: 2, countBy: 'user', reassignAfterDays: 30 } as const;
 let computer: Computer;
 let database: TestDatabase;
 let dir: string;
@@ -81,16 +82,18 @@ beforeAll(async () => {
   plain = join(dir, 'plain.tar.gz');
   database = await createTestDatabase(ledgerTemplate);
   const server = await startSeatServer(database.url, {
-    licences: [{ seatLimit: 5 }],
+    licences: [{ seatLimit: 5 }, named],
     reservations: [{ users: ['anna'] }],
   });
   for (const user of ['anna', 'борис', '"quoted" \\n']) heldBy[user] = (await server.checkOut(user)).body.leaseId;
+  await server.call('POST', '/v1/assignments:change', { product: 'zup', assign: ['Анна', 'boris'] });
+  heldBy.named = (await server.checkOut('анна', { product: 'zup', mode: 'sticky' })).body.leaseId;
   heldBy.sticky = (await server.checkOut('sticky', { mode: 'sticky' })).body.leaseId;
   await server.report('trade', ['vera']);
   expect((await server.checkOut('refused')).status).toBe(409);
   await server.call('POST', '/v1/stale:release', { reason: 'to have an act' });
   await until('the refusal to be on record', async () => (await server.call('GET', '/v1/denials')).body.denials[0]);
-  await until('the act to be on record', async () => (await server.call('GET', '/v1/audit')).body.acts[0]);
+  await until('both acts to be on record', async () => (await server.call('GET', '/v1/audit')).body.acts[1]);
   await server.usage.sample();
   await server.stop();
   await exportTo(file, true);
@@ -111,7 +114,9 @@ describe('an export', () => {
       expect.arrayContaining(['identity.pem', 'tokens/admin', 'settings.json', 'tables/lease/000001.jsonl']),
     );
     expect(names.at(-1)).toBe('manifest.json');
-    expect(await verifyArchive(file)).toMatchObject({ tables: { lease: 5, denial: 1, audit: 1, usage: 3 } });
+    expect(await verifyArchive(file)).toMatchObject({
+      tables: { lease: 6, assignment: 2, denial: 1, audit: 2, usage: 6 },
+    });
     const content = gunzipSync(readFileSync(plain)).toString('latin1');
     expect(content).not.toMatch(/PRIVATE KEY|identity\.pem|an-admin-token/);
   });
@@ -147,22 +152,26 @@ describe('an import', () => {
     await using target = await createTestDatabase();
     const dataDir = emptyDir();
     const before = await contentOf(database.url);
-    expect((before.lease as unknown[]).length).toBe(5);
+    expect((before.lease as unknown[]).length).toBe(6);
     await importServer({ dataDir, databaseUrl: target.url, file }, log);
     expect(await contentOf(target.url)).toEqual(before);
     for (const name of ['identity.pem', 'settings.json', 'tokens/admin', ...licencesOf(computer.dataDir)]) {
       expect(readFileSync(join(dataDir, name))).toEqual(readFileSync(join(computer.dataDir, name)));
       expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
     }
-    const server = await startSeatServer(target.url, { licences: [{ seatLimit: 5 }] });
+    const server = await startSeatServer(target.url, { licences: [{ seatLimit: 5 }, named] });
     for (const leaseId of Object.values(heldBy)) {
       expect((await server.call('POST', `/v1/leases/${leaseId}/heartbeat`)).status).toBe(200);
     }
     expect((await server.checkOut('anna')).body.leaseId).toBe(heldBy.anna);
+    expect((await server.checkOut('АННА', { product: 'zup', mode: 'sticky' })).body.leaseId).toBe(heldBy.named);
+    expect((await server.checkOut('vera', { product: 'zup' })).body.reason).toBe('NotAssigned');
+    const move = { product: 'zup', assign: ['vera'], remove: ['boris'] };
+    expect((await server.call('POST', '/v1/assignments:change', move)).body.reason).toBe('ReassignedTooEarly');
     await server.call('POST', '/v1/stale:release', { reason: 'another act' });
-    const acts = await until('both acts', async () => {
+    const acts = await until('the act after the import', async () => {
       const { acts } = (await server.call('GET', '/v1/audit')).body;
-      return acts.length === 2 && acts;
+      return acts[0].reason === 'another act' && acts;
     });
     expect(acts[0].id).toBeGreaterThan(acts[1].id);
     await server.stop();
@@ -211,7 +220,7 @@ describe('an import', () => {
     const env = { ...computer.env, LICENCE_DATA_DIR: dataDir, LICENCE_CLEAR_STALE: 'never' };
     expect(await runServer(env, 'import', file)).toMatchObject({
       status: 0,
-      stderr: expect.stringMatching(/^imported 5 seats and 1 activations of sha256:/),
+      stderr: expect.stringMatching(/^imported 6 seats and 1 activations of sha256:/),
     });
     const server = await ServerProcess.start(env);
     try {
@@ -226,7 +235,7 @@ describe('an import', () => {
       }
       const streamed = await runServer(env, 'export', '-', '--with-identity');
       writeFileSync(join(dir, 'streamed.tar.gz'), streamed.stdout);
-      expect(await verifyArchive(join(dir, 'streamed.tar.gz'))).toMatchObject({ fingerprint, tables: { lease: 5 } });
+      expect(await verifyArchive(join(dir, 'streamed.tar.gz'))).toMatchObject({ fingerprint, tables: { lease: 6 } });
       expect(await runServer(env, 'import', file)).toMatchObject({
         status: 1,
         stderr: expect.stringContaining('is in use by another licence-server'),
@@ -239,7 +248,7 @@ describe('an import', () => {
       status: 0,
       stderr: expect.stringContaining('keep identity.pem of this computer'),
     });
-    expect(await verifyArchive(stopped)).toMatchObject({ tables: { lease: 5 } });
+    expect(await verifyArchive(stopped)).toMatchObject({ tables: { lease: 6 } });
     expect(postgresOf(dataDir)).toEqual([]);
   }, 240_000);
 });
@@ -307,9 +316,9 @@ describe('an import that is refused changes nothing', () => {
     await repack(damaged, () => {}, ['evil']);
     await refused(emptyDir(), damaged, /it holds "evil", which no export does/);
     await repack(damaged, (told) => {
-      told.tables.lease = 6;
+      told.tables.lease = 7;
     });
-    await refused(emptyDir(), damaged, /has 5 of 6 rows of lease/);
+    await refused(emptyDir(), damaged, /has 6 of 7 rows of lease/);
   });
 
   it('when the export is of a newer version', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { keyFaultReasons } from '../../../licence/keyFaults.ts';
 import { denialReasons, leaseModes } from '../../../licence/words.ts';
 import { dictionaries as cabinet } from '../../../web/cabinet/src/text/text.ts';
+import { refusalText } from '../../../web/shared/logic/refusal.ts';
 import type { Dictionary, Words } from '../../../web/shared/text/dictionary.ts';
 import { languages } from '../../../web/shared/text/text.ts';
 import { dictionaries as server } from '../../../web/src/text/text.ts';
@@ -14,7 +15,7 @@ const pages: readonly (readonly [string, Page, string])[] = [
   ['the server’s page', server, 'web/src'],
   ['the cabinet', cabinet, 'web/cabinet/src'],
 ];
-const { en } = server;
+const { en, ru } = server;
 
 describe.each(pages)('the dictionaries of %s', (_, dictionaries, folder) => {
   const keys = Object.keys(dictionaries.en);
@@ -74,6 +75,18 @@ describe('the words of the server’s page', () => {
       ...leaseModes.map((m) => `seats.mode.${m}`),
     ];
     expect(wanted.filter((key) => !Object.hasOwn(en, key))).toEqual([]);
+  });
+
+  it('say what is refused when seats are assigned, what was changed and what to do', () => {
+    for (const reason of ['AllSeatsAssigned', 'ReassignedTooEarly', 'ProductNotNamed']) {
+      const refusal = { status: 409, reason, detail: 'in the server’s words' };
+      for (const [language, words] of Object.entries({ en, ru })) {
+        const told = refusalText(refusal, {
+          find: (key) => (words as Record<string, unknown>)[key] as string | undefined,
+        });
+        expect(told, `${language} ${reason}`).toMatch(/^[^{}]+\. [^{}]+\.$/);
+      }
+    }
   });
 
   it('end every explanation of a fault with something to do or to know: two sentences', () => {

@@ -286,6 +286,11 @@ export const en = {
     other: 'With {seats} seats {n} holders would have been refused; with {needed} nobody would have waited.',
   },
 
+  'problem.AllSeatsAssigned':
+    'More people would have a seat than the licence has seats. Nothing was changed. Take a seat away from somebody, then try again.',
+  'problem.ReassignedTooEarly':
+    'A seat that would be taken away is still its person’s: the table says from when on it may move. Nothing was changed. Leave that person’s seat, or wait until then.',
+  'problem.ProductNotNamed': 'The product is not licensed for named users any more. Reload the page.',
   'problem.SimulationRunning': 'Another simulation is running on this server. Try again when it is over.',
   'why.ask': 'Why?',
   'why.of': 'Why? {who}',
