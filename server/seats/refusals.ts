@@ -77,11 +77,11 @@ export function shortageText(
   const ahead = place === undefined ? waiting : place - 1;
   if (shortage === 'reserved')
     return `${reservedFree} of ${seatLimit} seats of ${product} are free, but kept for others (reservations)`;
-  if (shortage === 'queued')
-    return `${seatLimit - inUse} of ${seatLimit} seats of ${product} are free, but ${ahead} wait before you`;
-  return ahead > 0
-    ? `all ${seatLimit} seats of ${product} are taken, and ${ahead} wait before you`
-    : `all ${seatLimit} seats of ${product} are taken`;
+  const others = ahead === 1 ? 'one waits before you' : `${ahead} wait before you`;
+  if (shortage === 'queued') return `${seatLimit - inUse} of ${seatLimit} seats of ${product} are free, but ${others}`;
+  const taken =
+    seatLimit === 1 ? `the only seat of ${product} is taken` : `all ${seatLimit} seats of ${product} are taken`;
+  return ahead > 0 ? `${taken}, and ${others}` : taken;
 }
 
 /** The whole licence has ended: no seats are left of it, whoever asks. */

@@ -167,10 +167,10 @@ export function sayOf(c: Check): string {
       return `the licence allows ${c.most} seats beyond its limit: ${c.used} in use`;
     case 'seats':
       if (c.shortage === 'taken')
-        return (c.used ?? 0) < (c.most ?? 0) ? `too few are free: ${of} in use` : `all ${c.most} seats are taken`;
+        return (c.used ?? 0) < (c.most ?? 0) ? `too few are free: ${of} in use` : allTaken(c.most);
       if (c.shortage === 'reserved') return `the free seats are kept for others: ${of} in use`;
       if (c.shortage === 'queued') return `others wait longer (${c.ahead}): ${of} in use`;
-      return c.verdict === 'passed' ? `all ${c.most} seats are taken` : `a seat is free: ${of} in use`;
+      return c.verdict === 'passed' ? allTaken(c.most) : `a seat is free: ${of} in use`;
     case 'rule':
       return ruleText(c);
   }
@@ -187,3 +187,5 @@ function ruleText({ effect, verdict, unmatched, used, most }: Check): string {
   const whose = effect === 'maxEach' ? ' of this user' : '';
   return `${used} of ${most} seats${whose} are in use`;
 }
+
+const allTaken = (seats = 0): string => (seats === 1 ? 'the only seat is taken' : `all ${seats} seats are taken`);

@@ -170,7 +170,7 @@ describe('a refusal', () => {
     await sql.query('UPDATE pool SET waiting = 1');
     const { body } = await s.checkOut('boris');
     expect(body).toMatchObject({ reason: 'SeatsExhausted', seats: { limit: 2, inUse: 1 } });
-    expect(body.detail).toContain('1 of 2 seats of erp are free, but 1 wait before you');
+    expect(body.detail).toContain('1 of 2 seats of erp are free, but one waits before you');
   });
 
   it('for want of support comes to newcomers of a session report too; who is in keeps the seat', async () => {

@@ -64,7 +64,7 @@ it('who waits for many seats is not starved by those who want few; more than the
   await expect.poll(async () => (await product(s)).queueLength).toBe(1);
   await s.call('DELETE', `/v1/leases/${held[0]}`);
   const small = await s.checkOut('small');
-  expect(small.body.detail).toContain('but 1 wait before you');
+  expect(small.body.detail).toContain('but one waits before you');
   for (const id of held.slice(1)) await s.call('DELETE', `/v1/leases/${id}`);
   expect(await large).toMatchObject({ status: 201, body: { seatsTaken: 3 } });
   const never = await s.checkOut('greedy', { seats: 4, wait: 30 });
